@@ -1,0 +1,85 @@
+"""Every completion of a step: step, then group, then completion, with rewards, advantages and their arithmetic."""
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import state
+from dashboard.charts import GROUP_KINDS
+from dashboard.live_run import live_run
+from dashboard.views.group_detail import group_detail
+from dashboard.views.group_rows import advantage_reach, group_row_list, group_rows
+from dashboard.views.problem import explained
+from dashboard.views.run_choice import required_run
+from dashboard.views.run_header import group_header_html
+from dashboard.views.scrubber import scrubber, shown_step
+from dashboard.wording import plural
+from engine.runs.paths import read_config
+from engine.runs.status import run_status
+
+TICK_S = 1.0
+ALL = "all"
+ROWS_PER_PAGE = 60
+LIST_HEIGHT = 720
+
+paths = required_run("Groups")
+config = read_config(paths)
+shown = run_status(paths)
+run = live_run(paths)
+
+
+@st.fragment(run_every=TICK_S if shown.is_live else None)
+def body() -> None:
+    with explained():
+        if run_status(paths).state != shown.state:
+            st.rerun()
+        newest = run.reader.last_step()
+        scrubber(newest, live=shown.is_live)
+        if newest == 0:
+            st.info("No step is finished yet. The first groups appear here.", icon=":material/hourglass_top:")
+            return
+        show_step(shown_step(newest))
+
+
+def show_step(step: int) -> None:
+    groups = run.reader.groups(step)
+    if groups.empty:
+        st.info(f"Step {step:,} is not stored.")
+        return
+    place = min(state.number_in_url(state.GROUP) or first_of_interest(groups), len(groups))
+    left, right = st.columns([1, 2], gap="medium")
+    with left:
+        list_groups(step, groups, place)
+    with right:
+        group_detail(run.reader, config, groups.iloc[place - 1], len(groups))
+
+
+def first_of_interest(groups: pd.DataFrame) -> int:
+    """The group shown when none was chosen: the first with signal, else the first."""
+    mixed = groups.index[groups["kind"] == "mixed"]
+    return int(mixed[0]) + 1 if len(mixed) else 1
+
+
+def list_groups(step: int, groups: pd.DataFrame, place: int) -> None:
+    kind = st.segmented_control(
+        "Show groups", [ALL, *GROUP_KINDS], default=ALL, required=True, key="group_filter",
+        format_func=lambda name: ALL if name == ALL else GROUP_KINDS[name][0],
+    )  # fmt: skip
+    wanted = groups if kind == ALL else groups[groups["kind"] == kind]
+    counts = groups["kind"].value_counts()
+    words = ", ".join(f"{counts[name]} {look[0]}" for name, look in GROUP_KINDS.items() if name in counts)
+    st.caption(f"{plural(len(groups), 'group')}: {words}. Lowest mean reward first.")
+    completions = run.reader.completions(step)
+    reach = advantage_reach(completions["advantage"], scaled=config.loss.scale_rewards != "none")
+    rows = group_row_list(wanted.sort_values("mean", kind="stable").head(ROWS_PER_PAGE), completions, reach)
+    with st.container(height=LIST_HEIGHT, border=False):
+        group_rows(
+            rows, key="groups_list", label=f"Groups of step {step}", selected=place,
+            on_pick=lambda group: state.set_in_url(step=step, group=group, completion=None),
+        )  # fmt: skip
+        if len(wanted) > ROWS_PER_PAGE:
+            st.caption(f"The first {ROWS_PER_PAGE} of {len(wanted)}; narrow the choice above to see others.")
+
+
+st.html(group_header_html(config, shown))
+st.page_link(state.RUN_PAGE, label="Back to the run", icon=":material/arrow_back:", query_params={"run": paths.run_id})
+body()

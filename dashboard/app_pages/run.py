@@ -1,0 +1,85 @@
+"""One run, live: how it is doing, what its rewards, groups and policy do, its newest groups, its log."""
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.live_plot import Click, kpi_row, live_charts
+from dashboard.live_run import live_run
+from dashboard.views.group_rows import advantage_reach, group_row_list, group_rows
+from dashboard.views.problem import explained
+from dashboard.views.run_board import run_charts, run_kpis
+from dashboard.views.run_choice import required_run
+from dashboard.views.run_header import header_html, progress_html
+from dashboard.views.run_log import run_log, run_settings
+from dashboard.views.run_state import run_buttons, run_notice
+from dashboard.views.scrubber import scrubber, shown_step
+from engine.runs.paths import read_config
+from engine.runs.status import run_status
+
+TICK_S = 1.0
+MAX_ROWS = 12
+
+paths = required_run("Run")
+config = read_config(paths)
+shown = run_status(paths)
+run = live_run(paths)
+tick = st.fragment(run_every=TICK_S if shown.is_live else None)
+
+
+@tick
+def head() -> None:
+    status = run_status(paths)
+    if status.state != shown.state:
+        st.rerun()  # other buttons, other notices, and no more ticks once it has ended
+    st.html(header_html(config, status, run.course()))
+
+
+@tick
+def progress() -> None:
+    status = run_status(paths)
+    st.html(progress_html(status))
+    run_notice(paths, status)
+
+
+@tick
+def body() -> None:
+    with explained():
+        course = run.course()
+        kpi_row(run_kpis(config, course), key="run_kpis")
+        step = shown_step(course.last_step)
+        completions = run.reader.completions(step)
+        clicked = live_charts(run_charts(config, course, step, completions), key="run_charts", on_click=follow_click)
+        if clicked is not None and clicked.chart == "advantages":
+            state.go(state.GROUPS_PAGE, run=paths.run_id, step=step, group=int(clicked.data[0]))
+        scrubber(course.last_step, live=shown.is_live)
+        newest_groups(step)
+
+
+def follow_click(click: Click) -> None:
+    """A click on a column of the heat map shows its step."""
+    if click.chart == "reward-heatmap" and click.x >= 1:
+        state.set_in_url(step=int(click.x))
+
+
+def newest_groups(step: int) -> None:
+    groups, completions = run.reader.groups(step), run.reader.completions(step)
+    groups = groups.sort_values("kind", key=lambda kind: kind != "mixed", kind="stable").head(MAX_ROWS)
+    reach = advantage_reach(completions["advantage"], scaled=config.loss.scale_rewards != "none")
+    rows = group_row_list(groups, completions, reach)
+    st.caption(f"Groups of step {step:,}: a dot per completion, best reward first; a row opens its group.")
+    if picked := group_rows(rows, key="run_groups", label=f"Groups of step {step}", layout="grid"):
+        state.go(state.GROUPS_PAGE, run=paths.run_id, step=step, group=picked)
+
+
+left, right = st.columns([3, 1.4], vertical_alignment="top")
+with right:
+    run_buttons(paths, shown)
+with left:
+    head()
+progress()
+body()
+with st.expander("Log", icon=":material/notes:", key="run_log", on_change="rerun") as log:
+    if log.open:
+        st.fragment(run_every=TICK_S if shown.is_live else None)(lambda: run_log(paths, run.reader))()
+with st.expander("Settings", icon=":material/settings:"):
+    run_settings(paths, config)

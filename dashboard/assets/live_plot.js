@@ -1,0 +1,203 @@
+// Draws a board of KPI cards and charts, and keeps it alive: Plotly.react with a constant uirevision, so that zoom, pan
+// and legend survive new data. Texts are set with textContent. Colours arrive as "var(--lab-…)" and are read from the
+// page's theme here, so that a change of theme needs no new data.
+
+const PLOTLY_URL = "/vendor/plotly.min.js";
+const CONFIG = {
+  responsive: false, // a ResizeObserver watches the card itself
+  displaylogo: false,
+  displayModeBar: "hover",
+  modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toImage"],
+  doubleClick: "reset",
+};
+const STILL = { staticPlot: true, displayModeBar: false, responsive: false };
+const boards = new WeakMap();
+
+function loadPlotly() {
+  window.labPlotly ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = PLOTLY_URL;
+    script.onload = () => resolve(window.Plotly);
+    script.onerror = () => reject(new Error(`${PLOTLY_URL} did not load`));
+    document.head.append(script);
+  });
+  return window.labPlotly;
+}
+
+function el(tag, className, parent) {
+  const node = document.createElement(tag);
+  node.className = className;
+  if (parent) parent.append(node);
+  return node;
+}
+
+// --- theme ---
+
+function colourReader(probe) {
+  const known = new Map();
+  return (name) => {
+    if (!known.has(name)) {
+      probe.style.color = name;
+      known.set(name, getComputedStyle(probe).color);
+    }
+    return known.get(name);
+  };
+}
+
+function withColours(value, read) {
+  if (typeof value === "string") return value.startsWith("var(--lab-") ? read(value) : value;
+  if (Array.isArray(value)) return value.map((item) => withColours(item, read));
+  if (value && typeof value === "object") {
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withColours(item, read)]));
+  }
+  return value;
+}
+
+// --- cards ---
+
+function newCard(item) {
+  const card = el("figure", item.kpi ? "lab-kpi" : "lab-chart");
+  const state = { card, drawn: "", item };
+  if (item.kpi) {
+    state.title = el("div", "lab-kpi-label", card);
+    const row = el("div", "lab-kpi-row", card);
+    state.value = el("span", "lab-kpi-value", row);
+    state.change = el("span", "lab-kpi-change", row);
+    state.note = el("div", "lab-kpi-note", card);
+  } else {
+    const caption = el("figcaption", "", card);
+    state.title = el("div", "lab-chart-title", caption);
+    state.note = el("p", "lab-chart-note", caption);
+    state.sentence = el("p", "lab-chart-sentence", card);
+  }
+  state.plot = el("div", "lab-plot", card);
+  return state;
+}
+
+function setText(node, text) {
+  if (node && node.textContent !== text) node.textContent = text ?? "";
+}
+
+function fillCard(state, item) {
+  state.item = item;
+  setText(state.title, item.title);
+  setText(state.note, item.note);
+  setText(state.value, item.value);
+  setText(state.change, item.change);
+  setText(state.sentence, item.sentence);
+  if (state.change) state.change.dataset.tone = item.tone ?? "";
+  if (item.kpi) state.card.title = item.help ?? "";
+  state.card.classList.toggle("lab-wide", Boolean(item.wide));
+  state.plot.style.height = item.figure ? `${item.height}px` : "0";
+  state.plot.setAttribute("role", "img");
+  state.plot.setAttribute("aria-label", item.alt);
+}
+
+function watchClicks(state, board) {
+  state.plot.on("plotly_click", (event) => {
+    const point = event.points?.[0];
+    if (!point || !board.report) return;
+    const data = Array.isArray(point.customdata) ? point.customdata : [];
+    board.report("clicked", { chart: state.item.key, x: Number(point.x), data: data.map(Number) });
+  });
+}
+
+async function draw(state, board) {
+  const { item, plot } = state;
+  const signature = item.figure ? board.theme + item.figure : "";
+  if (signature === state.drawn) return;
+  const Plotly = await loadPlotly();
+  if (state.item !== item || !state.card.isConnected) return; // newer data came, or the card has gone, while loading
+  if (!item.figure) {
+    Plotly.purge(plot);
+    state.drawn = "";
+    return;
+  }
+  const figure = withColours(JSON.parse(item.figure), board.read);
+  const layout = {
+    ...figure.layout,
+    uirevision: item.key,
+    autosize: true,
+    height: item.height,
+    font: { ...figure.layout.font, family: board.font },
+  };
+  const first = !plot.classList.contains("js-plotly-plot");
+  state.drawn = signature;
+  await Plotly.react(plot, figure.data, layout, item.kpi ? STILL : CONFIG);
+  if (first && !item.kpi) watchClicks(state, board);
+  if (first) board.resizer.observe(state.card);
+}
+
+// --- board ---
+
+function newBoard(root) {
+  const grid = el("div", "lab-board", root);
+  const probe = el("span", "", root);
+  probe.hidden = true;
+  const board = { grid, probe, cards: new Map(), theme: "", busy: false, again: false };
+  board.resizer = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      const plot = target.querySelector(".js-plotly-plot");
+      if (plot && plot.clientWidth && plot.clientWidth !== plot._fullLayout?.width) window.Plotly.Plots.resize(plot);
+    }
+  });
+  board.onVisible = () => document.hidden || drawAll(board);
+  document.addEventListener("visibilitychange", board.onVisible);
+  return board;
+}
+
+function arrange(board, items) {
+  const wanted = new Set(items.map((item) => item.key));
+  for (const [key, state] of board.cards) {
+    if (wanted.has(key)) continue;
+    board.resizer.unobserve(state.card);
+    window.Plotly?.purge(state.plot);
+    state.card.remove();
+    board.cards.delete(key);
+  }
+  items.forEach((item, place) => {
+    if (!board.cards.has(item.key)) board.cards.set(item.key, newCard(item));
+    const state = board.cards.get(item.key);
+    if (board.grid.children[place] !== state.card) board.grid.insertBefore(state.card, board.grid.children[place]);
+    fillCard(state, item);
+  });
+}
+
+function readTheme(board) {
+  board.read = colourReader(board.probe);
+  board.theme = ["text", "panel", "blue", "neg"].map((name) => board.read(`var(--lab-${name})`)).join();
+  board.font = getComputedStyle(board.grid).fontFamily;
+}
+
+async function drawAll(board) {
+  if (document.hidden) return; // drawn when the page is looked at again
+  if (board.busy) {
+    board.again = true;
+    return;
+  }
+  board.busy = true;
+  try {
+    do {
+      board.again = false;
+      for (const state of [...board.cards.values()]) await draw(state, board);
+    } while (board.again);
+  } finally {
+    board.busy = false;
+  }
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  if (!boards.has(parentElement)) boards.set(parentElement, newBoard(parentElement));
+  const board = boards.get(parentElement);
+  board.report = setTriggerValue;
+  board.grid.dataset.layout = data.layout;
+  arrange(board, data.items);
+  readTheme(board);
+  drawAll(board);
+  return () => {
+    document.removeEventListener("visibilitychange", board.onVisible);
+    board.resizer.disconnect();
+    for (const state of board.cards.values()) window.Plotly?.purge(state.plot);
+    boards.delete(parentElement);
+  };
+}

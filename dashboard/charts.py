@@ -1,0 +1,293 @@
+"""From frames to plotly figures, one function per chart. Pure: no Streamlit, no clock, no theme.
+
+A chart whose numbers do not exist has no figure but a `sentence` that says why. What a figure is: plot_parts.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from dashboard.plot_parts import (
+    AXIS,
+    MAX_COLUMNS,
+    MAX_POINTS,
+    Figure,
+    band,
+    figure_of,
+    line,
+    plot_text,
+    raw_and_smooth,
+    stack,
+)
+from engine.analysis.distribution import RewardBins
+from engine.analysis.downsample import average_runs, keep_extremes, run_starts
+from engine.analysis.smoothing import trailing_mean
+from engine.glossary import METRICS, TERMS
+
+NO_STEP = "No step is finished yet."
+
+GROUP_KINDS = {  # kind: (word, metric column, colour)
+    "mixed": ("with signal", None, "var(--lab-mixed)"),
+    "solved": ("all right", "frac_solved", "var(--lab-solved)"),
+    "hopeless": ("all wrong", "frac_hopeless", "var(--lab-hopeless)"),
+    "truncated": ("all cut off", "frac_truncated", "var(--lab-truncated)"),
+    "other": ("all equal", "frac_other_dead", "var(--lab-other)"),
+}
+FUNCTION_COLOURS = ("var(--lab-orange)", "var(--lab-green)", "var(--lab-purple)", "var(--lab-gold)", "var(--lab-grey)")
+CURVES = ("kl", "entropy", "clip_ratio/region_mean", "completions/mean_length", "grad_norm")
+PHASES = {"time/rollout": "blue", "time/reward": "gold", "time/update": "green", "time/evaluation": "purple"}
+SEQUENTIAL = [[i / 5, f"var(--lab-seq-{i})"] for i in range(6)]
+DIVERGING = [[i / 4, f"var(--lab-{name})"] for i, name in enumerate(("neg", "neg-soft", "zero", "pos-soft", "pos"))]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A titled chart for live_plot.py. Without a figure, `sentence` stands in its place. `height` in pixels."""
+
+    key: str
+    title: str
+    look_for: str
+    figure: Figure | None
+    height: int = 290
+    wide: bool = False
+    sentence: str = ""
+
+
+def reward_fan(metrics: pd.DataFrame, quantiles: NDArray[np.float64], functions: pd.DataFrame,
+               weights: Mapping[str, float], window: int = 1) -> Chart:  # fmt: skip
+    """Total reward over steps: 10–90 and 25–75 % bands, median, mean, and the mean of each reward function.
+
+    quantiles [steps, 5] for analysis.distribution.QUANTILES, pooled over `window` steps; functions: a column of
+    unweighted means per function; weights: 0 marks a monitor, which is dashed.
+    """
+    steps = metrics["step"]
+    traces = [
+        *band(steps, quantiles[:, 0], quantiles[:, 4], "10–90 %", "var(--lab-band-outer)"),
+        *band(steps, quantiles[:, 1], quantiles[:, 3], "25–75 %", "var(--lab-band-inner)"),
+        line(steps, quantiles[:, 2], "median", "var(--lab-blue)", width=1.5),
+    ]
+    for index, name in enumerate(_functions_apart(functions, weights)):
+        monitor = weights.get(name, 0) == 0
+        label = f"{plot_text(name)} ({'monitor' if monitor else f'× {weights[name]:g}'})"
+        colour = FUNCTION_COLOURS[index % len(FUNCTION_COLOURS)]
+        smooth = trailing_mean(functions[name], window)
+        traces.append(line(steps, smooth, label, colour, width=1.2, dash="dash" if monitor else "solid"))
+    traces.append(line(steps, trailing_mean(metrics["reward"], window), "mean", "var(--lab-text)", width=2))
+    pooled = f" Each point covers {window} steps." if window > 1 else ""
+    look_for = METRICS["reward"].look_for + pooled
+    return _chart("reward-fan", "Reward over steps", look_for, figure_of(traces, "step", "reward"))
+
+
+def reward_heatmap(steps: ArrayLike, shares: NDArray[np.float64], bins: RewardBins) -> Chart:
+    """Share of completions, as colour, by step and reward. shares [steps, bins], rows adding up to 1."""
+    thin, x = average_runs(shares, MAX_COLUMNS), run_starts(steps, MAX_COLUMNS)
+    highest = float(np.nanmax(thin)) if np.isfinite(thin).any() else 1.0
+    rows = np.arange(len(bins.centres)) if bins.levels else bins.centres
+    trace = {
+        "type": "heatmap", "x": x, "y": rows, "z": thin.T,
+        "customdata": [[[plot_text(label), span] for span in _spans(x, steps)] for label in bins.labels],
+        "colorscale": SEQUENTIAL, "zmin": 0, "zmax": min(1.0, np.ceil(highest * 10) / 10), "hoverongaps": False,
+        "colorbar": {
+            "title": {"text": "share of completions", "side": "right", "font": {"size": 11}}, "tickformat": ".0%",
+            "thickness": 10, "outlinewidth": 0, "tickfont": {"size": 11},
+        },
+        "hovertemplate": "%{customdata[1]}<br>reward %{customdata[0]}<br>%{z:.0%} of completions<extra></extra>",
+    }  # fmt: skip
+    figure = figure_of([trace], "step", "total reward")
+    if bins.levels:
+        figure["layout"]["yaxis"] |= {"tickvals": rows, "ticktext": bins.labels}
+    figure["layout"]["hovermode"] = "closest"
+    term = TERMS["reward_share"]
+    return _chart("reward-heatmap", term.label, f"{term.look_for} Click a column to go to its step.", figure)
+
+
+def group_kinds(metrics: pd.DataFrame) -> Chart:
+    """Share of groups with signal, and of those without by reason, stacked to 100 %."""
+    dead = metrics[[column for _, column, _ in GROUP_KINDS.values() if column]].to_numpy(dtype=np.float64)
+    shares = np.column_stack([1 - dead.sum(axis=1), dead])
+    looks = [(word, colour) for word, _, colour in GROUP_KINDS.values()]
+    figure = figure_of(stack(metrics["step"], shares, looks, "%{y:.0%}"), "step", "share of groups")
+    figure["layout"]["yaxis"] |= {"range": [0, 1], "tickformat": ".0%"}
+    look_for = METRICS["frac_reward_zero_std"].look_for
+    return _chart("group-kinds", "Groups with and without signal", look_for, figure)
+
+
+def advantage_strip(completions: pd.DataFrame, step: int, reach: float) -> Chart:
+    """Every advantage of one step: a column of points per group, groups ordered by mean reward.
+
+    completions: columns group_index, completion_index, total, advantage. reach: the |advantage| of full colour.
+    """
+    means = completions.groupby("group_index")["total"].mean().fillna(-np.inf).sort_values(kind="stable")
+    place = dict(zip(means.index, range(1, len(means) + 1), strict=True))
+    shown = _sampled(completions, 2 * MAX_POINTS)
+    x = shown["group_index"].map(place).to_numpy(dtype=np.float64) + _dodge(shown)
+    advantage = shown["advantage"].to_numpy(dtype=np.float64)
+    trace = {
+        "type": "scatter", "mode": "markers", "x": x, "y": advantage, "customdata": _customdata(shown),
+        "marker": {
+            "size": 8, "symbol": np.where(advantage < 0, "circle-open", "circle").tolist(), "color": advantage,
+            "cmin": -reach, "cmax": reach, "colorscale": DIVERGING, "line": {"width": np.where(advantage < 0, 2, 0)},
+        },
+        "hovertemplate": "group %{customdata[0]}, completion %{customdata[1]}<br>reward %{customdata[2]:.3f}"
+        "<br>advantage %{y:+.3f}<extra></extra>",
+    }  # fmt: skip
+    figure = figure_of([trace], "groups, from lowest to highest mean reward", "advantage")
+    figure["layout"] |= {"hovermode": "closest", "showlegend": False}
+    figure["layout"]["yaxis"] |= {"zeroline": True, "zerolinecolor": "var(--lab-muted)", "zerolinewidth": 1}
+    look_for = f"{TERMS['advantage'].look_for} Filled: above the group's mean; open: below. Click a point to open it."
+    return _chart("advantages", f"Advantages of step {step:,}", look_for, figure)
+
+
+def training_curves(metrics: pd.DataFrame, *, reference: bool, iterations: int, window: int = 1) -> Chart:
+    """KL, entropy, clipped tokens, length and gradient norm, one above the other on one step axis with one cursor.
+
+    With a window above 1 the values are faint and their mean over the last `window` steps is drawn over them.
+    """
+    absent = _absent_curves(metrics, reference=reference, iterations=iterations)
+    shown = [key for key in CURVES if key not in absent]
+    sentence = " ".join(absent.values())
+    title = "Policy and optimizer"
+    look_for = " ".join(f"{METRICS[key].label}: {METRICS[key].look_for}" for key in shown)
+    if not shown:
+        return Chart("curves", title, "", None, wide=True, sentence=sentence if len(metrics) else NO_STEP)
+    axes = ["y", *(f"y{place}" for place in range(2, len(shown) + 1))]
+    traces = [
+        trace | {"yaxis": axis}
+        for key, axis in zip(shown, axes, strict=True)
+        for trace in raw_and_smooth(metrics["step"], metrics[key], METRICS[key].label, window)
+    ]
+    figure = figure_of(traces, "step", "")
+    figure["layout"] |= {"showlegend": False, "hoversubplots": "axis", "annotations": []}
+    figure["layout"]["xaxis"]["anchor"] = axes[-1]
+    for place, (key, axis) in enumerate(zip(shown, axes, strict=True)):
+        top, bottom = 1 - place / len(shown), 1 - (place + 1) / len(shown)
+        figure["layout"][f"yaxis{axis[1:]}"] = AXIS | {"domain": [bottom + 0.015, top - 0.055], "nticks": 4}
+        figure["layout"]["annotations"].append(_heading(key, top))
+    return Chart("curves", title, look_for, figure, 115 * len(shown) + 45, wide=True, sentence=sentence)
+
+
+def held_out(evaluations: pd.DataFrame) -> Chart:
+    """Pass@1 on held-out prompts by step with its 95 % interval; the value before training is marked."""
+    term = TERMS["eval/pass_at_1"]
+    known = evaluations[evaluations["pass_at_1"].notna()]
+    if known.empty:
+        why = "No evaluation is finished yet." if evaluations.empty else "No reward of this run decides right or wrong."
+        return Chart("held-out", term.label, term.look_for, None, sentence=why)
+    steps = known["step"].to_numpy(dtype=np.float64)
+    share, count = (known[name].to_numpy(dtype=np.float64) for name in ("pass_at_1", "num_prompts"))
+    low, high = wilson(share, count)
+    before = steps == 0
+    traces = [
+        *band(steps, low, high, "95 % interval", "var(--lab-band-outer)"),
+        line(steps, share, "pass@1", "var(--lab-blue)", width=2) | {"mode": "lines+markers"},
+        {
+            "type": "scatter", "mode": "markers", "name": "before training", "x": steps[before], "y": share[before],
+            "marker": {"symbol": "diamond", "size": 12, "color": "var(--lab-orange)"}, "hoverinfo": "skip",
+        },
+    ]  # fmt: skip
+    traces[2]["hovertemplate"] = "%{y:.1%}"
+    figure = figure_of(traces, "step", "share right")
+    figure["layout"]["yaxis"] |= {"range": [0, 1.02], "tickformat": ".0%"}
+    look_for = f"{term.look_for} {int(count[-1]):,} prompts each time: moves inside the band may be chance."
+    return Chart("held-out", term.label, look_for, figure)
+
+
+def phase_times(metrics: pd.DataFrame) -> Chart:
+    """Seconds per step by phase, stacked; steps are averaged when there are many."""
+    looks = [(METRICS[key].label, f"var(--lab-{colour})") for key, colour in PHASES.items()]
+    seconds = metrics[list(PHASES)].to_numpy(dtype=np.float64)
+    figure = figure_of(stack(metrics["step"], seconds, looks, "%{y:.2f} s"), "step", "seconds per step")
+    keys = ("time/rollout", "time/reward")
+    look_for = " ".join(f"{METRICS[key].label}: {METRICS[key].look_for}" for key in keys)
+    return _chart("phase-times", "Time per step", look_for, figure)
+
+
+def sparkline(steps: ArrayLike, values: ArrayLike) -> Figure | None:
+    """A bare line of at most 120 points with its last point marked; None below two points."""
+    x, y = keep_extremes(steps, values, 120)
+    if np.isfinite(y).sum() < 2:
+        return None
+    line = {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": {"color": "var(--lab-blue)", "width": 1.4}}
+    dot = {"type": "scatter", "mode": "markers", "x": x[-1:], "y": y[-1:]}
+    dot["marker"] = {"color": "var(--lab-blue)", "size": 5}
+    axis = {"visible": False, "fixedrange": True}
+    clear = dict.fromkeys(("paper_bgcolor", "plot_bgcolor"), "var(--lab-clear)")
+    margin = {"l": 2, "r": 4, "t": 3, "b": 3}
+    return {
+        "data": [line, dot],
+        "layout": {"showlegend": False, "xaxis": axis, "yaxis": axis, "margin": margin} | clear,
+    }
+
+
+def wilson(share: NDArray[np.float64], count: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The 95 % Wilson interval of a share of `count` trials."""
+    z2 = 1.96**2
+    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
+    half = np.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)
+    return centre - half, centre + half
+
+
+def _chart(key: str, title: str, look_for: str, figure: Figure) -> Chart:
+    if any(len(trace["x"]) for trace in figure["data"]):
+        return Chart(key, title, look_for, figure)
+    return Chart(key, title, look_for, None, sentence=NO_STEP)
+
+
+def _spans(starts: NDArray[np.float64], steps: ArrayLike) -> list[str]:
+    """What each column of a heat map covers: "step 7" or "steps 7–9"."""
+    ends = np.append(starts[1:] - 1, np.asarray(steps, dtype=np.float64)[-1:])
+    return [f"step {a:.0f}" if a == b else f"steps {a:.0f}–{b:.0f}" for a, b in zip(starts, ends, strict=True)]
+
+
+def _heading(key: str, top: float) -> dict[str, Any]:
+    """The name and unit of one of the small charts, at its upper left."""
+    unit = f" ({METRICS[key].unit})" if METRICS[key].unit else ""
+    return {
+        "text": f"<b>{METRICS[key].label}</b>{unit}", "x": 0, "xref": "paper", "xanchor": "left", "y": top,
+        "yref": "paper", "yanchor": "top", "showarrow": False, "font": {"size": 11, "color": "var(--lab-muted)"},
+    }  # fmt: skip
+
+
+def _functions_apart(functions: pd.DataFrame, weights: Mapping[str, float]) -> list[str]:
+    """The functions worth a line of their own: a single trained one with weight 1 is the total reward itself."""
+    trained = [name for name in functions if weights.get(name, 0) != 0]
+    same_as_total = len(trained) == 1 and weights[trained[0]] == 1
+    return [name for name in functions if not (same_as_total and name == trained[0])]
+
+
+def _absent_curves(metrics: pd.DataFrame, *, reference: bool, iterations: int) -> dict[str, str]:
+    """Sentences for the curves that this run does not have."""
+    absent = {key: f"{METRICS[key].label}: not measured so far." for key in CURVES if not metrics[key].notna().any()}
+    if "kl" in absent and not reference:
+        absent["kl"] = f"{METRICS['kl'].label}: not measured, because β is 0 and no reference is kept."
+    clip = "clip_ratio/region_mean"
+    if iterations == 1 and not (metrics[clip] > 0).any():
+        absent[clip] = f"{METRICS[clip].label}: {METRICS[clip].look_for.split(';')[0]}."
+    return absent
+
+
+def _sampled(frame: pd.DataFrame, limit: int) -> pd.DataFrame:
+    """Evenly spaced rows, with the rows of lowest and highest advantage among them."""
+    if len(frame) <= limit:
+        return frame
+    places = set(np.linspace(0, len(frame) - 1, limit - 2).astype(int).tolist())
+    places |= {int(frame["advantage"].to_numpy().argmin()), int(frame["advantage"].to_numpy().argmax())}
+    return frame.iloc[sorted(places)]
+
+
+def _dodge(completions: pd.DataFrame) -> NDArray[np.float64]:
+    """Shifts within ±0.36 that put completions of a group with equal advantages side by side."""
+    alike = completions.groupby(["group_index", completions["advantage"].round(3)])["advantage"]
+    place, count = alike.cumcount().to_numpy(), alike.transform("size").to_numpy()
+    shifts: NDArray[np.float64] = (place - (count - 1) / 2) * np.minimum(0.09, 0.72 / np.maximum(count, 1))
+    return shifts
+
+
+def _customdata(completions: pd.DataFrame) -> NDArray[np.float64]:
+    """[points, 3]: number of the group and of the completion as pages count them, and the total reward."""
+    columns = (completions["group_index"] + 1, completions["completion_index"] + 1, completions["total"])
+    return np.column_stack([column.to_numpy(dtype=np.float64) for column in columns])

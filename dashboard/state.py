@@ -1,0 +1,56 @@
+"""Where a page's state lives: run, step, group and completion in the URL, so that a link or a reload shows the same.
+
+No step in the URL means: follow the newest. Groups and completions count from 1 in the URL, as they do on the page.
+"""
+
+from typing import Final
+
+import streamlit as st
+
+from engine.errors import RunNotFoundError
+from engine.runs.paths import RunPaths, open_run, runs_root
+
+RUN: Final = "run"
+STEP: Final = "step"
+GROUP: Final = "group"
+COMPLETION: Final = "completion"
+CLONE: Final = "clone"  # New run: the run whose settings fill the form
+
+RUNS_PAGE: Final = "app_pages/runs.py"
+NEW_RUN_PAGE: Final = "app_pages/new_run.py"
+RUN_PAGE: Final = "app_pages/run.py"
+GROUPS_PAGE: Final = "app_pages/groups.py"
+
+
+def chosen_run() -> RunPaths | None:
+    """The run that the URL names, or None when it names none. Raises RunNotFoundError for one that does not exist."""
+    run_id = st.query_params.get(RUN)
+    return open_run(runs_root(), run_id) if run_id else None
+
+
+def find_run(run_id: str) -> RunPaths | None:
+    """The run with this id, or None."""
+    try:
+        return open_run(runs_root(), run_id)
+    except RunNotFoundError:
+        return None
+
+
+def number_in_url(key: str) -> int | None:
+    """A positive whole number from the URL; None when it is missing or something else."""
+    text = st.query_params.get(key, "")
+    return (int(text) or None) if text.isascii() and text.isdigit() and len(text) <= 9 else None
+
+
+def set_in_url(**values: str | int | None) -> None:
+    """Set or, with None, remove keys of the URL. The others stay."""
+    for key, value in values.items():
+        if value is None:
+            st.query_params.pop(key, None)
+        else:
+            st.query_params[key] = str(value)
+
+
+def go(page: str, **values: str | int) -> None:
+    """Leave for another page with this state. Does not return."""
+    st.switch_page(page, query_params={key: str(value) for key, value in values.items()})

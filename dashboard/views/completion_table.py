@@ -1,0 +1,127 @@
+"""The completions of one group next to each other: text, rewards with their weights, total, advantage and why.
+
+A table in HTML, because a table widget cannot show bars and arithmetic. Everything that a model, a dataset or a file
+wrote passes through as_html.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from dashboard.text import as_html
+from dashboard.wording import MISSING, number, percent
+from engine.analysis.arithmetic import advantage_arithmetic
+from engine.analysis.groups import is_dead
+
+TEXT_LIMIT = 700  # characters; the whole text is below the table
+HEADINGS = ("#", "completion", "rewards: weight × value", "total", "advantage", "tokens", "end", "KL", "entropy")
+NUM_COLOURS = 5  # --lab-f0 … in lab.css
+END_WORDS = {"eos": "ended", "length": "cut off"}
+
+
+def by_reward(completions: pd.DataFrame) -> pd.DataFrame:
+    """Best total first, missing ones last; equal ones in the order of sampling."""
+    return completions.sort_values("total", ascending=False, na_position="last", kind="stable")
+
+
+def completion_table(group: pd.Series, completions: pd.DataFrame, weights: Mapping[str, float]) -> str:
+    """The table as HTML. group: a row of `groups`; completions: its rows of `completions`."""
+    dead = is_dead(completions["total"].tolist())
+    largest = max((_reach(rewards, weights) for rewards in completions["rewards"]), default=0.0) or 1.0
+    rows = "".join(_row(row, group, weights, largest, dead) for row in by_reward(completions).to_dict(orient="records"))
+    headings = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
+    return (
+        f'{legend(weights)}<div class="lab-scroll"><table class="lab-table"><thead><tr>{headings}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def legend(weights: Mapping[str, float]) -> str:
+    """Which colour is which reward function, with its weight."""
+    items = "".join(
+        f'<span><i class="lab-swatch" style="background:var(--lab-f{place % NUM_COLOURS})"></i>{as_html(name)} '
+        f"{f'× {weight:g}' if weight else '(monitor, not trained on)'}</span>"
+        for place, (name, weight) in enumerate(weights.items())
+    )
+    return f'<div class="lab-legend">{items}</div>'
+
+
+def _row(row: dict[Any, Any], group: pd.Series, weights: Mapping[str, float], largest: float, dead: bool) -> str:
+    cells = (
+        f'<td class="lab-right">{row["completion_index"] + 1}</td>',
+        f'<td class="lab-text">{_text(row)}</td>',
+        f"<td>{_bar(row['rewards'], weights, largest)}{_terms(row, weights)}</td>",
+        f'<td class="lab-right"><b>{number(row["total"])}</b></td>',
+        f"<td>{_advantage(row, group, dead)}</td>",
+        f'<td class="lab-right">{row["length"]:,}</td>',
+        f"<td>{END_WORDS[row['finish_reason']]}</td>",
+        f'<td class="lab-right">{number(row["mean_kl"])}</td>',
+        f'<td class="lab-right">{number(row["mean_entropy"])}</td>',
+    )
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _text(row: dict[Any, Any]) -> str:
+    text = row["text"]
+    shown = as_html(text[:TEXT_LIMIT])
+    if len(text) > TEXT_LIMIT:
+        shown += f'<span class="lab-muted">… ({len(text):,} characters, all below)</span>'
+    mark = {1.0: '<span class="lab-pass">✔ right</span>', 0.0: '<span class="lab-fail">✘ wrong</span>'}
+    parsed = row["parsed"]
+    read = ""
+    if isinstance(parsed, str) and parsed.strip() != text.strip():
+        read = f'<span class="lab-muted">read as {as_html(parsed[:80])}</span>'
+    verdict = " ".join(filter(None, (mark.get(row["passed"], ""), read)))
+    return f'<div class="lab-mono">{shown or "(empty)"}</div><div class="lab-small">{verdict}</div>'
+
+
+def _bar(rewards: Mapping[str, float | None], weights: Mapping[str, float], largest: float) -> str:
+    """Weighted values as lengths from a zero line: to the right what adds, to the left what takes away."""
+    signed = [(place, weight * (rewards.get(name) or 0.0)) for place, (name, weight) in enumerate(weights.items())]
+    adding = "".join(_piece(place, value, largest) for place, value in signed if value > 0)
+    taking = "".join(_piece(place, value, largest) for place, value in signed if value < 0)
+    left = f'<span class="lab-bar-side lab-bar-minus">{taking}</span>' if taking else ""
+    return f'<span class="lab-rewardbar" aria-hidden="true">{left}<span class="lab-bar-side">{adding}</span></span>'
+
+
+def _piece(place: int, value: float, largest: float) -> str:
+    width = 100 * abs(value) / largest
+    return f'<i style="width:{width:.1f}%;background:var(--lab-f{place % NUM_COLOURS})"></i>'
+
+
+def _terms(row: dict[Any, Any], weights: Mapping[str, float]) -> str:
+    """The sum written out: "1 × 1 + 0.3 × 0.5"; with the reason where a value is missing."""
+    terms, notes = [], []
+    for name, weight in weights.items():
+        value = row["rewards"].get(name)
+        if value is None:
+            why = row["errors"].get(name, "no value")
+            notes.append(f'<div class="lab-fail">{as_html(name)} is missing: {as_html(str(why)[:200])}</div>')
+        elif weight:
+            terms.append(f"{weight:g} × {number(value)}")
+        else:
+            notes.append(f"<div>{as_html(name)}: {number(value)}</div>")
+    return f'<div class="lab-small">{" + ".join(terms) or MISSING}{"".join(notes)}</div>'
+
+
+def _advantage(row: dict[Any, Any], group: pd.Series, dead: bool) -> str:
+    advantage = row["advantage"]
+    shape, sign = ("▲", "+") if advantage > 0 else ("▼", "-") if advantage < 0 else ("●", "0")
+    scale = None if math.isnan(group["scale"]) else float(group["scale"])
+    why = advantage_arithmetic(row["total"], group["mean"], scale, advantage, dead=dead)
+    value = "0" if advantage == 0 else f"{advantage:+.3f}".replace("-", "−")
+    return f'<b class="lab-advantage" data-sign="{sign}">{shape} {value}</b><div class="lab-small">{why}</div>'
+
+
+def _reach(rewards: Mapping[str, float | None], weights: Mapping[str, float]) -> float:
+    """The longer side of a completion's bar."""
+    parts = [weight * (rewards.get(name) or 0.0) for name, weight in weights.items()]
+    return max(sum(part for part in parts if part > 0), -sum(part for part in parts if part < 0))
+
+
+def pass_words(completions: pd.DataFrame) -> str:
+    """How many were right, where a reward decides that."""
+    known = completions["passed"].dropna()
+    return f"{int(known.sum())} of {len(known)} right ({percent(known.mean())})" if len(known) else ""

@@ -1,0 +1,115 @@
+"""Drawing the New-run form: one widget for each Control, its problem beside it, in sections that open and close."""
+
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from dashboard.text import as_html
+from dashboard.views.form_model import TRISTATE, Control, get_value, sentence, to_widget
+from dashboard.views.form_sections import FormSection, is_shown
+from dashboard.views.form_state import FormState, section_key
+from engine.errors import Problem
+
+Placed = dict[str, list[Problem]]  # anchor of the form → what is wrong there
+
+_HEADER_LINE = "position:relative;height:0;z-index:1;pointer-events:none"
+_OVER_HEADER = (
+    "position:absolute;top:.6rem;left:7.5rem;right:1rem;font-size:.9rem;"
+    "white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
+)
+FIELD_WIDTH = 190  # pixels; narrower fields cut their labels
+
+
+def draw_section(form: FormState, section: FormSection, placed: Placed) -> DeltaGenerator:
+    """An expander with the section's summary on its header.
+
+    The summary is laid over the header: as part of the label, each change of it would make a new, closed expander.
+    """
+    with st.container(gap=None):
+        note = header_note(form, section, placed)
+        st.html(f'<div style="{_HEADER_LINE}"><div style="{_OVER_HEADER}">{note}</div></div>')
+        return st.expander(f"**{section.title}**", key=section_key(section.key), icon=section.icon, on_change="rerun")
+
+
+def header_note(form: FormState, section: FormSection, placed: Placed) -> str:
+    """The section in one line of HTML, or the number of its problems."""
+    count = sum(len(found) for anchor, found in placed.items() if section.holds(anchor))
+    if count:
+        return f'<span style="color:var(--lab-bad)">✕ {count} to correct</span>'
+    return f'<span class="lab-muted">{as_html(section.summary(form.draft))}</span>'
+
+
+def draw_fields(form: FormState, fields: list[Control], placed: Placed, *, group: str) -> None:
+    """The plain fields of a section in a grid, those that few people need behind a switch."""
+    fields = [control for control in fields if is_shown(control, form.draft)]
+    first = [control for control in fields if not control.advanced]
+    more = [control for control in fields if control.advanced]
+    draw_grid(form, first, placed)
+    if not more:
+        return
+    key = f"new_run.more.{group}"
+    if any(control.path in placed for control in more):
+        st.session_state[key] = True
+    if st.toggle("More settings", key=key, persist_state="session"):
+        draw_grid(form, more, placed)
+
+
+def draw_grid(form: FormState, fields: list[Control], placed: Placed) -> None:
+    """Fields side by side as the room allows; texts of several lines take the whole width."""
+    short = [control for control in fields if control.kind != "paragraph"]
+    if short:
+        grid = st.grid("auto", min_column_width=FIELD_WIDTH, gap="small")
+        for control in short:
+            with grid.cell():
+                draw_field(form, control, placed)
+    for control in fields:
+        if control.kind == "paragraph":
+            draw_field(form, control, placed)
+
+
+def draw_field(form: FormState, control: Control, placed: Placed) -> None:
+    """One field with its help, and what is wrong with it below."""
+    seed(form, control)
+    draw_widget(form, control)
+    show_problems(placed.get(control.path, []), control.help)
+
+
+def seed(form: FormState, control: Control) -> None:
+    """Give a widget that is not on the page yet its value from the draft."""
+    key = form.key(control.path)
+    if key not in st.session_state:
+        st.session_state[key] = to_widget(control, get_value(form.draft, control.path))
+
+
+def draw_widget(form: FormState, control: Control) -> None:
+    key, label, help_line = form.key(control.path), control.label, control.help
+    if control.kind == "choice":
+        st.selectbox(
+            label, control.choices, index=None if control.optional else 0, key=key, help=help_line,
+            format_func=control.word, placeholder=_placeholder(control),
+        )  # fmt: skip
+    elif control.kind == "tristate":
+        st.selectbox(label, list(TRISTATE), key=key, help=help_line)
+    elif control.kind == "switch":
+        st.toggle(label, key=key, help=help_line)
+    elif control.kind == "integer":
+        empty: Any = None if control.optional else "min"  # "min": it cannot be cleared
+        st.number_input(label, step=1, value=empty, key=key, help=help_line, placeholder=_placeholder(control))
+    elif control.kind == "paragraph":
+        st.text_area(label, key=key, help=help_line, height=80)
+    else:
+        st.text_input(label, key=key, help=help_line, placeholder=_placeholder(control))
+
+
+def show_problems(problems: list[Problem], help_line: str = "") -> None:
+    """What is wrong with a field, right below it. A hint that only repeats the field's help is left out."""
+    for problem in problems:
+        st.html(
+            '<div role="alert" style="color:var(--lab-bad);font-size:.85em;margin-top:-.4rem">'
+            f"✕ {as_html(sentence(problem, help_line))}</div>"
+        )
+
+
+def _placeholder(control: Control) -> str | None:
+    return "automatic" if control.optional else None

@@ -1,0 +1,96 @@
+"""The Model section of the New-run form: the picker, what is known about the chosen model, and why others cannot be."""
+
+from collections.abc import Iterator
+
+import streamlit as st
+
+from dashboard.text import as_html, one_line
+from dashboard.views.form import Placed, draw_fields, seed, show_problems
+from dashboard.views.form_model import short_number
+from dashboard.views.form_sections import CONTROL, SECTIONS
+from dashboard.views.form_state import FormState
+from engine.errors import ModelError, Problem
+from engine.models.catalog import ModelChoice, cached_snapshot, list_models, model_facts, resolve_source
+from engine.models.folder import ModelFacts
+
+SOURCE = CONTROL["model.source"]
+SECTION = next(section for section in SECTIONS if section.key == "model")
+CATALOG_TTL_S = 15  # the pickers of a session; a model that was just copied appears soon enough
+
+
+def draw_model(form: FormState, placed: Placed) -> None:
+    choices = _catalog()
+    draw_picker(form, choices)
+    show_problems(placed.get(SOURCE.path, []))
+    if not placed.get(SOURCE.path):
+        st.caption(" · ".join(facts_in_words(str(form.value(SOURCE.path)))))
+    for choice in choices:
+        if not choice.available and choice.source != form.value(SOURCE.path):
+            reason = as_html(f"Not available: {choice.label}. {choice.reason}")
+            st.html(f'<div class="lab-muted" style="font-size:.9em">{reason}</div>')
+    draw_fields(form, [c for c in SECTION.controls if c.path != SOURCE.path], placed, group="model")
+
+
+def draw_picker(form: FormState, choices: list[ModelChoice]) -> None:
+    """The models of this machine, and whatever else is typed: a path, a .gguf file, a Hub id."""
+    seed(form, SOURCE)
+    labels = {choice.source: choice.label for choice in choices}
+    current = str(form.value(SOURCE.path) or "")
+    sources = [choice.source for choice in choices if choice.available]
+    if current and current not in sources:
+        sources.append(current)
+    key = form.key(SOURCE.path)
+    if st.session_state[key] == "":
+        st.session_state[key] = None
+    st.selectbox(
+        "Model",
+        sources,
+        key=key,
+        format_func=lambda source: one_line(labels.get(str(source), str(source)), 80),
+        accept_new_options=True,
+        placeholder="Choose a model, or type a folder, a .gguf file or a Hub id",
+        help="A model of this machine, or type a local folder, a .gguf file, or the id of a model on the Hub.",
+    )
+
+
+def model_problems(source: str) -> list[Problem]:
+    """What is wrong with a model source, as far as its files tell without loading it."""
+    if not source:
+        return []  # parse_config says that one is needed
+    try:
+        resolve_source(source)
+    except ModelError as error:
+        return [Problem(SOURCE.path, error.message, error.hint)]
+    except OSError as error:
+        return [Problem(SOURCE.path, f"{source!r} cannot be read: {error.strerror}.")]
+    return []
+
+
+def facts_in_words(source: str) -> Iterator[str]:
+    """What a model is: size, context, chat template; for a Hub id that is not here, that it will be downloaded."""
+    try:
+        if resolve_source(source).kind == "hub" and cached_snapshot(source) is None:
+            yield "Not on this machine: the check or the run downloads it from the Hub."
+            return
+        facts = model_facts(source)
+    except (ModelError, OSError):
+        return
+    yield from _facts(facts)
+
+
+def _facts(facts: ModelFacts) -> Iterator[str]:
+    if facts.parameters:
+        yield f"{_millions(facts.parameters)} parameters"
+    if facts.context_length:
+        yield f"context of {short_number(facts.context_length)} tokens"
+    if facts.has_chat_template is not None:
+        yield "with a chat template" if facts.has_chat_template else "no chat template: prompts are sent as they are"
+
+
+def _millions(count: int) -> str:
+    return f"{count / 1e9:.1f} billion" if count >= 1e9 else f"{count / 1e6:.1f} million"
+
+
+@st.cache_data(ttl=CATALOG_TTL_S, show_spinner=False)
+def _catalog() -> list[ModelChoice]:
+    return list_models()

@@ -1,0 +1,63 @@
+"""What a configuration means, in words: the work of the run, and how it differs from the run it came from. Pure."""
+
+from dashboard.views.form_sections import CONTROL, shown_value
+from dashboard.wording import plural
+from engine.config import RewardSpec, RunConfig
+from engine.config_io import config_diff, pass_reward
+
+
+def plan(config: RunConfig) -> list[str]:
+    """The run in a few sentences, with the numbers that decide how long it takes."""
+    rollout, steps = config.rollout, config.optim.max_steps
+    per_step = rollout.prompts_per_step * rollout.num_generations
+    trained = "all weights are" if config.model.adapter == "full" else "the LoRA adapter is"
+    updates = "once" if config.loss.num_iterations == 1 else f"{config.loss.num_iterations} times"
+    return [
+        f"{plural(steps, 'step')}. In each, the model writes {plural(rollout.num_generations, 'completion')} to each "
+        f"of {plural(rollout.prompts_per_step, 'prompt')}: {per_step:,} completions of up to "
+        f"{plural(rollout.max_completion_length, 'token')}, {per_step * steps:,} in the whole run.",
+        f"{plural(len(config.rewards), 'reward')} score them, and {trained} updated {updates} a step.",
+        _evaluation(config),
+    ]
+
+
+def _evaluation(config: RunConfig) -> str:
+    judge, evaluation = pass_reward(config), config.evaluation
+    asked = plural(min(evaluation.num_prompts, config.data.held_out), "held-out example")
+    when = f"before and after training and every {plural(evaluation.every, 'step')}"
+    if judge is None:
+        return f"{asked} are evaluated {when}; no reward says which answers are right, so there is no pass@1."
+    return f"{asked} are evaluated {when}; {judge} decides what is right."
+
+
+def differences(parent: RunConfig, config: RunConfig) -> list[tuple[str, str, str]]:
+    """(setting, in the parent, now) of every setting that differs, but for the name; rewards are matched by name."""
+    changed = [
+        (CONTROL[field].label if field in CONTROL else field, shown_value(old), shown_value(new))
+        for field, old, new in config_diff(parent, config)
+        if field != "name" and not field.startswith("rewards[")
+    ]
+    return changed + _reward_differences(parent.rewards, config.rewards)
+
+
+def _reward_differences(old: tuple[RewardSpec, ...], new: tuple[RewardSpec, ...]) -> list[tuple[str, str, str]]:
+    before, after = {spec.name: spec for spec in old}, {spec.name: spec for spec in new}
+    rows: list[tuple[str, str, str]] = []
+    for name in [*before, *(name for name in after if name not in before)]:
+        if name not in after:
+            rows.append((f"Reward {name}", f"weight {shown_value(before[name].weight)}", "removed"))
+        elif name not in before:
+            rows.append((f"Reward {name}", "not there", f"weight {shown_value(after[name].weight)}"))
+        else:
+            rows += _changed(before[name], after[name])
+    return rows
+
+
+def _changed(old: RewardSpec, new: RewardSpec) -> list[tuple[str, str, str]]:
+    left = {"weight": old.weight, **old.params}
+    right = {"weight": new.weight, **new.params}
+    return [
+        (f"Reward {old.name}, {key}", shown_value(left.get(key)), shown_value(right.get(key)))
+        for key in {**left, **right}
+        if left.get(key) != right.get(key)
+    ]

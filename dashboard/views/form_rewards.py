@@ -1,0 +1,87 @@
+"""The Rewards section of the New-run form: a list of reward functions, each with its weight and settings."""
+
+from typing import Any
+
+import streamlit as st
+
+from dashboard.text import visible
+from dashboard.views.form import Placed, draw_grid, show_problems
+from dashboard.views.form_model import controls
+from dashboard.views.form_state import FormState, collect, default_params, params_controls
+from engine.config import RewardSpec
+from engine.rewards.registry import REWARDS
+
+LIST = "rewards"
+KIND_COLORS = {"task": "blue", "format": "violet", "penalty": "orange"}
+KIND_HELP = {
+    "task": "Judges whether the answer is right.",
+    "format": "Judges the form of the completion, whatever its answer.",
+    "penalty": "Only takes away.",
+}
+
+
+def draw_rewards(form: FormState, placed: Placed) -> None:
+    specs: list[Any] = form.value(LIST, [])
+    st.caption(
+        "A completion's total reward is the weighted sum of these. Weight 0 makes a monitor: recorded, not trained on."
+    )
+    show_problems(placed.get(LIST, []))
+    for index, spec in enumerate(specs):
+        with st.container(border=True, gap="small"):
+            draw_reward(form, index, spec, placed)
+    draw_adder(form, {spec["name"] for spec in specs})
+
+
+def draw_reward(form: FormState, index: int, spec: dict[str, Any], placed: Placed) -> None:
+    """One reward: what it is, its weight, its settings, and the button that takes it off the list."""
+    path, info = f"{LIST}[{index}]", REWARDS.get(spec["name"])
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.text(info.label if info else visible(spec["name"]))
+        if info:
+            st.badge(info.kind, color=KIND_COLORS[info.kind], help=KIND_HELP[info.kind])  # type: ignore[arg-type]
+        if spec.get("weight") == 0:
+            st.badge("monitor", color="gray", help="Recorded at every step, but not trained on.")
+        st.space("stretch")
+        st.button(
+            "Remove", key=form.key(f"{path}.remove"), icon=":material/close:", type="tertiary",
+            on_click=remove_reward, args=(form, index),
+        )  # fmt: skip
+    if info:
+        st.caption(info.help)
+    weight = [control for control in controls(RewardSpec, path) if control.path == f"{path}.weight"]
+    draw_grid(form, weight + params_controls(index, spec["name"]), placed)
+    show_problems(placed.get(path, []))
+
+
+def draw_adder(form: FormState, listed: set[str]) -> None:
+    """A menu of the rewards that are not on the list yet; choosing one adds it."""
+    key = form.key(f"{LIST}.add")
+    st.selectbox(
+        "Add a reward",
+        [name for name in REWARDS if name not in listed],
+        index=None,
+        key=key,
+        format_func=lambda name: f"{REWARDS[name].label}: {REWARDS[name].help}",
+        placeholder="Choose a reward function to add",
+        on_change=lambda: add_reward(form, st.session_state[key]),
+    )
+
+
+def add_reward(form: FormState, name: str | None) -> None:
+    """Put a reward of the library at the end of the list, with its defaults."""
+    if name not in REWARDS:
+        return
+    collect(form)
+    form.draft[LIST] = [*form.value(LIST, []), {"name": name, "weight": 1.0, "params": default_params(name)}]
+    form.redraw()
+
+
+def remove_reward(form: FormState, index: int) -> None:
+    """Take a reward off the list, and out of the field that names the deciding one."""
+    collect(form)
+    specs = list(form.value(LIST, []))
+    gone = specs.pop(index)["name"] if index < len(specs) else None
+    form.draft[LIST] = specs
+    if form.value("evaluation.pass_reward") == gone:
+        form.draft["evaluation"]["pass_reward"] = None
+    form.redraw()

@@ -1,0 +1,133 @@
+"""The five sections of the New-run form: which fields each holds, when a field matters, and a summary in one line.
+
+Pure: works on drafts, so every line here also has to survive a draft that is wrong.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from dashboard.views.form_model import Control, Draft, controls, get_value, short_number
+from engine.config import RunConfig
+
+ALL_CONTROLS: tuple[Control, ...] = tuple(controls(RunConfig))
+CONTROL: dict[str, Control] = {control.path: control for control in ALL_CONTROLS}
+
+BUILT_IN_DATA = "arithmetic"
+
+
+@dataclass(frozen=True)
+class FormSection:
+    """One expander of the form. Its fields are those whose path begins with one of `prefixes`."""
+
+    key: str
+    title: str
+    icon: str
+    prefixes: tuple[str, ...]
+    summary: Callable[[Draft], str]
+
+    @property
+    def controls(self) -> tuple[Control, ...]:
+        return tuple(control for control in ALL_CONTROLS if self.holds(control.path))
+
+    def holds(self, path: str) -> bool:
+        return any(path == prefix or path.startswith((f"{prefix}.", f"{prefix}[")) for prefix in self.prefixes)
+
+
+def is_shown(control: Control, draft: Draft) -> bool:
+    """Whether a field means anything with the other settings as they are."""
+    if control.path in ("model.lora_rank", "model.lora_alpha"):
+        return bool(get_value(draft, "model.adapter") == "lora")
+    if control.path == "data.digits":
+        return bool(get_value(draft, "data.source") == BUILT_IN_DATA)
+    if control.path in ("data.prompt_column", "data.answer_column"):
+        return bool(get_value(draft, "data.source") != BUILT_IN_DATA)
+    return True
+
+
+def model_summary(draft: Draft) -> str:
+    trained = (
+        "all weights" if get_value(draft, "model.adapter") == "full" else f"LoRA r {_text(draft, 'model.lora_rank')}"
+    )
+    return _joined(source_name(get_value(draft, "model.source")) or "no model chosen", trained)
+
+
+def data_summary(draft: Draft) -> str:
+    source = get_value(draft, "data.source")
+    if source == BUILT_IN_DATA:
+        digits = get_value(draft, "data.digits")
+        name = f"built-in sums, {digits} digit{'' if digits == 1 else 's'}"
+    else:
+        name = source_name(source) or "no data chosen"
+    return _joined(name, f"{_text(draft, 'data.held_out')} held out")
+
+
+def rewards_summary(draft: Draft) -> str:
+    specs = [_reward(spec) for spec in get_value(draft, "rewards", [])]
+    return _joined(*specs) or "none chosen"
+
+
+def grpo_summary(draft: Draft) -> str:
+    prompts, group = _text(draft, "rollout.prompts_per_step"), _text(draft, "rollout.num_generations")
+    limit = _text(draft, "rollout.max_completion_length")
+    return _joined(
+        f"{prompts} prompts × {group} completions × {limit} tokens",
+        _text(draft, "loss.loss_type"),
+        f"β {_text(draft, 'loss.beta')}",
+        f"ε {_text(draft, 'loss.epsilon')}",
+    )
+
+
+def budget_summary(draft: Draft) -> str:
+    return _joined(
+        f"{_text(draft, 'optim.max_steps')} steps",
+        f"learning rate {_text(draft, 'optim.learning_rate')}",
+        f"evaluated every {_text(draft, 'evaluation.every')}",
+        f"seed {_text(draft, 'seed')}",
+    )
+
+
+SECTIONS: tuple[FormSection, ...] = (
+    FormSection("model", "Model", ":material/neurology:", ("model",), model_summary),
+    FormSection("data", "Data", ":material/dataset:", ("data",), data_summary),
+    FormSection("rewards", "Rewards", ":material/star:", ("rewards",), rewards_summary),
+    FormSection("grpo", "GRPO", ":material/groups:", ("rollout", "loss"), grpo_summary),
+    FormSection(
+        "budget",
+        "Budget",
+        ":material/timer:",
+        ("optim", "evaluation", "checkpoint", "seed", "threads", "device"),
+        budget_summary,
+    ),
+)
+
+
+def source_name(source: Any) -> str:
+    """A model or data source in a few letters: the file or folder name of a path, a name as it is."""
+    text = str(source or "")
+    return PurePath(text).name if text.startswith(("/", "~", ".")) or text.endswith(".gguf") else text
+
+
+def shown_value(value: Any) -> str:
+    """A setting as a person writes it."""
+    if value is None:
+        return "automatic"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, int | float):
+        return short_number(value)
+    return str(value) if value != "" else "(empty)"
+
+
+def _reward(spec: Any) -> str:
+    name, weight = get_value({"spec": spec}, "spec.name"), get_value({"spec": spec}, "spec.weight", 1.0)
+    return f"{name} as monitor" if weight == 0 else f"{name} × {shown_value(weight)}"
+
+
+def _text(draft: Draft, path: str) -> str:
+    return shown_value(get_value(draft, path))
+
+
+def _joined(*parts: str) -> str:
+    return " · ".join(parts)

@@ -1,0 +1,156 @@
+"""Where a new run starts from: a preset, a config file, or a past run whose settings are cloned."""
+
+from typing import Final
+
+import streamlit as st
+
+from dashboard.state import CLONE, find_run
+from dashboard.text import as_label, one_line
+from dashboard.views.form import show_problems
+from dashboard.views.form_model import set_value
+from dashboard.views.form_state import FormState
+from dashboard.views.form_upload import FOLDER
+from engine.config_io import parse_config
+from engine.errors import ConfigError, LabError, Problem
+from engine.models.catalog import resolve_source
+from engine.presets import PRESETS, Preset
+from engine.runs.paths import list_runs, read_config, runs_root
+
+CONFIG_FILE_KB = 1024
+IMPORT_PROBLEMS: Final = "new_run.import_problems"
+RECENT_RUNS = 50
+
+
+def draw_start(form: FormState) -> None:
+    """The presets as cards, and below them the two other ways in."""
+    st.caption("Start from an experiment that is known to be worth running, and change what you like.")
+    with st.grid("auto", min_column_width=190, gap="small"):
+        for preset in PRESETS:
+            with st.container(border=True, height="stretch", gap="small"):
+                draw_preset(form, preset)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        with st.popover("From a config file", icon=":material/upload_file:"):
+            draw_import(form)
+        with st.popover("From a past run", icon=":material/history:"):
+            draw_past_runs(form)
+    show_import_problems()
+
+
+def draw_preset(form: FormState, preset: Preset) -> None:
+    chosen = form.origin == f"preset:{preset.key}"
+    st.button(
+        preset.title,
+        key=f"new_run.preset.{preset.key}",
+        type="primary" if chosen else "secondary",
+        width="stretch",
+        on_click=use_preset,
+        args=(form, preset),
+    )
+    st.caption(preset.story)
+    if missing := what_is_missing(preset):
+        st.caption(f":orange[Not ready here.] {as_label(missing, 200)}")
+
+
+def what_is_missing(preset: Preset) -> str:
+    """What has to be installed before this preset can run; empty when nothing is."""
+    try:
+        resolve_source(preset.config.model.source)
+    except LabError as error:
+        return error.hint
+    return ""
+
+
+def use_preset(form: FormState, preset: Preset) -> None:
+    """Fill the form with a preset. Its data file is made if it can be; what only the user knows is left empty."""
+    st.query_params.pop(CLONE, None)
+    form.load(preset.config, f"preset:{preset.key}")
+    if preset.make_data is not None:
+        path = runs_root() / FOLDER / preset.config.data.source
+        if not path.exists():
+            preset.make_data(path)
+        set_value(form.draft, "data.source", str(path))
+    for field in preset.fill_in:
+        set_value(form.draft, field, "")
+
+
+def draw_import(form: FormState) -> None:
+    key = form.key("import")
+    st.file_uploader(
+        "A config file, as exported from a run or from this page",
+        type=["json"],
+        key=key,
+        max_upload_size=1,
+        on_change=take_config_file,
+        args=(form, key),
+    )
+
+
+def take_config_file(form: FormState, key: str) -> None:
+    """Fill the form with an uploaded configuration, or keep what is wrong with it for the page to show."""
+    upload = st.session_state[key]
+    if upload is None:
+        return
+    try:
+        config = parse_config(upload.getvalue())
+    except ConfigError as error:
+        st.session_state[IMPORT_PROBLEMS] = (upload.name, error.problems)
+        return
+    st.session_state.pop(IMPORT_PROBLEMS, None)
+    st.query_params.pop(CLONE, None)
+    form.load(config, "file")
+
+
+def show_import_problems() -> None:
+    if IMPORT_PROBLEMS not in st.session_state:
+        return
+    name, problems = st.session_state[IMPORT_PROBLEMS]
+    st.error(
+        f"{as_label(name)} was not loaded: {len(problems)} of its settings cannot be used.", icon=":material/error:"
+    )
+    show_problems([Problem("", f"{problem.field}: {problem.message}", problem.hint) for problem in problems])
+
+
+def draw_past_runs(form: FormState) -> None:
+    ids = [paths.run_id for paths in list_runs(runs_root())[:RECENT_RUNS]]
+    key = form.key("past_run")
+    if not ids:
+        st.caption("There are no runs yet.")
+        return
+    st.selectbox(
+        "Clone the settings of",
+        ids,
+        index=None,
+        key=key,
+        format_func=one_line,
+        placeholder="Choose a run",
+        on_change=lambda: clone(form, st.session_state[key]),
+    )
+
+
+def clone(form: FormState, run_id: str | None) -> None:
+    """Fill the form with the settings of a run, and remember them as the parent to compare with."""
+    if run_id is None:
+        return
+    paths = find_run(run_id)
+    if paths is None:
+        st.session_state[IMPORT_PROBLEMS] = (run_id, [Problem("clone", "there is no such run.")])
+        return
+    try:
+        config = read_config(paths)
+    except ConfigError as error:
+        st.session_state[IMPORT_PROBLEMS] = (run_id, error.problems)
+        return
+    except LabError as error:
+        st.session_state[IMPORT_PROBLEMS] = (run_id, [Problem("clone", error.message, error.hint)])
+        return
+    st.session_state.pop(IMPORT_PROBLEMS, None)
+    st.query_params[CLONE] = run_id
+    form.load(config, f"clone:{run_id}", parent_id=run_id)
+
+
+def follow_url(form: FormState) -> None:
+    """Load the run that the URL asks to clone, once."""
+    wanted = st.query_params.get(CLONE)
+    if wanted and form.origin != f"clone:{wanted}":
+        form.origin = f"clone:{wanted}"
+        clone(form, wanted)

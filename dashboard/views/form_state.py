@@ -1,0 +1,145 @@
+"""The New-run form's memory: the draft, what it was cloned from, and what was checked. One for each browser session.
+
+The draft is the truth. Widgets are seeded from it and read back at the top of each script run (`collect`), so it
+survives a visit to another page, which widgets do not. Replacing the draft raises `revision`, which is part of every
+widget's key: all widgets are then seeded anew.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import streamlit as st
+
+from dashboard.views.form_model import Control, Draft, controls, from_widget, get_value, set_value, to_widget
+from dashboard.views.form_sections import ALL_CONTROLS, is_shown
+from engine.check_client import Check
+from engine.config import RewardSpec, RunConfig
+from engine.config_io import dump_config, parse_config
+from engine.errors import ConfigError, Problem
+from engine.presets import PRESETS
+from engine.rewards.registry import REWARDS
+
+FORM: Final = "new_run.form"
+
+
+@dataclass
+class FormState:
+    """`checked` is the JSON of the configuration that `check` is about.
+
+    `origin` says what filled the form; `starting` is the draft that Start was pressed for, while that is under way;
+    `to_open` are sections to open when the page is drawn next; `notes` are about uploads, `failure` about the start.
+    """
+
+    draft: Draft
+    origin: str
+    revision: int = 0
+    parent: RunConfig | None = None
+    parent_id: str = ""
+    checked: str = ""
+    check: Check | None = None
+    starting: Draft | None = None
+    failure: str = ""
+    to_open: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def key(self, path: str) -> str:
+        """The session key of the widget that edits this path."""
+        return f"new_run.{self.revision}.{path}"
+
+    def load(self, config: RunConfig, origin: str, parent_id: str = "") -> None:
+        """Fill the form with a configuration; with a parent id, differences from it are shown."""
+        config = spelled_out(config)
+        self.draft = config.model_dump(mode="json")
+        self.origin, self.parent_id = origin, parent_id
+        self.parent = config if parent_id else None
+        self.checked, self.check, self.starting, self.failure, self.notes = "", None, None, "", []
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Seed every widget anew from the draft: after a change that did not come from its own widget."""
+        self.revision += 1
+
+    def value(self, path: str, default: Any = None) -> Any:
+        return get_value(self.draft, path, default)
+
+    def assign(self, control: Control, value: Any) -> None:
+        """Set a value, and what its widget shows. Only before the widget is drawn: in a callback."""
+        set_value(self.draft, control.path, value)
+        st.session_state[self.key(control.path)] = to_widget(control, value)
+
+    def parsed(self) -> tuple[RunConfig | None, list[Problem]]:
+        """The draft as a RunConfig, or all that is wrong with it."""
+        try:
+            return parse_config(self.draft), []
+        except ConfigError as error:
+            return None, error.problems
+
+    def check_problems(self, config: RunConfig) -> list[Problem]:
+        """What the check found wrong, if it was about exactly this configuration."""
+        return list(self.check.problems) if self.check is not None and self.checked == dump_config(config) else []
+
+
+def section_key(section: str) -> str:
+    """The session key that holds whether a section is open."""
+    return f"new_run.open.{section}"
+
+
+def form_state() -> FormState:
+    """This session's form; a new one holds the first preset."""
+    if FORM not in st.session_state:
+        first = PRESETS[0]
+        st.session_state[FORM] = FormState(
+            spelled_out(first.config).model_dump(mode="json"), origin=f"preset:{first.key}"
+        )
+    form: FormState = st.session_state[FORM]
+    return form
+
+
+def spelled_out(config: RunConfig) -> RunConfig:
+    """The same configuration with every setting of every reward named, so that each has a value to show."""
+    rewards = tuple(
+        spec.model_copy(update={"params": {**default_params(spec.name), **spec.params}}) for spec in config.rewards
+    )
+    return config.model_copy(update={"rewards": rewards})
+
+
+def default_params(name: str) -> dict[str, Any]:
+    """The settings of a reward as they are when nobody sets them; those that must be set are left out."""
+    fields = REWARDS[name].params.model_fields if name in REWARDS else {}
+    return {key: info.get_default(call_default_factory=True) for key, info in fields.items() if not info.is_required()}
+
+
+def collect(form: FormState) -> None:
+    """Take what the widgets show into the draft."""
+    for control in (*ALL_CONTROLS, *reward_controls(form.draft)):
+        key = form.key(control.path)
+        if key in st.session_state:
+            set_value(form.draft, control.path, from_widget(control, st.session_state[key]))
+
+
+def open_sections(form: FormState) -> None:
+    """Open the sections that asked for it. Before they are drawn."""
+    for key in form.to_open:
+        st.session_state[section_key(key)] = True
+    form.to_open = []
+
+
+def anchors(form: FormState) -> list[str]:
+    """The places of the form at which a problem can stand."""
+    fields = [control.path for control in ALL_CONTROLS if is_shown(control, form.draft)]
+    cards = [f"rewards[{index}]" for index, _ in enumerate(form.value("rewards", []))]
+    return [*fields, *cards, "rewards", *(control.path for control in reward_controls(form.draft))]
+
+
+def reward_controls(draft: Draft) -> Iterable[Control]:
+    """The controls of every reward in the list: its weight, and the settings of its function."""
+    for index, spec in enumerate(get_value(draft, "rewards", [])):
+        yield from controls(RewardSpec, f"rewards[{index}]")
+        yield from params_controls(index, str(get_value({"spec": spec}, "spec.name", "")))
+
+
+def params_controls(index: int, name: str) -> list[Control]:
+    """The controls for the settings of one reward; none for a reward that is not in the library."""
+    info = REWARDS.get(name)
+    return [] if info is None else list(controls(info.params, f"rewards[{index}].params"))

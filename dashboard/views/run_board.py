@@ -1,0 +1,114 @@
+"""What the Run page draws of a run: its key numbers and its charts, as plain objects for live_plot.py. No Streamlit."""
+
+import math
+from collections.abc import Callable
+
+import pandas as pd
+
+from dashboard import charts
+from dashboard.charts import Chart
+from dashboard.live_plot import Kpi, Tone
+from dashboard.live_run import Course
+from dashboard.views.group_rows import advantage_reach
+from dashboard.wording import number, percent, signed
+from engine.config import RunConfig
+from engine.glossary import METRICS, TERMS, Metric
+
+RECENT = 10  # steps that a KPI averages: one step's groups are few
+
+
+def run_kpis(config: RunConfig, course: Course) -> list[Kpi]:
+    """Reward, held-out pass@1, KL, entropy, dead groups and length: the mean of the newest steps, and their course."""
+    return [
+        _metric_kpi(course, "reward", number),
+        _held_out_kpi(course),
+        _metric_kpi(course, "kl", lambda value: number(value, 4)) if _has(course, "kl") else _no_kl(config),
+        _metric_kpi(course, "entropy", number),
+        _dead_kpi(course),
+        _metric_kpi(course, "completions/mean_length", lambda value: number(value, 1)),
+    ]
+
+
+def run_charts(config: RunConfig, course: Course, step: int, completions: pd.DataFrame) -> list[Chart]:
+    """The charts of a run; `completions` are those of the shown step."""
+    weights = {spec.name: spec.weight for spec in config.rewards}
+    reach = advantage_reach(completions["advantage"], scaled=config.loss.scale_rewards != "none")
+    return [
+        charts.reward_fan(course.metrics, course.quantiles, course.functions, weights, course.window),
+        charts.reward_heatmap(course.metrics["step"], course.shares, course.bins),
+        charts.group_kinds(course.metrics),
+        charts.advantage_strip(completions, step, reach),
+        charts.held_out(course.evaluations),
+        charts.phase_times(course.metrics),
+        charts.training_curves(
+            course.metrics, reference=config.loss.beta > 0, iterations=config.loss.num_iterations,
+            window=course.window,
+        ),
+    ]  # fmt: skip
+
+
+def _metric_kpi(
+    course: Course, key: str, shown: Callable[[float], str], changed: Callable[[float], str] | None = None
+) -> Kpi:
+    metric, values = METRICS[key], course.metrics[key]
+    now, earlier = _recent_and_before(values)
+    change = now - earlier
+    return Kpi(
+        key=key, label=metric.label, value=shown(now), note=metric.unit, help=_help(metric),
+        change="" if math.isnan(change) else f"{_arrow(change)} {(changed or shown)(abs(change))}",
+        tone=_tone(metric, change), figure=charts.sparkline(course.metrics["step"], values),
+    )  # fmt: skip
+
+
+def _dead_kpi(course: Course) -> Kpi:
+    kpi = _metric_kpi(course, "frac_reward_zero_std", percent, lambda change: f"{100 * change:.0f} points")
+    solved, hopeless = (course.metrics[key].tail(RECENT).mean() for key in ("frac_solved", "frac_hopeless"))
+    note = f"{percent(solved)} all right, {percent(hopeless)} all wrong" if len(course.metrics) else ""
+    return Kpi(kpi.key, kpi.label, kpi.value, kpi.change, kpi.tone, note, kpi.help, kpi.figure)
+
+
+def _held_out_kpi(course: Course) -> Kpi:
+    term = TERMS["eval/pass_at_1"]
+    known = course.evaluations[course.evaluations["pass_at_1"].notna()]
+    key, label = "eval/pass_at_1", term.label
+    if known.empty:
+        return Kpi(key, label, number(None), note="not evaluated yet", help=_help(term))
+    before, now = (float(known["pass_at_1"].iloc[place]) for place in (0, -1))
+    first = int(known["step"].iloc[0])
+    change, note = "", f"step {int(known['step'].iloc[-1]):,}"
+    if len(known) > 1:
+        change = f"{signed(100 * (now - before), 0)} points"
+        note = f"{percent(before)} {'before training' if first == 0 else f'at step {first}'}"
+    figure = charts.sparkline(known["step"], known["pass_at_1"])
+    return Kpi(key, label, percent(now), change, _tone(term, now - before), note, _help(term), figure)
+
+
+def _no_kl(config: RunConfig) -> Kpi:
+    why = "β is 0: no reference" if config.loss.beta == 0 else "not measured yet"
+    return Kpi("kl", METRICS["kl"].label, number(None), note=why, help=_help(METRICS["kl"]))
+
+
+def _recent_and_before(values: pd.Series) -> tuple[float, float]:
+    """Means of the newest RECENT values, and of as many before them; NaN where there are none."""
+    return float(values.tail(RECENT).mean()), float(values.iloc[:-RECENT].tail(RECENT).mean())
+
+
+def _tone(metric: Metric, change: float) -> Tone:
+    if math.isnan(change) or change == 0 or not metric.better:
+        return ""
+    return "good" if (change > 0) == (metric.better == "up") else "bad"
+
+
+def _arrow(change: float) -> str:
+    return "▲" if change > 0 else "▼" if change < 0 else "="
+
+
+def _has(course: Course, key: str) -> bool:
+    return bool(course.metrics[key].notna().any())
+
+
+def _help(metric: Metric) -> str:
+    text = f"{metric.help} {metric.look_for}"
+    if metric.key not in METRICS:
+        return text
+    return f"{text} Shown: mean of the newest {RECENT} steps; the arrow compares with the {RECENT} before them."

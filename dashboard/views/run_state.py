@@ -1,0 +1,89 @@
+"""What the state of a run asks for: buttons that fit it, and, where something ended badly, what to do next."""
+
+import time
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.text import as_label, visible
+from dashboard.wording import duration, plural
+from engine.errors import LabError
+from engine.runs.launch import kill_run, resume_run, stop_run
+from engine.runs.paths import RunPaths, runs_root
+from engine.runs.process import read_launch
+from engine.runs.status import RunStatus, log_tail
+
+TAIL_LINES = 30
+
+
+def run_buttons(paths: RunPaths, status: RunStatus) -> None:
+    """Stop, Resume or Start, Clone and Groups, in one row."""
+    with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
+        if status.is_live:
+            stopping = status.state == "stopping"
+            label = "Stopping…" if stopping else "Stop"
+            if st.button(label, icon=":material/stop:", disabled=stopping, help="Saves a checkpoint, then ends."):
+                stop_run(paths)
+                st.rerun()
+            if status.state in ("stopping", "stalled"):
+                _end_now(paths)
+        elif status.can_resume:
+            label = "Start" if status.state == "new" else "Resume"
+            help_text = "Continues from the newest checkpoint. Stored steps stay."
+            if st.button(label, icon=":material/play_arrow:", type="primary", help=help_text):
+                _resume(paths)
+        if st.button("Clone", icon=":material/content_copy:", help="Opens New run with these settings."):
+            state.go(state.NEW_RUN_PAGE, clone=paths.run_id)
+        if st.button("Groups", icon=":material/grid_view:", help="Every completion of a step, with its arithmetic."):
+            state.go(state.GROUPS_PAGE, run=paths.run_id)
+
+
+def run_notice(paths: RunPaths, status: RunStatus) -> None:
+    """A box for states that need words; nothing for a run that goes well."""
+    match status.state:
+        case "starting":
+            st.info(f"The engine is starting. {waiting(paths, status)}", icon=":material/hourglass_top:")
+        case "stalled":
+            st.warning(as_label(status.detail, 500), icon=":material/warning:")
+            st.caption("It may be in a very slow step. If it does not go on, end it and resume from the checkpoint.")
+        case "interrupted":
+            st.warning(as_label(status.detail, 500), icon=":material/warning:")
+            stored = plural(status.step, "step")
+            st.caption(f"Resume continues from the newest checkpoint; the {stored} stored here stay as they are.")
+        case "failed":
+            st.error(as_label(status.detail, 4000), icon=":material/error:")
+            st.caption("Clone the run to change its settings, or resume it as it is. The engine's last words:")
+            st.code(visible("\n".join(log_tail(paths, TAIL_LINES))) or "(nothing)", language=None, height=180)
+        case "new":
+            st.info("This run has not been started yet.", icon=":material/info:")
+
+
+def waiting(paths: RunPaths, status: RunStatus) -> str:
+    """How long the engine has been starting, and what it is loading."""
+    launch = read_launch(paths)
+    words = f"{duration(time.time() - launch.at)} so far." if launch else ""
+    beat = status.heartbeat
+    if beat is not None and (launch is None or beat.at > launch.at):
+        words += f" Now: {as_label(beat.phase)} {as_label(beat.detail)}"
+    return words
+
+
+def _resume(paths: RunPaths) -> None:
+    try:
+        resume_run(runs_root(), paths.run_id)
+    except LabError as error:
+        st.error(as_label(str(error), 500))
+        return
+    st.rerun()
+
+
+def _end_now(paths: RunPaths) -> None:
+    with st.popover("End now", icon=":material/power_settings_new:"):
+        st.write("Ends the engine process. Steps since its newest checkpoint are computed again when it is resumed.")
+        if st.button("End the engine", type="primary"):
+            with st.spinner("Ending…"):
+                ended = kill_run(paths)
+            if not ended:
+                st.error("No living process is provably the engine of this run, so nothing was ended.")
+                return
+            st.rerun()

@@ -1,0 +1,188 @@
+"""The list of runs as a table: one row a run, found by search and status, with the selection held by run id.
+
+Pure but for `draw_table`. Numbers stay numbers, so that the browser sorts them as such.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.text import one_line
+from dashboard.views.form_sections import source_name
+from dashboard.views.status_chip import chip_text
+from dashboard.wording import MISSING
+from engine.errors import LabError
+from engine.glossary import METRICS, TERMS
+from engine.runs.manage import RunSummary, run_summary
+from engine.runs.paths import RunPaths
+from engine.runs.status import State
+
+TABLE: Final = "runs.table"
+SHOWN_IDS: Final = "runs.shown_ids"
+ROW_HEIGHT, HEADER_HEIGHT, MAX_HEIGHT = 35, 36, 620
+NAME_LIMIT, NOTE_LIMIT = 80, 300
+
+# What the status filter offers, and the states that each covers.
+FILTERS: Final[dict[str, frozenset[str]]] = {
+    "live": frozenset({"starting", "running", "stopping", "stalled"}),
+    "finished": frozenset({"finished"}),
+    "stopped": frozenset({"stopped", "new"}),
+    "failed": frozenset({"failed", "interrupted", "unreadable"}),
+}
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run in the list. `summary` is None when the run cannot be read; `error` says why."""
+
+    paths: RunPaths
+    summary: RunSummary | None
+    error: str = ""
+
+    @property
+    def run_id(self) -> str:
+        return self.paths.run_id
+
+    @property
+    def name(self) -> str:
+        return self.summary.name if self.summary else self.paths.run_id
+
+    @property
+    def state(self) -> State | None:
+        return self.summary.status.state if self.summary else None
+
+    @property
+    def is_live(self) -> bool:
+        return self.summary is not None and self.summary.status.is_live
+
+    @property
+    def note(self) -> str:
+        """What went wrong, for runs with which something did."""
+        if self.summary is None:
+            return self.error
+        return self.summary.status.detail if self.state in ("failed", "interrupted", "stalled") else ""
+
+
+def read_rows(runs: Sequence[RunPaths]) -> list[RunRow]:
+    """The rows of these runs. A run that cannot be read is listed too, with the reason."""
+    return [_read_row(paths) for paths in runs]
+
+
+def _read_row(paths: RunPaths) -> RunRow:
+    try:
+        return RunRow(paths, run_summary(paths))
+    except (LabError, OSError) as error:
+        return RunRow(paths, None, str(error))
+
+
+def matching(rows: Sequence[RunRow], search: str, filters: Sequence[str]) -> list[RunRow]:
+    """The rows with one of these statuses and every word of the search in name, id, model, data or rewards."""
+    words = search.casefold().split()
+    states = frozenset[str]().union(*(FILTERS[name] for name in filters if name in FILTERS))
+    return [
+        row
+        for row in rows
+        if all(word in _haystack(row) for word in words) and (not states or (row.state or "unreadable") in states)
+    ]
+
+
+def _haystack(row: RunRow) -> str:
+    summary = row.summary
+    details = (summary.model, summary.data, *summary.rewards) if summary else ()
+    return " ".join((row.name, row.run_id, *details)).casefold()
+
+
+def table_frame(rows: Sequence[RunRow]) -> pd.DataFrame:
+    """One row a run, columns as `column_config` describes them."""
+    return pd.DataFrame([_cells(row) for row in rows], columns=list(column_config()))
+
+
+def _cells(row: RunRow) -> dict[str, Any]:
+    summary = row.summary
+    if summary is None:
+        return {
+            "status": "✖ unreadable", "name": one_line(row.name, NAME_LIMIT), "reward": [], "held_out": MISSING,
+            "note": one_line(row.error, NOTE_LIMIT),
+        }  # fmt: skip
+    status = summary.status
+    return {
+        "status": chip_text(status.state),
+        "name": one_line(row.name, NAME_LIMIT),
+        "model": one_line(f"{source_name(summary.model)} · {source_name(summary.data)}", NAME_LIMIT),
+        "reward": summary.reward_curve,
+        "held_out": before_after(summary.eval_before, summary.eval_last),
+        "kl": summary.kl,
+        "dead": summary.dead_share,
+        "progress": status.step / status.max_steps if status.max_steps else None,
+        "steps": f"{status.step:,} / {status.max_steps:,}",
+        "started": None if summary.started_at is None else datetime.fromtimestamp(summary.started_at),
+        "duration": pd.Timedelta(seconds=round(summary.duration_s)),
+        "note": one_line(row.note, NOTE_LIMIT),
+    }
+
+
+def before_after(before: float | None, last: float | None) -> str:
+    """Held-out pass@1 before training and now: 41 → 78 %."""
+    if before is None:
+        return MISSING
+    return f"{before:.0%}".replace("%", " %") if last is None else f"{before * 100:.0f} → {last * 100:.0f} %"
+
+
+def column_config() -> dict[str, Any]:
+    """How each column is shown; its help is the glossary's."""
+    column = st.column_config
+    held_out, kl, dead = TERMS["eval/pass_at_1"], METRICS["kl"], METRICS["frac_reward_zero_std"]
+    return {
+        "status": column.TextColumn("Status", width=105, pinned=True),
+        "name": column.TextColumn("Name", width=170, pinned=True),
+        "model": column.TextColumn("Model · data", width=170),
+        "reward": column.LineChartColumn("Reward", width=110, help=METRICS["reward"].help),
+        "held_out": column.TextColumn("Held-out pass@1", width=115, help=f"{held_out.help} Before training → now."),
+        "kl": column.NumberColumn("KL", width=65, format="%.3f", help=f"{kl.help} Mean of the newest 10 steps."),
+        "dead": column.NumberColumn(
+            "Dead", width=60, format="percent", help=f"{dead.help} Mean of the newest 10 steps."
+        ),
+        "progress": column.ProgressColumn("Progress", width=95, format="percent", min_value=0, max_value=1),
+        "steps": column.TextColumn("Steps", width=90, alignment="right"),
+        "started": column.DatetimeColumn("Started", width=110, format="distance"),
+        "duration": column.NumberColumn("Duration", width=80, format="compact", help="Time that engines worked on it."),
+        "note": column.TextColumn("What went wrong", width=260),
+    }
+
+
+def moved_selection(selected: Sequence[int], old_ids: Sequence[str], new_ids: Sequence[str]) -> list[int]:
+    """Where the selected rows stand now: a selection is of runs, not of positions."""
+    places = {run_id: place for place, run_id in enumerate(new_ids)}
+    return [places[old_ids[row]] for row in selected if row < len(old_ids) and old_ids[row] in places]
+
+
+def draw_table(rows: Sequence[RunRow]) -> RunRow | None:
+    """Show the table. Returns the selected row."""
+    keep_selection([row.run_id for row in rows])
+    event: Any = st.dataframe(
+        table_frame(rows),
+        key=TABLE,
+        hide_index=True,
+        width="stretch",
+        height=min(MAX_HEIGHT, HEADER_HEIGHT + ROW_HEIGHT * max(1, len(rows))),
+        row_height=ROW_HEIGHT,
+        column_config=column_config(),
+        on_select="rerun",
+        selection_mode="single-row",
+        alt="The runs, newest first",
+    )
+    chosen = [place for place in event.selection.rows if place < len(rows)]
+    return rows[chosen[0]] if chosen else None
+
+
+def keep_selection(ids: list[str]) -> None:
+    """Before the table is drawn: put the selection where the selected run stands now."""
+    before: list[str] = st.session_state.get(SHOWN_IDS, [])
+    if before != ids and TABLE in st.session_state:
+        selected = st.session_state[TABLE]["selection"]["rows"]
+        st.session_state[TABLE] = {"selection": {"rows": moved_selection(selected, before, ids)}}
+    st.session_state[SHOWN_IDS] = ids

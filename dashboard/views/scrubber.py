@@ -1,0 +1,31 @@
+"""The step scrubber, shared by Run and Groups: which step is shown, and whether the newest is followed."""
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.style import asset
+
+KEY = "step_scrubber"
+
+_scrubber = st.components.v2.component("grpo_lab.scrubber", js=asset("scrubber.js"), isolate_styles=False)
+
+
+def shown_step(newest: int) -> int:
+    """The step that the URL asks for, at most the newest; without one the newest. 0 when there is no step."""
+    asked = state.number_in_url(state.STEP)
+    return newest if asked is None else min(asked, newest)
+
+
+def scrubber(newest: int, *, live: bool) -> None:
+    """Show the scrubber; moving it puts the step into the URL, following takes it out."""
+    follow = state.number_in_url(state.STEP) is None
+    data = {"newest": newest, "step": shown_step(newest), "follow": follow, "live": live}
+    _scrubber(key=KEY, data=data, on_moved_change=_moved)
+
+
+def _moved() -> None:
+    match st.session_state[KEY].get("moved"):
+        case {"follow": True}:
+            state.set_in_url(step=None, group=None, completion=None)
+        case {"step": int(step)} if step > 0:
+            state.set_in_url(step=step, group=None, completion=None)

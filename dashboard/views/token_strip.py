@@ -1,0 +1,87 @@
+"""One completion token by token, each with a background as strong as the chosen number, and all numbers on hover.
+
+Tokens are escaped text in st.html. The largest values are listed too, so that nothing hangs on colour or on a mouse.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dashboard.text import as_html, visible
+from dashboard.wording import number
+from engine.glossary import METRICS, TERMS, Metric
+from engine.runs.reader import Tokens
+
+MAX_TOKENS = 4000
+NUM_LARGEST = 5
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number per token. `strength` 0…1 is how dark its background is, with 1 at `full`."""
+
+    metric: Metric
+    values: NDArray[np.float64]
+    full: float
+
+    @property
+    def strength(self) -> NDArray[np.float64]:
+        return np.clip(np.abs(np.nan_to_num(self.values)) / self.full, 0, 1)
+
+
+def measures(tokens: Tokens) -> dict[str, Measure]:
+    """What tokens can be coloured by. KL only where there is a reference; the scales are fixed, so shades compare."""
+    found = {
+        "logprob": Measure(TERMS["logprob"], tokens.logprobs.astype(np.float64), full=5.0),
+        "entropy": Measure(METRICS["entropy"], tokens.entropies.astype(np.float64), full=3.0),
+    }
+    if tokens.kl is not None:
+        found = {"kl": Measure(TERMS["token_kl"], tokens.kl.astype(np.float64), full=1.0), **found}
+    return found
+
+
+def token_strip(tokens: Tokens, measure: Measure) -> str:
+    """The tokens as HTML."""
+    strengths = (measure.strength * 20).round() * 5  # twenty-one shades
+    spans = [
+        f'<span class="lab-token{" lab-special" if special else ""}" title="{as_html(_numbers(tokens, place))}"'
+        f' style="--lab-strength:{strengths[place]:.0f}%">{_piece(piece)}</span>'
+        for place, (piece, special) in enumerate(zip(tokens.pieces, tokens.special, strict=True))
+        if place < MAX_TOKENS
+    ]
+    left = len(tokens.pieces) - len(spans)
+    rest = f'<div class="lab-muted">and {left:,} more tokens: see the table</div>' if left else ""
+    return f'<div class="lab-tokens">{"".join(spans)}</div>{rest}'
+
+
+def largest_words(tokens: Tokens, measure: Measure) -> str:
+    """The tokens with the strongest values, in words."""
+    order = np.argsort(-measure.strength, kind="stable")[:NUM_LARGEST]
+    return " · ".join(f"{visible(tokens.pieces[i])!r} (token {i + 1}) {number(measure.values[i])}" for i in order)
+
+
+def token_frame(tokens: Tokens) -> pd.DataFrame:
+    """All numbers of all tokens, for a table."""
+    frame = pd.DataFrame({"token": [visible(piece) for piece in tokens.pieces], "id": tokens.ids})
+    frame["log-probability"] = tokens.logprobs
+    if tokens.ref_logprobs is not None:
+        frame["of the reference"], frame["KL"] = tokens.ref_logprobs, tokens.kl
+    frame["entropy"] = tokens.entropies
+    return frame.set_index(pd.RangeIndex(1, len(frame) + 1, name="#"))
+
+
+def _numbers(tokens: Tokens, place: int) -> str:
+    lines = [f"token {place + 1}: {tokens.pieces[place]!r}, id {tokens.ids[place]}"]
+    lines.append(f"log-probability {number(float(tokens.logprobs[place]))}")
+    if tokens.ref_logprobs is not None and tokens.kl is not None:
+        lines.append(f"of the reference {number(float(tokens.ref_logprobs[place]))}")
+        lines.append(f"KL {number(float(tokens.kl[place]))} nats")
+    lines.append(f"entropy {number(float(tokens.entropies[place]))} nats")
+    return "\n".join(lines)
+
+
+def _piece(piece: str) -> str:
+    """A newline is shown, and breaks the line; a token of nothing is shown as such."""
+    return as_html(piece).replace("\n", "⏎<br>") or "∅"

@@ -1,0 +1,65 @@
+"""Numbers and durations as people read them. Pure."""
+
+import math
+
+MISSING = "–"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with `digits` decimals, more if it would vanish: 0.034, 1.2e-05, 1,204; a dash when missing."""
+    if value is None or math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    magnitude = abs(value)
+    if 0 < magnitude < 1e-4:
+        text = f"{value:.1e}"
+    elif 0 < magnitude < 10**-digits:
+        text = f"{value:.{1 - math.floor(math.log10(magnitude))}f}"  # two significant digits
+    elif magnitude >= 1000:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:.{digits}f}"
+    return text.replace("-", "−", 1) if value < 0 else text
+
+
+def signed(value: float | None, digits: int = 2) -> str:
+    """A number with its sign spelled out, so that colour is never the only mark."""
+    if value is None or math.isnan(value):
+        return MISSING
+    return ("+" if value > 0 else "") + number(value, digits)
+
+
+def percent(share: float | None) -> str:
+    """A share of 0…1 as whole per cent; below one per cent with a decimal."""
+    if share is None or math.isnan(share):
+        return MISSING
+    if 0 < share < 0.01:
+        return f"{share:.1%}".replace("%", " %")
+    return f"{share:.0%}".replace("%", " %")
+
+
+def duration(seconds: float | None) -> str:
+    """0:41, 12:05 or 3:04:09 from seconds."""
+    if seconds is None or not math.isfinite(seconds):
+        return MISSING
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def ago(seconds: float | None) -> str:
+    """How long ago something was: 'just now', '12 s ago', '5 min ago', '3 h ago', '2 days ago'."""
+    if seconds is None or not math.isfinite(seconds):
+        return MISSING
+    if seconds < 1:
+        return "just now"
+    for limit, unit, divisor in ((120, "s", 1), (7200, "min", 60), (172_800, "h", 3600)):
+        if seconds < limit:
+            return f"{int(seconds / divisor)} {unit} ago"
+    return f"{int(seconds / 86_400)} days ago"
+
+
+def plural(count: int, noun: str) -> str:
+    """1 group, 2 groups."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

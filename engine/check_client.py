@@ -1,0 +1,100 @@
+"""Asks a child process whether a configuration can run. The child loads a tokenizer; the caller stays light.
+
+The child, engine/check.py, can be ended at any time, so a hostile file or model costs the caller no more than the
+time limit.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import engine
+from engine.config import RunConfig
+from engine.config_io import dump_config
+from engine.errors import Problem
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One training prompt as the model will read it, its length in tokens, and the reference answer."""
+
+    prompt: str
+    tokens: int
+    reference: str | None
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a run of this configuration would meet. With a problem it must not start; warnings are advice.
+
+    `train_size` None: endless data, or data that could not be read. `context_length` None: the model names no limit.
+    """
+
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
+    previews: tuple[Preview, ...] = ()
+    context_length: int | None = None
+    train_size: int | None = None
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Check":
+        """Raises ValueError, KeyError or TypeError when the text is not what to_json writes."""
+        raw: Mapping[str, Any] = json.loads(text)
+        return cls(
+            tuple(Problem(**problem) for problem in raw["problems"]),
+            tuple(raw["warnings"]),
+            tuple(Preview(**preview) for preview in raw["previews"]),
+            raw["context_length"],
+            raw["train_size"],
+        )
+
+
+def check_in_child(config: RunConfig | str, *, timeout_s: float) -> Check:
+    """Check a configuration, or its JSON text, in a process of its own, which is ended after `timeout_s`.
+
+    Never raises for what the child meets: a check that ends without an answer is itself a problem.
+    """
+    text = dump_config(config) if isinstance(config, RunConfig) else config
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "engine.check"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(),
+        start_new_session=True,
+    ) as child:  # fmt: skip
+        try:
+            answer, errors = child.communicate(text.encode("utf-8", "surrogatepass"), timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            return _unanswered(f"the check took longer than {timeout_s:g} s", "Choose a smaller file or model.")
+        finally:
+            if child.poll() is None:
+                _kill(child.pid)
+    try:
+        return Check.from_json(answer.decode())
+    except (ValueError, KeyError, TypeError):
+        last_words = errors.decode(errors="replace").strip().rpartition("\n")[2][:300]
+        return _unanswered(f"the check ended with exit code {child.returncode}", last_words)
+
+
+def _environment() -> dict[str, str]:
+    home = str(Path(engine.__file__).parents[1])  # also when the package runs from a checkout
+    path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path}
+
+
+def _kill(process_group: int) -> None:
+    """The child with all it started, such as a GGUF conversion."""
+    with suppress(ProcessLookupError):
+        os.killpg(process_group, signal.SIGKILL)
+
+
+def _unanswered(message: str, hint: str) -> Check:
+    return Check(problems=(Problem("config", message + ".", hint),))

@@ -1,0 +1,198 @@
+"""`grpo-lab`: everything that the browser can do, from a terminal.
+
+grpo-lab                       open the dashboard
+grpo-lab demo [--headless]     start the demo run, and open the dashboard on it (or train it here)
+grpo-lab train config.json     start a run and follow it
+grpo-lab resume RUN · stop RUN · runs · doctor
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from engine import __version__
+from engine.check_client import check_in_child
+from engine.config import RunConfig
+from engine.config_io import parse_config
+from engine.errors import ConfigError, LabError
+from engine.presets import PRESETS
+from engine.runs.control import request_stop
+from engine.runs.launch import reap, resume_run, start_run
+from engine.runs.paths import RunPaths, list_runs, open_run, runs_root
+from engine.runs.reader import RunReader
+from engine.runs.status import LIVE_STATES, run_status
+
+POLL_S = 0.5
+CHECK_TIMEOUT_S = 600.0  # a GGUF file may have to be converted first
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit code is 0, or that of the error in engine/errors.py that ended it."""
+    options = _parser().parse_args(arguments)
+    try:
+        command: Callable[[argparse.Namespace], int] = options.command
+        return command(options)
+    except LabError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="grpo-lab", description="GRPO experiments on your own machine.")
+    parser.add_argument("--version", action="version", version=f"grpo-lab {__version__}")
+    parser.add_argument("--port", type=int, default=None, help="port of the dashboard (default: a free one from 8501)")
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+    parser.set_defaults(command=_dashboard)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
+
+    demo = commands.add_parser("demo", help="start the demo run and open the dashboard on it")
+    demo.add_argument("--headless", action="store_true", help="train here, and end with one line of JSON")
+    demo.add_argument("--seed", type=int, default=0)
+    demo.set_defaults(command=_demo)
+    train = commands.add_parser("train", help="start a run from a config file and follow it")
+    train.add_argument("config", type=Path)
+    train.set_defaults(command=_train)
+    for name, command, text in (
+        ("resume", _resume, "continue a run from its newest checkpoint"),
+        ("stop", _stop, "ask a run to save a checkpoint and stop"),
+    ):
+        sub = commands.add_parser(name, help=text)
+        sub.add_argument("run")
+        sub.set_defaults(command=command)
+    commands.add_parser("runs", help="list all runs").set_defaults(command=_runs)
+    commands.add_parser("doctor", help="show versions, devices and what is missing").set_defaults(command=_doctor)
+    return parser
+
+
+def _dashboard(options: argparse.Namespace, page: str = "") -> int:
+    """The dashboard is a program of its own: nothing here imports it."""
+    command = [sys.executable, "-m", "dashboard", "--page", page]
+    if options.port is not None:
+        command += ["--port", str(options.port)]
+    if options.no_browser:
+        command.append("--no-browser")
+    return subprocess.call(command)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    preset = next(preset for preset in PRESETS if preset.key == "learn-to-add")
+    launched = start_run(runs_root(), preset.config.model_copy(update={"seed": options.seed}))
+    if not options.headless:
+        return _dashboard(options, page=f"run?run={launched.run_id}")
+    code = _follow(open_run(runs_root(), launched.run_id))
+    print(json.dumps(_headline(open_run(runs_root(), launched.run_id))))
+    return code
+
+
+def _train(options: argparse.Namespace) -> int:
+    config = _read_config(options.config)
+    check = check_in_child(config, timeout_s=CHECK_TIMEOUT_S)
+    if check.problems:
+        raise ConfigError(list(check.problems))
+    launched = start_run(runs_root(), config)
+    print(f"{'started' if launched.created else 'already running'}: {launched.run_id}", file=sys.stderr)
+    return _follow(open_run(runs_root(), launched.run_id))
+
+
+def _resume(options: argparse.Namespace) -> int:
+    launched = resume_run(runs_root(), options.run)
+    return _follow(open_run(runs_root(), launched.run_id))
+
+
+def _stop(options: argparse.Namespace) -> int:
+    paths = open_run(runs_root(), options.run)
+    if run_status(paths).state not in LIVE_STATES:
+        print(f"{options.run} is not running.", file=sys.stderr)
+        return 1
+    request_stop(paths)
+    print(f"asked {options.run} to stop; it saves a checkpoint first")
+    return 0
+
+
+def _runs(_: argparse.Namespace) -> int:
+    for paths in list_runs(runs_root()):
+        status = run_status(paths)
+        print(f"{status.state:12} step {status.step:>6} of {status.max_steps:<6} {paths.run_id}")
+    return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    """What a bug report needs: versions, devices, models that can be picked, and why others cannot."""
+    import sqlite3
+    from importlib.metadata import PackageNotFoundError, version
+
+    from engine.models.catalog import list_models
+
+    print(f"grpo-lab {__version__}, Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}")
+    for package in ("torch", "transformers", "peft", "streamlit", "plotly", "gguf"):
+        try:
+            print(f"  {package} {version(package)}")
+        except PackageNotFoundError:
+            print(f"  {package} is not installed")
+    print(f"{os.cpu_count()} CPU cores; runs in {runs_root()}")
+    for model in list_models():
+        print(f"  model {model.label}: {'ready' if model.available else model.reason}")
+    return 0
+
+
+def _read_config(path: Path) -> RunConfig:
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise LabError(
+            f"{path}: {error.strerror}.", hint="Name a config file, as exported by the New run page."
+        ) from None
+    return parse_config(text)
+
+
+def _follow(paths: RunPaths) -> int:
+    """Print progress until the run ends. Ctrl-C asks it to stop; a second one only stops following."""
+    reader, printed = RunReader(paths.db), 0
+    while True:
+        try:
+            status = run_status(paths)
+            printed = _print_new_steps(reader, printed)
+            if status.state not in LIVE_STATES:
+                break
+            time.sleep(POLL_S)
+        except KeyboardInterrupt:
+            print("stopping after this step; Ctrl-C again leaves it to itself", file=sys.stderr)
+            request_stop(paths)
+    reap()
+    print(f"{status.state}: {paths.run_id}{': ' + status.detail if status.detail else ''}", file=sys.stderr)
+    return 0 if status.state in ("finished", "stopped") else 1
+
+
+def _print_new_steps(reader: RunReader, printed: int) -> int:
+    frame = reader.steps(after=printed, columns=("reward", "kl", "completions/mean_length", "step_time"))
+    for row in frame.to_dict("records"):
+        values = "  ".join(f"{key} {row[key]:.4g}" for key in row if key != "step" and row[key] == row[key])
+        print(f"step {row['step']}  {values}", file=sys.stderr)
+    return int(frame["step"].max()) if len(frame) else printed
+
+
+def _headline(paths: RunPaths) -> dict[str, object]:
+    """The demo in four numbers. train_seconds: from the start of step 1 to the end of the last one."""
+    reader = RunReader(paths.db)
+    evaluations, steps = reader.evaluations(), reader.steps(columns=("finished_at", "step_time"))
+    return {
+        "run": paths.run_id,
+        "eval_before": float(evaluations["pass_at_1"].iloc[0]) if len(evaluations) else None,
+        "eval_after": float(evaluations["pass_at_1"].iloc[-1]) if len(evaluations) else None,
+        "train_seconds": round(
+            float(steps["finished_at"].iloc[-1] - steps["finished_at"].iloc[0] + steps["step_time"].iloc[0]), 1
+        )
+        if len(steps)
+        else None,
+    }
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,322 @@
+"""RunConfig: every setting of a run, in frozen sections. Each field carries its label, help line, unit and bounds.
+
+The New-run form is drawn from these models and the docs are checked against them, so nothing is described twice.
+Names follow TRL's GRPOConfig where the meaning is the same. Parsing, and the checks that need more than one field,
+are in config_io.py.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A frozen group of settings that refuses unknown keys, NaN, and values of another type ("8" or true for 8)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
+
+def knob(
+    default: Any,
+    help: str,
+    *,
+    label: str,
+    unit: str = "",
+    advanced: bool = False,
+    words: Mapping[str, str] | None = None,
+    **bounds: Any,
+) -> Any:
+    """A field with what a form and a glossary need: `label`, `help`, `unit`, and whether it hides under "more".
+
+    `words` says in a form what each choice of a Literal means.
+    """
+    extra: dict[str, Any] = {"label": label, "unit": unit, "advanced": advanced, "words": dict(words or {})}
+    return Field(default, description=help, json_schema_extra=extra, **bounds)
+
+
+class ModelConfig(Section):
+    source: str = knob(
+        ..., "The model to train: `embedded`, a local folder, a Hub id, or a .gguf file.", label="Model", min_length=1
+    )
+    adapter: Literal["lora", "full"] = knob(
+        "lora",
+        "A small low-rank adapter beside frozen weights (LoRA) needs less memory; all weights suits small models.",
+        label="Train",
+        words={"lora": "a LoRA adapter", "full": "all weights"},
+    )
+    lora_rank: int = knob(
+        16,
+        "Size of the LoRA matrices: a higher rank can learn more and needs more memory. 8 to 32 is usual.",
+        label="LoRA rank",
+        ge=1,
+        le=512,
+    )
+    lora_alpha: int = knob(
+        32,
+        "What the adapter learns is multiplied by alpha / rank. Twice the rank is usual.",
+        label="LoRA alpha",
+        advanced=True,
+        ge=1,
+        le=2048,
+    )
+    dtype: Literal["float32", "bfloat16"] = knob(
+        "float32", "Number format of the weights. float32 is the safe choice on a CPU.", label="Dtype", advanced=True
+    )
+    chat_template: bool | None = knob(
+        None,
+        "Wrap prompts in the chat template that comes with the tokenizer. Automatic: when there is one.",
+        label="Chat template",
+        advanced=True,
+    )
+    system_prompt: str = knob(
+        "",
+        "An instruction sent before every prompt, such as how to format the answer. Needs a chat template.",
+        label="System prompt",
+        max_length=20_000,
+    )
+
+
+class DataConfig(Section):
+    source: str = knob(
+        ...,
+        "`arithmetic` for endless sums made on the fly, or the path of a JSONL, CSV or Parquet file.",
+        label="Data",
+        min_length=1,
+    )
+    digits: int = knob(2, "Digits of each number in the sums: 2 gives sums such as 47+38.", label="Digits", ge=1, le=4)
+    prompt_column: str | None = knob(
+        None,
+        "Column with the question. Empty: found by its usual names, such as question or prompt.",
+        label="Prompt column",
+    )
+    answer_column: str | None = knob(
+        None,
+        "Column with the right answer. Empty: found by its usual names, such as answer or solution.",
+        label="Answer column",
+    )
+    prompt_template: str = knob(
+        "{prompt}",
+        "Text around each question: {prompt} stands for the question, {name} for the column of that name.",
+        label="Prompt template",
+        max_length=20_000,
+    )
+    held_out: int = knob(
+        64, "Examples kept out of training and used for evaluation.", label="Held-out examples", ge=1, le=10_000
+    )
+
+
+class RewardSpec(Section):
+    name: str = knob(..., "A reward of the built-in library.", label="Reward", min_length=1)
+    weight: float = knob(
+        1.0,
+        "Its share in the total reward. 0: a monitor, recorded but not trained on.",
+        label="Weight",
+        ge=-100,
+        le=100,
+    )
+    params: dict[str, Any] = knob({}, "Settings of this reward function.", label="Parameters")
+
+
+class RolloutConfig(Section):
+    num_generations: int = knob(
+        8,
+        "Completions sampled for each prompt: the group size G. Each is judged against the others of its group.",
+        label="Group size G",
+        ge=2,
+        le=256,
+    )
+    prompts_per_step: int = knob(8, "Prompts in each step, and so groups.", label="Prompts per step", ge=1, le=1024)
+    max_completion_length: int = knob(
+        64, "A completion is cut off after this many tokens.", label="Completion limit", unit="tokens", ge=1, le=8192
+    )
+    temperature: float = knob(
+        1.0,
+        "How freely completions are sampled: 1 follows the model's own probabilities, less is more careful. "
+        "Training uses the same temperature.",
+        label="Temperature",
+        gt=0,
+        le=5,
+    )
+    top_p: float = knob(
+        1.0,
+        "Sample only from the likeliest tokens that together have this much probability; 1 is off.",
+        label="Top-p",
+        advanced=True,
+        gt=0,
+        le=1,
+    )
+    top_k: int = knob(
+        0,
+        "Sample only from this many of the likeliest tokens; 0 is off.",
+        label="Top-k",
+        advanced=True,
+        ge=0,
+        le=100_000,
+    )
+    min_p: float = knob(
+        0.0,
+        "Drop tokens less likely than this share of the likeliest one; 0 is off.",
+        label="Min-p",
+        advanced=True,
+        ge=0,
+        lt=1,
+    )
+
+
+class LossConfig(Section):
+    loss_type: Literal["grpo", "dapo", "dr_grpo"] = knob(
+        "dapo",
+        "How token losses are averaged: grpo first within each completion, dapo over all tokens of the step, "
+        "dr_grpo over a constant number of tokens.",
+        label="Loss type",
+        words={"grpo": "grpo: per completion", "dapo": "dapo: per token", "dr_grpo": "dr_grpo: by a constant"},
+    )
+    beta: float = knob(
+        0.04,
+        "Weight of the KL penalty that holds the policy near the model it started from. 0 is off.",
+        label="KL weight β",
+        ge=0,
+        le=10,
+    )
+    epsilon: float = knob(
+        0.2,
+        "A token stops being pushed once its probability has changed by more than this share in one step's updates: "
+        "the ratio is clipped to 1 − ε … 1 + ε.",
+        label="Clip range ε",
+        gt=0,
+        lt=1,
+    )
+    epsilon_high: float | None = knob(
+        None,
+        "Another limit upwards: the ratio is clipped to 1 − ε … 1 + ε_high. Empty: the same as ε.",
+        label="Clip range ε, upwards",
+        advanced=True,
+        gt=0,
+        le=100,
+    )
+    scale_rewards: Literal["group", "batch", "none"] = knob(
+        "group",
+        "Divide advantages by the standard deviation of their group, of all groups of the step, or not at all.",
+        label="Scale rewards",
+        words={"group": "by the group's std", "batch": "by the step's std", "none": "not at all"},
+    )
+    num_iterations: int = knob(
+        1, "Optimizer updates on each batch of completions.", label="Iterations per batch", advanced=True, ge=1, le=64
+    )
+
+
+class OptimConfig(Section):
+    learning_rate: float = knob(
+        1e-5,
+        "How far a step moves the weights (AdamW). About 1e-4 for LoRA and small models, 1e-6 to 1e-5 for all weights "
+        "of a large one. Too high destroys the model within a few steps.",
+        label="Learning rate",
+        gt=0,
+        le=1,
+    )
+    lr_scheduler_type: Literal["constant", "linear", "cosine"] = knob(
+        "constant", "How the learning rate falls after warm-up.", label="Schedule", advanced=True
+    )
+    warmup_steps: int = knob(
+        0,
+        "Steps in which the learning rate rises from 0.",
+        label="Warm-up",
+        unit="steps",
+        advanced=True,
+        ge=0,
+        le=100_000,
+    )
+    weight_decay: float = knob(0.0, "AdamW weight decay.", label="Weight decay", advanced=True, ge=0, le=1)
+    adam_beta2: float = knob(0.999, "AdamW's memory of squared gradients.", label="Adam β2", advanced=True, gt=0, lt=1)
+    max_grad_norm: float = knob(
+        1.0, "Gradients longer than this are scaled down to it.", label="Gradient clip", advanced=True, gt=0, le=1000
+    )
+    max_steps: int = knob(
+        100,
+        "Steps until the run is finished. Each step samples, scores and updates once.",
+        label="Training steps",
+        ge=1,
+        le=1_000_000,
+    )
+    micro_batch_tokens: int = knob(
+        4096,
+        "Tokens in one forward and backward pass. Lower needs less memory; the update is the same.",
+        label="Micro-batch",
+        unit="tokens",
+        advanced=True,
+        ge=16,
+        le=1_000_000,
+    )
+
+
+class EvaluationConfig(Section):
+    every: int = knob(
+        25,
+        "Evaluate on the held-out examples every so many steps, and always before and after training.",
+        label="Evaluate every",
+        unit="steps",
+        ge=1,
+        le=1_000_000,
+    )
+    num_prompts: int = knob(
+        64,
+        "Held-out examples asked in each evaluation, one sampled completion each.",
+        label="Evaluation prompts",
+        ge=1,
+        le=10_000,
+    )
+    pass_reward: str | None = knob(
+        None,
+        "The reward that decides whether a completion is right: right at its value 1. Empty: the first task reward.",
+        label="Pass decided by",
+        advanced=True,
+    )
+
+
+class CheckpointConfig(Section):
+    every: int = knob(
+        25,
+        "Save a checkpoint every so many steps. A stopped or killed run resumes from the newest.",
+        label="Checkpoint every",
+        unit="steps",
+        ge=1,
+        le=1_000_000,
+    )
+    keep: int = knob(
+        2, "How many of the newest checkpoints stay on disk.", label="Checkpoints kept", advanced=True, ge=1, le=1000
+    )
+
+
+class RunConfig(Section):
+    """All settings of one run. Model and data have no default; everything else has."""
+
+    name: str = knob("run", "What the run is called in lists and charts.", label="Name", min_length=1, max_length=80)
+    model: ModelConfig
+    data: DataConfig
+    rewards: tuple[RewardSpec, ...] = Field(
+        ...,
+        min_length=1,
+        max_length=16,
+        strict=False,  # JSON has lists, not tuples
+        description="Reward functions, with their weights.",
+        json_schema_extra={"label": "Rewards", "unit": "", "advanced": False},
+    )
+    rollout: RolloutConfig = RolloutConfig()
+    loss: LossConfig = LossConfig()
+    optim: OptimConfig = OptimConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    seed: int = knob(
+        0,
+        "Every random choice of the run follows from it: the same seed gives the same run.",
+        label="Seed",
+        ge=0,
+        le=2**31 - 1,
+    )
+    threads: int | None = knob(
+        None, "CPU threads of the engine. Empty: all cores.", label="Threads", advanced=True, ge=1, le=1024
+    )
+    device: Literal["auto", "cpu", "cuda"] = knob(
+        "auto", "Where to compute. auto: the GPU if there is one.", label="Device", advanced=True
+    )

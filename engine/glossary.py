@@ -1,0 +1,283 @@
+"""Every number that a page shows or the store keeps: its name, unit, meaning, and what to look for.
+
+The run store makes its columns from METRICS, charts take their labels and captions from it, and the docs print it.
+Names are TRL's where the meaning is the same.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Metric:
+    """`better` says which way is good: "up", "down", or "" where it depends."""
+
+    key: str
+    label: str
+    unit: str
+    help: str
+    look_for: str
+    better: Literal["up", "down", ""] = ""
+
+
+_METRICS = (
+    Metric(
+        "reward",
+        "Reward",
+        "",
+        "Mean total reward of the step's completions: the weighted sum of the reward functions.",
+        "Should rise. A rise without a rise in held-out pass@1 means that the reward is being gamed.",
+        "up",
+    ),
+    Metric(
+        "reward_std",
+        "Reward std, batch",
+        "",
+        "Standard deviation (n−1) of all total rewards of the step; it mixes the spread within and between groups.",
+        "Compare with the within-group std: only the spread within groups trains.",
+    ),
+    Metric(
+        "reward_within_std",
+        "Reward std within groups",
+        "",
+        "Mean over groups of the group's standard deviation (n−1).",
+        "The training signal. Near 0: the groups agree, and there is little left to learn from.",
+    ),
+    Metric(
+        "reward_between_std",
+        "Reward std between prompts",
+        "",
+        "Standard deviation (n−1) of the group means.",
+        "High: some prompts are much easier than others.",
+    ),
+    Metric(
+        "frac_reward_zero_std",
+        "Dead groups",
+        "share",
+        "Share of groups in which all completions have the same total reward, so that every advantage is 0.",
+        "Dead groups teach nothing. Below 0.3 is comfortable; a rise towards 1 means solved or hopeless prompts.",
+        "down",
+    ),
+    Metric(
+        "frac_solved",
+        "Solved groups",
+        "share",
+        "Dead groups in which every completion is right.",
+        "A rise means the data has become easy.",
+    ),
+    Metric(
+        "frac_hopeless",
+        "All-wrong groups",
+        "share",
+        "Dead groups in which every completion is wrong.",
+        "High from the start: the task is too hard, or the reward too strict.",
+        "down",
+    ),
+    Metric(
+        "frac_truncated",
+        "Truncated groups",
+        "share",
+        "Dead groups in which every completion hit the length limit.",
+        "Anything above 0: raise the completion limit.",
+        "down",
+    ),
+    Metric(
+        "frac_other_dead",
+        "Other dead groups",
+        "share",
+        "Dead groups that are neither all right, all wrong nor all truncated.",
+        "Partial-credit rewards that tie, or rewards that failed.",
+    ),
+    Metric(
+        "pass_rate",
+        "Right in training",
+        "share",
+        "Share of the step's completions that the pass reward calls right.",
+        "Should rise with the reward.",
+        "up",
+    ),
+    Metric(
+        "reward_error_rate",
+        "Failed rewards",
+        "share",
+        "Share of reward values that are missing because the function failed or declined.",
+        "Above 0: read the log. A missing reward gives advantage 0, never a wrong number.",
+        "down",
+    ),
+    Metric(
+        "loss",
+        "Loss",
+        "",
+        "The value that was minimised: policy loss plus β times KL.",
+        "Near 0 is normal: advantages sum to 0 in each group. Watch reward and gradient norm instead.",
+    ),
+    Metric(
+        "kl",
+        "KL to reference",
+        "nats/token",
+        "Mean per-token k3 estimate of the KL divergence from the reference.",
+        "A slow rise is learning; a jump means that the policy has left the reference. Raise β or lower the learning rate.",
+    ),
+    Metric(
+        "kl_max",
+        "KL, largest token",
+        "nats",
+        "Largest per-token k3 estimate in the step.",
+        "A single special token often carries it. Open the group to see which.",
+    ),
+    Metric(
+        "entropy",
+        "Entropy",
+        "nats/token",
+        "Mean entropy of the next-token distribution at the sampling temperature.",
+        "Falls as the policy grows sure. A fall to 0 while reward stands still: exploration has died.",
+    ),
+    Metric(
+        "clip_ratio/low_mean",
+        "Clipped low",
+        "share",
+        "Share of tokens with ratio below 1 − ε and a negative advantage.",
+        "0 by construction with one iteration per batch.",
+    ),
+    Metric(
+        "clip_ratio/high_mean",
+        "Clipped high",
+        "share",
+        "Share of tokens with ratio above 1 + ε_high and a positive advantage.",
+        "0 by construction with one iteration per batch.",
+    ),
+    Metric(
+        "clip_ratio/region_mean",
+        "Clipped tokens",
+        "share",
+        "Share of tokens whose gradient the clip removed.",
+        "0 by construction with one iteration per batch; above 0.2 the steps are too large.",
+    ),
+    Metric(
+        "grad_norm",
+        "Gradient norm",
+        "",
+        "Length of the gradient before clipping.",
+        "Spikes come before trouble. Exactly 0: no group had signal.",
+    ),
+    Metric("learning_rate", "Learning rate", "", "AdamW step size of the step.", "Follows the schedule."),
+    Metric(
+        "completions/mean_length",
+        "Length",
+        "tokens",
+        "Mean length of completions, end token included.",
+        "Growth without reward is padding; a drop to 1 is collapse.",
+    ),
+    Metric("completions/min_length", "Shortest", "tokens", "Shortest completion.", "1: an immediate end token."),
+    Metric(
+        "completions/max_length", "Longest", "tokens", "Longest completion.", "At the limit: see truncated completions."
+    ),
+    Metric(
+        "completions/clipped_ratio",
+        "Truncated",
+        "share",
+        "Share of completions cut at the length limit.",
+        "Cut completions are scored as they are. Above 0.05: raise the limit.",
+        "down",
+    ),
+    Metric(
+        "num_tokens",
+        "Tokens so far",
+        "tokens",
+        "Prompt and completion tokens processed since the start of the run.",
+        "Grows steadily.",
+    ),
+    Metric("completion_tokens", "Completion tokens", "tokens", "Tokens sampled in the step.", "The work of the step."),
+    Metric("time/rollout", "Rollout", "s", "Time spent sampling completions.", "Usually the largest part of a step."),
+    Metric(
+        "time/reward",
+        "Scoring",
+        "s",
+        "Time spent in reward functions.",
+        "Should be small; a slow reward slows every step.",
+    ),
+    Metric(
+        "time/update",
+        "Update",
+        "s",
+        "Time spent in forward and backward passes and the optimizer.",
+        "Grows with completion length.",
+    ),
+    Metric(
+        "time/evaluation", "Evaluation", "s", "Time spent on held-out evaluation after the step.", "0 on most steps."
+    ),
+    Metric("step_time", "Step time", "s", "Wall-clock time of the step, without evaluation and checkpoint.", "Steady."),
+)
+
+METRICS: dict[str, Metric] = {metric.key: metric for metric in _METRICS}
+
+# Numbers that are not one value per step, but stand on pages and in the docs all the same.
+TERMS: dict[str, Metric] = {
+    metric.key: metric
+    for metric in (
+        Metric(
+            "eval/pass_at_1",
+            "Held-out pass@1",
+            "share",
+            "Share of held-out prompts answered rightly by one completion sampled at the run's temperature.",
+            "The honest measure: these prompts are never trained on.",
+            "up",
+        ),
+        Metric(
+            "advantage",
+            "Advantage",
+            "",
+            "How much better a completion scored than its group: (reward − group mean) / (scale + 1e-4).",
+            "Positive: made likelier. Negative: made less likely. 0: ignored.",
+        ),
+        Metric(
+            "reward_share",
+            "Where the rewards are",
+            "share",
+            "Share of a step's completions whose total reward has this value, or lies in this range.",
+            "Colour should move to the top. Two lasting bands: some prompts are learned, others never.",
+        ),
+        Metric(
+            "group_mean",
+            "Group mean",
+            "",
+            "Mean total reward of the completions of one prompt: the baseline.",
+            "The group is its own critic.",
+        ),
+        Metric(
+            "group_std",
+            "Group std",
+            "",
+            "Standard deviation (n−1) of the total rewards of one prompt's completions.",
+            "0: a dead group.",
+        ),
+        Metric(
+            "token_kl",
+            "Token KL",
+            "nats",
+            "k3 = exp(q − p) − (q − p) − 1, with p and q the log-probabilities of policy and reference.",
+            "Where the policy has moved away from the reference.",
+        ),
+        Metric(
+            "logprob",
+            "Log-probability",
+            "nats",
+            "Log-probability of a sampled token under the policy, at the sampling temperature.",
+            "Near 0: sure. Very negative: a lucky or unlucky draw.",
+        ),
+        Metric(
+            "finish_reason",
+            "End",
+            "",
+            "Why a completion ended: eos, its own end token; length, the limit.",
+            "length: the completion was cut.",
+        ),
+        Metric(
+            "heartbeat_age",
+            "Seen",
+            "s",
+            "Time since the engine last reported what it is doing.",
+            "More than a few steps' time: it hangs.",
+        ),
+    )
+}

@@ -1,0 +1,1 @@
+"""The character model that ships with the package: its weights, its tokenizer, and make.py, which made them."""

@@ -1,0 +1,72 @@
+"""A model of the Hub as a local folder: from the cache when it is whole there, else downloaded for who named it.
+
+Only what can be loaded is fetched: safetensors, JSON, chat template and tokenizer files of the top folder.
+"""
+
+import os
+from pathlib import Path
+
+from engine.errors import ModelError
+from engine.models.catalog import cached_snapshot
+from engine.models.folder import PICKLE_SUFFIXES
+
+_WANTED = (".safetensors", ".json", ".jinja", ".model", ".txt")
+
+
+def hub_folder(hub_id: str) -> Path:
+    """The folder of the model. Raises ModelError when offline, not found, gated, without safetensors, or cut off."""
+    if cached := cached_snapshot(hub_id):
+        return cached
+    if is_offline():
+        raise ModelError(
+            f"{hub_id} is not on this machine, and HF_HUB_OFFLINE forbids to download it.",
+            hint="Unset HF_HUB_OFFLINE, or name a local folder.",
+        )
+    return _download(hub_id)
+
+
+def is_offline() -> bool:
+    """Whether the user has forbidden downloads from the Hub."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+def _download(hub_id: str) -> Path:
+    import huggingface_hub  # here, because it takes half a second that local models need not pay
+    from huggingface_hub import errors
+
+    try:
+        names = [name for name in huggingface_hub.HfApi().list_repo_files(hub_id) if "/" not in name]
+        _require_safetensors(hub_id, names)
+        wanted = [name for name in names if name.endswith(_WANTED)]
+        return Path(huggingface_hub.snapshot_download(hub_id, allow_patterns=wanted, ignore_patterns=["*/*"]))
+    except errors.GatedRepoError:
+        raise ModelError(
+            f"{hub_id} is gated: its owner must grant access first.",
+            hint="Ask for it on the model's page, then log in with `hf auth login`.",
+        ) from None
+    except errors.RepositoryNotFoundError:
+        raise ModelError(
+            f"There is no model {hub_id} on the Hub, or it is private.", hint="Check its name, or log in first."
+        ) from None
+    except ModelError:
+        raise
+    except Exception as error:  # whichever HTTP library the client has below it: every failure means the same here
+        raise ModelError(
+            f"{hub_id} could not be downloaded: {_first_line(error)}",
+            hint="Check the connection, or name a local folder.",
+        ) from error
+
+
+def _require_safetensors(hub_id: str, names: list[str]) -> None:
+    if any(name.endswith(".safetensors") for name in names):
+        return
+    if pickles := [name for name in names if name.endswith(PICKLE_SUFFIXES)]:
+        raise ModelError(
+            f"{hub_id} has its weights only as pickle ({', '.join(pickles[:3])}), which can run code when it loads.",
+            hint="Choose a model with safetensors.",
+        )
+    raise ModelError(f"{hub_id} holds no weights as safetensors.", hint="Choose another model.")
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]

@@ -1,0 +1,1 @@
+"""Reward functions in TRL's calling convention, the built-in library, and scoring. Light: no torch."""

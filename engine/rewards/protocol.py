@@ -1,0 +1,60 @@
+"""The calling convention of reward functions, which is TRL's, and how a per-completion rule becomes such a function.
+
+A reward function is called with keywords: `prompts`, `completions`, `completion_ids`, `trainer_state`, `log_extra`,
+`log_metric`, and every other dataset column as a list, aligned with the completions. It returns one float or None for
+each completion; None means that it has nothing to say about this one. Completions are strings, or, for chat models,
+lists with one assistant message.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+RewardFunction = Callable[..., list[float | None]]
+Completion = str | Sequence[dict[str, Any]]
+
+# The column that a function gives to log_extra to say why it returned None: a text, or None, for each completion.
+MISSING = "missing"
+
+
+class Missing(Exception):
+    """Raised by a per-completion rule that cannot judge this row; its text is the reason."""
+
+
+def completion_text(completion: Completion) -> str:
+    """What the model wrote, in either form of the convention."""
+    if isinstance(completion, str):
+        return completion
+    return "".join(str(message.get("content") or "") for message in completion)
+
+
+def per_completion(rule: Callable[[str, str | None], float]) -> RewardFunction:
+    """A reward function from a rule that judges one completion's text against its reference answer."""
+
+    def reward(
+        *,
+        completions: Sequence[Completion],
+        answer: Sequence[str | None] | None = None,
+        log_extra: Callable[[str, list[Any]], None] | None = None,
+        **_: Any,
+    ) -> list[float | None]:
+        values: list[float | None] = []
+        reasons: list[str | None] = []
+        for completion, reference in zip(completions, answer or [None] * len(completions), strict=True):
+            try:
+                values.append(rule(completion_text(completion), reference))
+                reasons.append(None)
+            except Missing as error:
+                values.append(None)
+                reasons.append(str(error))
+        if log_extra is not None:
+            log_extra(MISSING, reasons)
+        return values
+
+    return reward
+
+
+def required(reference: str | None) -> str:
+    """The reference answer, or Missing where the row has none."""
+    if reference is None or not reference.strip():
+        raise Missing("this row has no reference answer")
+    return reference

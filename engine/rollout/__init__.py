@@ -1,0 +1,1 @@
+"""Sampling: G completions for each prompt."""

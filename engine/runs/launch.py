@@ -1,0 +1,187 @@
+"""Starting and ending engine processes: one for each run, in a session of its own, so that it outlives who started it.
+
+Starts are serialised by a lock in the runs folder, which is why two clicks or two tabs make one run.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import engine
+from engine.config import RunConfig
+from engine.config_io import dump_config
+from engine.errors import LabError, RunBusyError, StoreError
+from engine.runs.control import clear_requests, request_stop
+from engine.runs.durable import write_atomic
+from engine.runs.lease import holder, is_held, lock, open_lock_file
+from engine.runs.paths import RunPaths, list_runs, new_run_id, open_run
+from engine.runs.process import Holder, read_launch, write_launch
+from engine.runs.status import run_status
+
+LAUNCH_PATIENCE_S = 20.0
+KILL_GRACE_S = 10.0  # between SIGTERM, which saves a checkpoint, and SIGKILL
+
+# The engine gets what finds programs, libraries, models and devices. Everything else, such as tokens of other
+# programs, stays here: the engine may run reward code.
+PASSED_ON = frozenset(
+    (
+        *("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_CACHE_HOME"),
+        *("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "LD_LIBRARY_PATH"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+    )
+)
+PASSED_ON_PREFIXES = (
+    *("LC_", "HF_", "TRANSFORMERS_", "TOKENIZERS_", "GRPO_LAB_", "OMP_", "MKL_", "OPENBLAS_", "KMP_", "GOMP_"),
+    *("TORCH_", "PYTORCH_", "CUDA_", "CUBLAS_", "NVIDIA_", "NCCL_", "HIP_", "ROCR_"),
+)
+
+_children: dict[int, subprocess.Popen[bytes]] = {}
+_children_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Launched:
+    """`created` is False when the run was already under way and nothing new was started."""
+
+    run_id: str
+    created: bool
+
+
+def start_run(root: Path, config: RunConfig) -> Launched:
+    """Make a run of this configuration and start its engine; or find the live run that has exactly this one.
+
+    Raises RunBusyError when another start hangs, LabError when no process can be started.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    text = dump_config(config).encode()
+    with launch_lock(root):
+        for paths in list_runs(root):
+            if paths.config.read_bytes() == text and is_live(paths):
+                return Launched(paths.run_id, created=False)
+        paths = RunPaths(root / new_run_id(config.name, datetime.now()))
+        paths.root.mkdir()  # fails if somebody has it: then this name is not ours
+        write_atomic(paths.config, text)
+        _spawn(paths, cwd=str(Path.cwd()))
+    return Launched(paths.run_id, created=True)
+
+
+def resume_run(root: Path, run_id: str) -> Launched:
+    """Start an engine on a run that is not live; it continues from the newest checkpoint.
+
+    Raises RunNotFoundError, RunBusyError when another start hangs, LabError when no process can be started.
+    """
+    paths = open_run(root, run_id)
+    with launch_lock(root):
+        if is_live(paths):
+            return Launched(run_id, created=False)
+        clear_requests(paths)
+        earlier = read_launch(paths)
+        # Relative paths in the configuration mean what they meant at the first start.
+        _spawn(paths, cwd=earlier.cwd if earlier and Path(earlier.cwd).is_dir() else str(Path.cwd()))
+    return Launched(run_id, created=True)
+
+
+def is_live(paths: RunPaths) -> bool:
+    """Whether an engine works on the run or is about to. A damaged store does not hide the answer."""
+    try:
+        return run_status(paths).is_live
+    except StoreError:
+        return is_held(paths.lock)
+
+
+def stop_run(paths: RunPaths) -> None:
+    """Ask the engine to save a checkpoint and end; it answers between two micro-batches."""
+    request_stop(paths)
+
+
+def kill_run(paths: RunPaths, grace_s: float = KILL_GRACE_S) -> bool:
+    """End a run's engine by SIGTERM, and after `grace_s` by SIGKILL to its process group.
+
+    Returns False, and sends nothing, when no living process is provably the run's.
+    """
+    process = _living_process(paths)
+    if process is None:
+        return False
+    with suppress(ProcessLookupError):
+        os.kill(process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + grace_s
+    while process.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if process.is_alive():
+        _kill_hard(process.pid)
+    reap()
+    return True
+
+
+def reap() -> None:
+    """Collect the exit codes of engines that this process started and that have ended, so that no zombie stays."""
+    with _children_lock:
+        for pid, child in list(_children.items()):
+            if child.poll() is not None:
+                del _children[pid]
+
+
+def engine_command(run_directory: Path) -> list[str]:
+    """-P: a file in the working directory must not take the place of a library."""
+    return [sys.executable, "-P", "-m", "engine", str(run_directory)]
+
+
+@contextmanager
+def launch_lock(root: Path) -> Iterator[None]:
+    """Held while a run is started or removed. Raises RunBusyError when somebody else has held it for long."""
+    fd = open_lock_file(root / ".launch.lock")
+    try:
+        if not lock(fd, LAUNCH_PATIENCE_S):
+            raise RunBusyError(
+                f"Another start in {root} takes longer than {LAUNCH_PATIENCE_S:.0f} s.", hint="Try again."
+            )
+        yield
+    finally:
+        os.close(fd)
+
+
+def _spawn(paths: RunPaths, cwd: str) -> None:
+    reap()
+    command, at = engine_command(paths.root.resolve()), time.time()
+    try:
+        with open(paths.log, "ab") as log:
+            child = subprocess.Popen(
+                command, cwd=cwd, env=_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                start_new_session=True, close_fds=True,
+            )  # fmt: skip
+    except OSError as error:
+        raise LabError(f"The engine of {paths.run_id} could not be started: {error}.") from error
+    with _children_lock:
+        _children[child.pid] = child
+    write_launch(paths, child.pid, at=at, argv=command, cwd=cwd)
+
+
+def _environment() -> dict[str, str]:
+    passed = {k: v for k, v in os.environ.items() if k in PASSED_ON or k.startswith(PASSED_ON_PREFIXES)}
+    home = str(Path(engine.__file__).parents[1])  # also when the package runs from a checkout
+    passed["PYTHONPATH"] = os.pathsep.join([home, *filter(None, [passed.get("PYTHONPATH")])])
+    return {**passed, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+
+
+def _living_process(paths: RunPaths) -> Holder | None:
+    """The engine that holds the run, or that was started and has not got so far."""
+    launch = read_launch(paths)
+    known = holder(paths.lock) if is_held(paths.lock) else launch.process if launch else None
+    return known if known is not None and known.is_alive() else None
+
+
+def _kill_hard(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        if os.getpgid(pid) == pid:  # started by _spawn: reward workers and converters are in its group
+            os.killpg(pid, signal.SIGKILL)
+        else:  # started by hand: its group may hold the user's shell job
+            os.kill(pid, signal.SIGKILL)

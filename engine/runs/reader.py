@@ -1,0 +1,273 @@
+"""Reading run.db: short-lived read-only connections, so that no reader blocks or endangers the writer.
+
+Every call opens, reads and closes (0.06 ms); costs depend on the rows asked for, not on the length of the run.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from engine.errors import StoreError
+from engine.runs.schema import ARRAY_DTYPES, METRIC_COLUMNS, REAL_COLUMNS, SCHEMA, SCHEMA_VERSION
+
+LOG_LIMIT = 10_000  # rows of the log at most
+
+CHANGE_TOKEN = """
+SELECT (SELECT coalesce(max(step), 0) FROM steps), (SELECT count(*) FROM superseded),
+       (SELECT coalesce(max(id), 0) FROM events), (SELECT coalesce(max(at), 0) FROM evaluations),
+       (SELECT count(*) + count(outcome) FROM attempts), (SELECT coalesce(max(at), 0) FROM heartbeat)
+"""
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """What the engine's working thread began, and when (seconds since 1970)."""
+
+    at: float
+    step: int
+    phase: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One engine process. `outcome` is None while it runs, and for ever if it was killed."""
+
+    attempt: int
+    started_at: float
+    pid: int
+    from_step: int
+    ended_at: float | None
+    outcome: str | None
+    message: str | None
+    versions: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Per-token arrays of one completion; `pieces` are the tokens as text."""
+
+    ids: NDArray[np.uint32]
+    pieces: list[str]
+    special: list[bool]
+    logprobs: NDArray[np.float32]
+    ref_logprobs: NDArray[np.float32] | None
+    entropies: NDArray[np.float32]
+
+    @property
+    def kl(self) -> NDArray[np.float32] | None:
+        """k3 per token, in nats: exp(q − p) − (q − p) − 1."""
+        if self.ref_logprobs is None:
+            return None
+        delta = self.ref_logprobs.astype(np.float64) - self.logprobs
+        return (np.expm1(delta) - delta).astype(np.float32)
+
+
+class RunReader:
+    """Reads one run.db. Every method raises StoreError when the file is damaged or of another version.
+
+    A run whose engine has not written yet has no run.db: `exists` is False, and every frame has its columns but no row.
+    Numbers that are missing are NaN. A metric that was infinite is infinite again.
+    """
+
+    def __init__(self, path: Path, *, _shared: sqlite3.Connection | None = None) -> None:
+        self.path = path
+        self._shared = _shared
+
+    @contextmanager
+    def snapshot(self) -> Iterator["RunReader"]:
+        """A reader whose calls share one connection and see one moment of the run. For a few calls, not for keeping."""
+        with self._connection() as db:
+            db.execute("BEGIN")
+            yield RunReader(self.path, _shared=db)
+
+    @property
+    def exists(self) -> bool:
+        return self.path.is_file()
+
+    def last_step(self) -> int:
+        """The newest stored step, 0 when there is none."""
+        return int(self._rows("SELECT coalesce(max(step), 0) FROM steps")[0][0])
+
+    def change_token(self) -> tuple[float, ...]:
+        """A value that differs from the one before whenever anything was written, in 0.1 ms at any length of run."""
+        return self._rows(CHANGE_TOKEN)[0]
+
+    def steps(self, after: int = 0, columns: tuple[str, ...] | None = None) -> pd.DataFrame:
+        """Rows of `steps` after a step, in order. `totals` and `advantages` are arrays, `rewards`, `nonfinite` dicts.
+
+        With `columns`, `step` and these only: infinite metrics stay NaN unless `nonfinite` is among them.
+        """
+        names = ", ".join(f'"{c}"' for c in ("step", *columns)) if columns is not None else "*"
+        return self._frame(
+            f"SELECT {names} FROM steps WHERE step > ? ORDER BY step", after, json_columns=("rewards", "nonfinite")
+        )
+
+    def curve(self, metric: str, points: int) -> list[float]:
+        """Means of a metric over at most `points` equal stretches of steps, in order: a sparkline."""
+        if metric not in METRIC_COLUMNS:
+            raise KeyError(metric)
+        last = max(self.last_step(), 1)
+        sql = f'SELECT avg("{metric}") FROM steps GROUP BY (step - 1) * ? / ? ORDER BY min(step)'
+        return [row[0] for row in self._rows(sql, min(points, last), last) if row[0] is not None]
+
+    def newest_means(self, metrics: tuple[str, ...], steps: int) -> dict[str, float | None]:
+        """Mean of each metric over the newest steps, None where there is no value."""
+        if unknown := set(metrics) - set(METRIC_COLUMNS):
+            raise KeyError(*unknown)
+        means = ", ".join(f'avg("{metric}")' for metric in metrics)
+        row = self._rows(f"SELECT {means} FROM (SELECT * FROM steps ORDER BY step DESC LIMIT ?)", steps)[0]
+        return dict(zip(metrics, row, strict=True))
+
+    def pass_rates(self) -> list[float | None]:
+        """Held-out pass@1 of each evaluation, by step."""
+        return [row[0] for row in self._rows("SELECT pass_at_1 FROM evaluations ORDER BY step")]
+
+    def groups(self, step: int) -> pd.DataFrame:
+        """The groups of one step, by group_index. `columns` is a dict."""
+        return self._frame("SELECT * FROM groups WHERE step = ? ORDER BY group_index", step, json_columns=("columns",))
+
+    def completions(self, step: int, group_index: int | None = None) -> pd.DataFrame:
+        """Completions of a step, or of one of its groups. `rewards` (None: missing) and `errors` are dicts."""
+        sql = "SELECT * FROM completions WHERE step = ?"
+        arguments: tuple[int, ...] = (step,)
+        if group_index is not None:
+            sql, arguments = sql + " AND group_index = ?", (step, group_index)
+        return self._frame(
+            sql + " ORDER BY group_index, completion_index", *arguments, json_columns=("rewards", "errors")
+        )
+
+    def tokens(self, step: int, group_index: int, completion_index: int) -> Tokens | None:
+        """The token arrays of one completion, or None if there is no such completion."""
+        where = "FROM tokens WHERE step = ? AND group_index = ? AND completion_index = ?"
+        with self._connection() as db:
+            row = db.execute(
+                f"SELECT ids, logprobs, ref_logprobs, entropies {where}", (step, group_index, completion_index)
+            ).fetchone()
+            if row is None:
+                return None
+            ids = unpack("ids", row[0])
+            used = sorted(set(ids.tolist()))
+            known = db.execute(
+                # json_each: one parameter, however many ids; SQLite limits the number of parameters.
+                "SELECT id, piece, special FROM vocabulary WHERE id IN (SELECT value FROM json_each(?))",
+                (json.dumps(used),),
+            )
+            pieces = {token: (piece, bool(special)) for token, piece, special in known}
+            found = [pieces.get(token, (f"<{token}>", False)) for token in ids.tolist()]
+            return Tokens(
+                ids=ids,
+                pieces=[piece for piece, _ in found],
+                special=[special for _, special in found],
+                logprobs=unpack("logprobs", row[1]),
+                ref_logprobs=None if row[2] is None else unpack("ref_logprobs", row[2]),
+                entropies=unpack("entropies", row[3]).astype(np.float32),
+            )
+
+    def prompt_steps(self, prompt_id: str) -> list[int]:
+        """The steps in which a prompt was used."""
+        sql = "SELECT DISTINCT step FROM groups WHERE prompt_id = ? ORDER BY step"
+        return [row[0] for row in self._rows(sql, prompt_id)]
+
+    def evaluations(self) -> pd.DataFrame:
+        """Held-out evaluations by step. `rewards` is a dict and `samples` a list."""
+        return self._frame("SELECT * FROM evaluations ORDER BY step", json_columns=("rewards", "samples"))
+
+    def events(self, newest: int = 200) -> pd.DataFrame:
+        """The newest events, newest first."""
+        return self._frame("SELECT * FROM events ORDER BY id DESC LIMIT ?", min(newest, LOG_LIMIT))
+
+    def heartbeat(self) -> Heartbeat | None:
+        rows = self._rows("SELECT at, step, phase, detail FROM heartbeat")
+        return Heartbeat(*rows[0]) if rows else None
+
+    def attempts(self) -> list[Attempt]:
+        """All engine processes of this run, oldest first."""
+        names = "attempt, started_at, pid, from_step, ended_at, outcome, message, versions"
+        with self._connection() as db:
+            rows = db.execute(f"SELECT {names} FROM attempts ORDER BY attempt").fetchall()
+            return [Attempt(*(*row[:-1], json.loads(row[-1]))) for row in rows]
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        try:
+            if self._shared is not None:
+                yield self._shared
+                return
+            with closing(self._open()) as db:
+                yield db
+        except sqlite3.OperationalError as error:
+            raise StoreError(f"{self.path}: {error}.", hint="Another program may hold the file; try again.") from error
+        except (sqlite3.DatabaseError, ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise StoreError(
+                f"{self.path}: {error}.", hint="The database is damaged; the run cannot be shown."
+            ) from error
+
+    def _open(self) -> sqlite3.Connection:
+        """A read-only connection; to an empty database of the same schema while the engine has not made the file."""
+        if not self.exists:
+            return _empty_database()
+        db = sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro", uri=True, timeout=5)
+        try:
+            db.execute("PRAGMA query_only=ON")
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version == SCHEMA_VERSION:
+                return db
+            tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        except BaseException:
+            db.close()
+            raise
+        db.close()
+        if version == 0 and tables == 0:  # the engine is just creating it
+            return _empty_database()
+        raise StoreError(
+            f"{self.path}: schema version {version}, this program reads version {SCHEMA_VERSION}.",
+            hint="Open the run with the release that made it.",
+        )
+
+    def _rows(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        with self._connection() as db:
+            return db.execute(sql, arguments).fetchall()
+
+    def _frame(self, sql: str, *arguments: Any, json_columns: tuple[str, ...] = ()) -> pd.DataFrame:
+        with self._connection() as db:
+            cursor = db.execute(sql, arguments)
+            frame = pd.DataFrame(cursor.fetchall(), columns=[column[0] for column in cursor.description])
+            for name in frame.columns.intersection(list(json_columns)):
+                frame[name] = pd.Series(
+                    [json.loads(text) if isinstance(text, str) else {} for text in frame[name]], dtype=object
+                )
+            for name in frame.columns.intersection(["totals", "advantages"]):
+                frame[name] = pd.Series([unpack(name, blob) for blob in frame[name]], dtype=object)
+            frame = frame.astype({name: np.float64 for name in frame.columns.intersection(REAL_COLUMNS)})
+            if "nonfinite" in frame:
+                _restore_nonfinite(frame)
+            return frame
+
+
+def unpack(name: str, blob: bytes) -> NDArray[Any]:
+    """The array of a blob column, in the dtype that schema.ARRAY_DTYPES gives it."""
+    return np.frombuffer(blob, dtype=ARRAY_DTYPES[name])
+
+
+def _restore_nonfinite(frame: pd.DataFrame) -> None:
+    """Put back what SQLite cannot hold: {"loss": "inf"} makes that row's loss infinite."""
+    for position, marks in enumerate(frame["nonfinite"]):
+        for name, value in marks.items():
+            if name in METRIC_COLUMNS and name in frame:
+                frame.loc[position, name] = float(value)
+
+
+def _empty_database() -> sqlite3.Connection:
+    db = sqlite3.connect(":memory:")
+    db.executescript(SCHEMA)
+    return db

@@ -1,0 +1,90 @@
+"""What the engine hands to the store for one step, and what an evaluation found. Plain data, no torch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+FinishReason = Literal["eos", "length"]
+GroupKind = Literal["mixed", "solved", "hopeless", "truncated", "other"]
+
+
+@dataclass(frozen=True)
+class TokenRecord:
+    """Per-token arrays of one completion, all of its length; log-probabilities and entropies in nats."""
+
+    ids: NDArray[np.uint32]
+    logprobs: NDArray[np.float32]
+    ref_logprobs: NDArray[np.float32] | None
+    entropies: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class CompletionRecord:
+    """One sampled completion. `rewards` maps function to value, NaN where it is missing."""
+
+    text: str
+    finish_reason: FinishReason
+    rewards: Mapping[str, float]
+    total: float
+    advantage: float
+    tokens: TokenRecord
+    mean_kl: float | None
+    max_kl: float | None
+    mean_entropy: float
+    mean_logprob: float
+    passed: bool | None = None
+    parsed: str | None = None
+    errors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GroupRecord:
+    """One prompt with its completions. `scale`: the divisor of its advantages before the guard; None: undivided."""
+
+    prompt_id: str
+    prompt: str
+    rendered: str
+    reference: str | None
+    columns: Mapping[str, Any]
+    prompt_tokens: int
+    mean: float
+    std: float
+    scale: float | None
+    kind: GroupKind
+    completions: Sequence[CompletionRecord]
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """Everything one step leaves behind. `metrics` has the keys of glossary.METRICS; missing ones become NULL."""
+
+    step: int
+    groups: Sequence[GroupRecord]
+    metrics: Mapping[str, float]
+    vocabulary: Mapping[int, tuple[str, bool]]  # token id → (piece, is special), for ids of this step
+    events: Sequence["Event"] = ()
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something worth a line in the log of the run."""
+
+    kind: str
+    message: str
+    level: Literal["info", "warning", "error"] = "info"
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class EvaluationRecord:
+    """One pass over the held-out prompts; step 0 is before training."""
+
+    step: int
+    pass_at_1: float | None
+    num_prompts: int
+    seconds: float
+    rewards: Mapping[str, float]
+    samples: Sequence[Mapping[str, Any]]

@@ -1,0 +1,90 @@
+"""The tables of run.db. One database per run, written by its engine alone.
+
+Arrays are little-endian blobs: float32, float16 or uint32, as ARRAY_DTYPES says. SQLite cannot hold NaN, so metrics
+that are not finite are NULL, and the row's `nonfinite` JSON names them: {"kl": "nan", "loss": "inf"}.
+"""
+
+from engine.glossary import METRICS
+
+SCHEMA_VERSION = 1
+
+# steps.totals and steps.advantages: [B] completions in group order; tokens.*: [length of the completion].
+ARRAY_DTYPES = {
+    "totals": "<f4",
+    "advantages": "<f4",
+    "ids": "<u4",
+    "logprobs": "<f4",
+    "ref_logprobs": "<f4",
+    "entropies": "<f2",
+}
+
+METRIC_COLUMNS = tuple(METRICS)
+
+# Columns that readers get as float64, with NaN where the value is missing.
+REAL_COLUMNS = [
+    *METRIC_COLUMNS,
+    *("mean", "std", "scale", "total", "advantage", "passed", "mean_kl", "max_kl", "mean_entropy", "mean_logprob"),
+    *("pass_at_1", "seconds", "at", "finished_at"),
+]
+
+SCHEMA = f"""
+CREATE TABLE attempts (          -- one row per engine process that worked on the run
+  attempt INTEGER PRIMARY KEY,
+  started_at REAL NOT NULL, pid INTEGER NOT NULL, host TEXT NOT NULL, from_step INTEGER NOT NULL,
+  ended_at REAL, outcome TEXT CHECK (outcome IN ('finished', 'stopped', 'failed')), message TEXT,
+  versions TEXT NOT NULL         -- JSON: library versions, threads, device
+);
+CREATE TABLE heartbeat (         -- a single row: what the engine's working thread last began
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  at REAL NOT NULL, step INTEGER NOT NULL,  -- step: the last one that was finished
+  phase TEXT NOT NULL, detail TEXT NOT NULL
+);
+CREATE TABLE steps (             -- small columns first: a chart of one metric then never touches the blobs
+  step INTEGER PRIMARY KEY,      -- 1-based
+  {", ".join(f'"{column}" REAL' for column in METRIC_COLUMNS)},
+  attempt INTEGER NOT NULL, finished_at REAL NOT NULL, group_size INTEGER NOT NULL,
+  digest TEXT NOT NULL,          -- of every token, reward and advantage: a replay must give the same
+  nonfinite TEXT,
+  rewards TEXT NOT NULL,         -- JSON: {{function: {{"mean": x, "std": y, "errors": n}}}}
+  totals BLOB NOT NULL, advantages BLOB NOT NULL
+);
+CREATE TABLE groups (
+  step INTEGER NOT NULL, group_index INTEGER NOT NULL,
+  prompt_id TEXT NOT NULL, prompt TEXT NOT NULL, rendered TEXT NOT NULL, reference TEXT, columns TEXT NOT NULL,
+  prompt_tokens INTEGER NOT NULL,
+  mean REAL, std REAL, scale REAL,  -- scale: the divisor of the advantage before the guard 1e-4; NULL when not divided
+  kind TEXT NOT NULL CHECK (kind IN ('mixed', 'solved', 'hopeless', 'truncated', 'other')),
+  PRIMARY KEY (step, group_index)
+) WITHOUT ROWID;
+CREATE INDEX groups_prompt ON groups (prompt_id, step);
+CREATE TABLE completions (
+  step INTEGER NOT NULL, group_index INTEGER NOT NULL, completion_index INTEGER NOT NULL,
+  text TEXT NOT NULL, length INTEGER NOT NULL,
+  finish_reason TEXT NOT NULL CHECK (finish_reason IN ('eos', 'length')),
+  rewards TEXT NOT NULL,         -- JSON: {{function: value or null}}; null = missing
+  errors TEXT,                   -- JSON: {{function: what went wrong}}
+  parsed TEXT,                   -- the answer that the pass reward read, when it reads one
+  total REAL, advantage REAL NOT NULL, passed INTEGER,
+  mean_kl REAL, max_kl REAL, mean_entropy REAL, mean_logprob REAL,
+  PRIMARY KEY (step, group_index, completion_index)
+) WITHOUT ROWID;
+CREATE TABLE tokens (
+  step INTEGER NOT NULL, group_index INTEGER NOT NULL, completion_index INTEGER NOT NULL,
+  ids BLOB NOT NULL, logprobs BLOB NOT NULL, ref_logprobs BLOB, entropies BLOB NOT NULL,
+  PRIMARY KEY (step, group_index, completion_index)
+) WITHOUT ROWID;
+CREATE TABLE vocabulary (id INTEGER PRIMARY KEY, piece TEXT NOT NULL, special INTEGER NOT NULL);
+CREATE TABLE evaluations (
+  step INTEGER PRIMARY KEY,      -- 0: before training
+  at REAL NOT NULL, pass_at_1 REAL, num_prompts INTEGER NOT NULL, seconds REAL NOT NULL,
+  rewards TEXT NOT NULL,         -- JSON: {{function: mean}}
+  samples TEXT NOT NULL          -- JSON: first prompts with reference, completion and rewards
+);
+CREATE TABLE events (
+  id INTEGER PRIMARY KEY, at REAL NOT NULL, step INTEGER NOT NULL,
+  level TEXT NOT NULL CHECK (level IN ('info', 'warning', 'error')), kind TEXT NOT NULL, message TEXT NOT NULL
+);
+CREATE TABLE superseded (        -- a step that a replay after resume did not reproduce: the old rows, as JSON
+  step INTEGER NOT NULL, attempt INTEGER NOT NULL, payload TEXT NOT NULL, PRIMARY KEY (step, attempt)
+);
+"""

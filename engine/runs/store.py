@@ -1,0 +1,274 @@
+"""The writer of run.db: the engine's only door to it, and the only writable connection anywhere.
+
+Why one writer: the SQLite of many machines (before 3.51.3) can lose a commit when a checkpoint of the write-ahead log
+on one connection races a commit on another. One writable connection, and read-only ones elsewhere, cannot race.
+"""
+
+import hashlib
+import json
+import math
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from engine.errors import StoreError
+from engine.runs.records import CompletionRecord, EvaluationRecord, Event, GroupRecord, StepRecord
+from engine.runs.schema import ARRAY_DTYPES, METRIC_COLUMNS, SCHEMA, SCHEMA_VERSION
+
+STEP_TABLES = ("steps", "groups", "completions", "tokens")
+
+
+class StoreWriter:
+    """Opens or creates run.db. Every method raises StoreError when the file cannot be written or is no run.db of this
+    schema version; a call that raised has changed nothing.
+    """
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self.path = path
+        self.attempt = 0
+        self._clock = clock
+        with self._translated_errors():
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
+            try:
+                self._prepare()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def begin_attempt(self, from_step: int, versions: Mapping[str, Any]) -> None:
+        """Record that this process now works on the run, starting after `from_step`."""
+        with self._transaction():
+            cursor = self._db.execute(
+                "INSERT INTO attempts (started_at, pid, host, from_step, versions) VALUES (?, ?, ?, ?, ?)",
+                (self._clock(), os.getpid(), socket.gethostname(), from_step, json.dumps(dict(versions))),
+            )
+            self.attempt = int(cursor.lastrowid or 0)
+
+    def end_attempt(self, outcome: Literal["finished", "stopped", "failed"], message: str = "") -> None:
+        """Record how this process ended. A process that is killed never gets here: its run reads as interrupted."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE attempts SET ended_at = ?, outcome = ?, message = ? WHERE attempt = ?",
+                (self._clock(), outcome, _text(message), self.attempt),
+            )
+
+    def beat(self, step: int, phase: str, detail: str = "") -> None:
+        """Say what the working thread begins now; `step` is the last finished one.
+
+        Called from that thread only, so that a hang shows as silence.
+        """
+        values = (self._clock(), step, phase, _text(detail))
+        # Without the fsync of other commits, which costs milliseconds: a power cut may take a heartbeat, not a step.
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        try:
+            with self._transaction():
+                self._db.execute("INSERT OR REPLACE INTO heartbeat VALUES (1, ?, ?, ?, ?)", values)
+        finally:
+            self._db.execute("PRAGMA synchronous=FULL")
+
+    def add_event(self, event: Event) -> None:
+        with self._transaction():
+            self._insert_event(event)
+
+    def add_evaluation(self, record: EvaluationRecord) -> None:
+        """Store an evaluation; one of the same step takes the place of the older one."""
+        values = (
+            record.step, self._clock(), _real(record.pass_at_1), int(record.num_prompts), float(record.seconds),
+            _json_numbers(record.rewards), _json(list(record.samples)),
+        )  # fmt: skip
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO evaluations VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+
+    def commit_step(self, record: StepRecord) -> Literal["new", "replayed", "differs"]:
+        """Store a step with all it holds in one transaction.
+
+        A step that is stored already is a replay after a resume: with the same digest nothing is written
+        ("replayed"); with another one the old rows move to `superseded` and the new ones take their place ("differs").
+        """
+        digest = step_digest(record)
+        with self._transaction():
+            stored = self._db.execute("SELECT digest, attempt FROM steps WHERE step = ?", (record.step,)).fetchone()
+            if stored is not None and stored[0] == digest:
+                return "replayed"
+            if stored is not None:
+                self._supersede(record.step, stored[1])
+            self._insert_step(record, digest)
+            for event in record.events:
+                self._insert_event(event)
+        return "new" if stored is None else "differs"
+
+    def stored_evaluation_steps(self) -> set[int]:
+        with self._translated_errors():
+            return {row[0] for row in self._db.execute("SELECT step FROM evaluations")}
+
+    def last_step(self) -> int:
+        """The newest stored step, 0 when there is none."""
+        with self._translated_errors():
+            return int(self._db.execute("SELECT coalesce(max(step), 0) FROM steps").fetchone()[0])
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _prepare(self) -> None:
+        mode = self._db.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        if mode != "wal":  # some network file systems refuse without an error
+            raise StoreError(
+                f"{self.path}: the file system refused write-ahead logging ({mode}).", hint="Use a local disk."
+            )
+        self._db.execute("PRAGMA synchronous=FULL")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if version == 0 and tables == 0:
+            self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        elif version != SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.path}: written by schema version {version}, this is version {SCHEMA_VERSION}.",
+                hint="Open the run with the release that made it.",
+            )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._translated_errors():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # a full disk has rolled back by itself
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _translated_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.InterfaceError):
+            raise  # a mistake in the record, not in the file
+        except sqlite3.OperationalError as error:  # full disk, no permission, locked: the file itself is sound
+            raise StoreError(
+                f"{self.path}: {error}.", hint="Make the folder writable and its disk roomy, then resume the run."
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise StoreError(
+                f"{self.path}: {error}.", hint="Restore the file from a copy, or start a new run."
+            ) from error
+
+    def _insert_event(self, event: Event) -> None:
+        self._db.execute(
+            "INSERT INTO events (at, step, level, kind, message) VALUES (?, ?, ?, ?, ?)",
+            (self._clock(), event.step, event.level, event.kind, _text(event.message)),
+        )
+
+    def _insert_step(self, record: StepRecord, digest: str) -> None:
+        if unknown := record.metrics.keys() - set(METRIC_COLUMNS):
+            raise ValueError(f"step {record.step}: the glossary has no metric {sorted(unknown)}")
+        completions = [completion for group in record.groups for completion in group.completions]
+        nonfinite = {k: str(float(v)) for k, v in record.metrics.items() if not math.isfinite(v)}
+        self._insert(
+            "steps",
+            record.step, *(_real(record.metrics.get(column)) for column in METRIC_COLUMNS),
+            self.attempt, self._clock(), len(record.groups[0].completions), digest,
+            json.dumps(nonfinite) if nonfinite else None, json.dumps(_reward_summary(completions)),
+            pack("totals", [c.total for c in completions]), pack("advantages", [c.advantage for c in completions]),
+        )  # fmt: skip
+        for index, group in enumerate(record.groups):
+            self._insert_group(record.step, index, group)
+        self._db.executemany(
+            "INSERT OR IGNORE INTO vocabulary VALUES (?, ?, ?)",
+            [(int(token), _text(piece), int(special)) for token, (piece, special) in record.vocabulary.items()],
+        )
+
+    def _insert_group(self, step: int, index: int, group: GroupRecord) -> None:
+        self._insert(
+            "groups",
+            step, index, _text(group.prompt_id), _text(group.prompt), _text(group.rendered), _text(group.reference),
+            _json(dict(group.columns)), int(group.prompt_tokens),
+            _real(group.mean), _real(group.std), _real(group.scale), group.kind,
+        )  # fmt: skip
+        for position, completion in enumerate(group.completions):
+            self._insert_completion(step, index, position, completion)
+
+    def _insert_completion(self, step: int, group: int, index: int, completion: CompletionRecord) -> None:
+        tokens = completion.tokens
+        self._insert(
+            "completions",
+            step, group, index, _text(completion.text), len(tokens.ids), completion.finish_reason,
+            _json_numbers(completion.rewards), _json(dict(completion.errors)) if completion.errors else None,
+            _text(completion.parsed), _real(completion.total), _real(completion.advantage),
+            None if completion.passed is None else int(completion.passed),
+            _real(completion.mean_kl), _real(completion.max_kl),
+            _real(completion.mean_entropy), _real(completion.mean_logprob),
+        )  # fmt: skip
+        reference = None if tokens.ref_logprobs is None else pack("ref_logprobs", tokens.ref_logprobs)
+        self._insert(
+            "tokens", step, group, index, pack("ids", tokens.ids), pack("logprobs", tokens.logprobs), reference,
+            pack("entropies", tokens.entropies),
+        )  # fmt: skip
+
+    def _insert(self, table: str, *values: Any) -> None:
+        self._db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(values))})", values)
+
+    def _supersede(self, step: int, attempt: int) -> None:
+        payload: dict[str, list[list[Any]]] = {}
+        for table in STEP_TABLES:
+            rows = self._db.execute(f"SELECT * FROM {table} WHERE step = ?", (step,)).fetchall()
+            payload[table] = [[v.hex() if isinstance(v, bytes) else v for v in row] for row in rows]
+            self._db.execute(f"DELETE FROM {table} WHERE step = ?", (step,))
+        self._db.execute("INSERT OR REPLACE INTO superseded VALUES (?, ?, ?)", (step, attempt, json.dumps(payload)))
+
+
+def step_digest(record: StepRecord) -> str:
+    """sha256 over what the step computed: tokens, log-probabilities, rewards and advantages, in order."""
+    sha = hashlib.sha256()
+    for group in record.groups:
+        sha.update(group.prompt_id.encode(errors="replace"))
+        for completion in group.completions:
+            sha.update(pack("ids", completion.tokens.ids))
+            sha.update(pack("logprobs", completion.tokens.logprobs))
+            sha.update(json.dumps([(name, float(value)) for name, value in completion.rewards.items()]).encode())
+            sha.update(pack("advantages", [completion.advantage]))
+    return sha.hexdigest()
+
+
+def pack(name: str, values: ArrayLike) -> bytes:
+    """A blob column's bytes, in the dtype that schema.ARRAY_DTYPES gives it."""
+    return np.ascontiguousarray(values, dtype=ARRAY_DTYPES[name]).tobytes()
+
+
+def _text(value: str | None) -> str | None:
+    """Text that UTF-8 can hold: half a surrogate pair, which JSON data may contain, becomes '?'."""
+    return None if value is None else value.encode(errors="replace").decode()
+
+
+def _real(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _json(value: Any) -> str | None:
+    return _text(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _json_numbers(values: Mapping[str, float]) -> str:
+    """JSON with null for a missing (NaN) value: JSON itself knows no NaN."""
+    return json.dumps({name: _real(value) for name, value in values.items()})
+
+
+def _reward_summary(completions: Sequence[CompletionRecord]) -> dict[str, dict[str, float | int | None]]:
+    summary: dict[str, dict[str, float | int | None]] = {}
+    for name in completions[0].rewards:
+        values = np.array([completion.rewards[name] for completion in completions], dtype=np.float64)
+        valid = values[np.isfinite(values)]
+        summary[name] = {
+            "mean": float(valid.mean()) if valid.size else None,
+            "std": float(valid.std(ddof=1)) if valid.size > 1 else None,
+            "errors": int(values.size - valid.size),
+        }
+    return summary

@@ -1,0 +1,1 @@
+"""The training loop and its parts: the optimizer step, checkpoints, evaluation."""

@@ -1,0 +1,188 @@
+"""The life of an engine process: take the run, load, train step by step, leave a true record of how it ended."""
+
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from types import FrameType
+from typing import Literal
+
+import torch
+
+from engine.config import RunConfig
+from engine.errors import LabError
+from engine.runs.control import clear_requests, stop_requested
+from engine.runs.lease import Lease
+from engine.runs.paths import RunPaths, read_config
+from engine.runs.records import Event
+from engine.runs.store import StoreWriter
+from engine.train.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
+from engine.train.evaluate import evaluate
+from engine.train.session import Session, build_session, environment
+from engine.train.step import train_step
+
+BEAT_EVERY_S = 0.5  # progress within a phase; a new phase is written at once
+MAX_SKIPPED_UPDATES = 3  # in a row
+
+Outcome = Literal["finished", "stopped", "failed"]
+
+
+class StopRequest(Exception):
+    """Raised from a heartbeat when somebody asked for a stop. The weights are those of the last finished step."""
+
+
+class Divergence(LabError):
+    """The loss or its gradient was not finite several times in a row."""
+
+
+def run_engine(paths: RunPaths) -> Outcome:
+    """Work on a run until it is finished, stopped or failed.
+
+    Raises RunBusyError when another process has it. A LabError or crash inside is recorded, then raised.
+    """
+    with Lease(paths.lock):
+        config = read_config(paths)
+        store = StoreWriter(paths.db)
+        try:
+            engine = Engine(paths, config, store)
+            outcome = engine.run()
+            clear_requests(paths)  # they are met, or came too late; a stop asked for while loading still counts
+            store.end_attempt(outcome, f"after step {engine.step}")
+            return outcome
+        except BaseException as error:
+            _record_failure(store, error)
+            raise
+        finally:
+            store.close()
+
+
+class Engine:
+    """One attempt at a run. `step` is the last finished step."""
+
+    def __init__(self, paths: RunPaths, config: RunConfig, store: StoreWriter) -> None:
+        self.paths = paths
+        self.config = config
+        self.store = store
+        self.step = 0
+        self._saved_step = -1
+        self._signalled = False
+        self._phase = ""
+        self._beat_at = 0.0
+
+    def run(self) -> Outcome:
+        if self.config.threads:
+            torch.set_num_threads(self.config.threads)
+        checkpoint, problems = newest_checkpoint(self.paths.checkpoints)
+        self.environment = environment(self.config)
+        self.store.begin_attempt(
+            from_step=int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0, versions=self.environment
+        )
+        for problem in problems:
+            self.store.add_event(Event("checkpoint-damaged", problem, "warning"))
+        with _signals(self._on_signal):
+            try:
+                session = build_session(self.config, progress=lambda detail: self.beat("loading", detail))
+                self._note_slow_path(session)
+                if checkpoint is not None:
+                    self._restore(session, checkpoint.name)
+                self._evaluate_if_due(session)
+                self._train(session)
+            except StopRequest:
+                if "session" in locals():
+                    self._save(session)
+                self.store.add_event(Event("stopped", f"Stopped on request after step {self.step}.", step=self.step))
+                return "stopped"
+        self.store.add_event(Event("finished", f"Finished all {self.step} steps.", step=self.step))
+        return "finished"
+
+    def beat(self, phase: str, detail: str = "") -> None:
+        """Report progress from the working thread; raises StopRequest when a stop was asked for."""
+        now = time.monotonic()
+        if phase != self._phase or now - self._beat_at >= BEAT_EVERY_S:
+            self.store.beat(self.step, phase, detail)
+            self._phase, self._beat_at = phase, now
+            if self._signalled or stop_requested(self.paths):
+                raise StopRequest
+
+    def _train(self, session: Session) -> None:
+        skipped = 0
+        while self.step < self.config.optim.max_steps:
+            record = train_step(session, self.step + 1, beat=self.beat)
+            self.step = record.step
+            result = self.store.commit_step(record)
+            if result == "differs":
+                message = (
+                    f"Step {self.step} came out differently when it was replayed; the earlier version is kept aside."
+                )
+                self.store.add_event(Event("replay-differs", message, "warning", self.step))
+            skipped = skipped + 1 if any(event.kind == "update-skipped" for event in record.events) else 0
+            if skipped >= MAX_SKIPPED_UPDATES:
+                raise Divergence(
+                    f"Step {self.step}: the loss or its gradient was not finite {skipped} times in a row.",
+                    hint="Clone the run with a lower learning rate.",
+                )
+            if self.step % self.config.checkpoint.every == 0 or self.step == self.config.optim.max_steps:
+                self._save(session)
+            self._evaluate_if_due(session)
+
+    def _evaluate_if_due(self, session: Session) -> None:
+        due = self.step % self.config.evaluation.every == 0 or self.step == self.config.optim.max_steps
+        if due and self.step not in self.store.stored_evaluation_steps():
+            self.store.add_evaluation(evaluate(session, self.step, beat=self.beat))
+
+    def _save(self, session: Session) -> None:
+        if self._saved_step == self.step:
+            return
+        self.store.beat(self.step, "saving", f"checkpoint of step {self.step}")
+        save_checkpoint(self.paths.checkpoints, session, self.step, self.environment, self.config.checkpoint.keep)
+        self._saved_step = self.step
+
+    def _note_slow_path(self, session: Session) -> None:
+        if reason := session.forward.slow_reason:
+            message = f"Log-probabilities are computed the slower way, through all logits: {reason}."
+            self.store.add_event(Event("plain-path", message))
+
+    def _restore(self, session: Session, name: str) -> None:
+        self.beat("loading", f"checkpoint {name}")
+        state = load_checkpoint(self.paths.checkpoints / name, session)
+        self.step = self._saved_step = state.step
+        stored = self.store.last_step()
+        message = f"Resumed from the checkpoint of step {state.step}."
+        if stored > state.step:
+            message += f" Steps {state.step + 1} to {stored} are stored and will be replayed."
+        self.store.add_event(Event("resumed", message, step=state.step))
+        changed = [key for key, value in self.environment.items() if state.environment.get(key) != value]
+        if changed:
+            message = f"Since the checkpoint was made, this changed: {', '.join(changed)}. Replayed steps may differ."
+            self.store.add_event(Event("environment-changed", message, "warning", state.step))
+
+    def _on_signal(self, _signum: int, _frame: FrameType | None) -> None:
+        self._signalled = True
+
+
+class _signals:
+    """SIGTERM and SIGINT ask for a stop inside the block; the earlier handlers come back after it."""
+
+    def __init__(self, handler: Callable[[int, FrameType | None], None]) -> None:
+        self.handler = handler
+
+    def __enter__(self) -> None:
+        self.before = {number: signal.signal(number, self.handler) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+
+def _record_failure(store: StoreWriter, error: BaseException) -> None:
+    """Say in the store why the process ends. What went wrong in code goes to the log in full."""
+    if isinstance(error, LabError):
+        message = str(error)
+    elif isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        message = f"Out of memory: {error}. Lower optim.micro_batch_tokens or rollout.prompts_per_step."
+    else:
+        message = f"{type(error).__name__}: {error}"
+        traceback.print_exc()
+    store.add_event(Event("failed", message[:4000], "error"))
+    if store.attempt:
+        store.end_attempt("failed", message[:4000])

@@ -1,0 +1,93 @@
+"""Everything a run needs in memory, built once from its configuration."""
+
+import os
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+import torch
+
+from engine import __version__
+from engine.config import RunConfig
+from engine.config_io import pass_reward
+from engine.data.examples import Dataset, open_dataset
+from engine.data.prompts import Renderer, check_lengths
+from engine.errors import ConfigError, Problem
+from engine.models.load import load_policy
+from engine.models.policy import Policy
+from engine.rewards.score import BoundReward, bind_rewards
+from engine.train.forward import Forward
+
+
+@dataclass
+class Session:
+    """The parts of a run. `pieces` caches token id → (text, is special) for the inspector."""
+
+    config: RunConfig
+    policy: Policy
+    dataset: Dataset
+    renderer: Renderer
+    rewards: list[BoundReward]
+    pass_reward: str | None
+    optimizer: torch.optim.Optimizer
+    forward: Forward
+    num_tokens: int = 0
+    pieces: dict[int, tuple[str, bool]] = field(default_factory=dict)
+
+    def piece(self, token: int) -> tuple[str, bool]:
+        if token not in self.pieces:
+            tokenizer = self.policy.tokenizer
+            self.pieces[token] = (tokenizer.decode([token]), token in tokenizer.all_special_ids)
+        return self.pieces[token]
+
+
+def build_session(config: RunConfig, *, progress: Callable[[str], None]) -> Session:
+    """Load model and data, check that they fit, and make the optimizer.
+
+    `progress(detail)` hears what is being loaded. Raises ModelError, DatasetError, RewardError or ConfigError.
+    """
+    device = choose_device(config)
+    progress("reading data")
+    dataset = open_dataset(config.data, config.seed)
+    rewards = bind_rewards(config.rewards)
+    progress("loading model")
+    policy = load_policy(config.model, device, seed=config.seed, progress=progress)
+    renderer = Renderer(policy.tokenizer, config.model)
+    progress("checking prompts")
+    check_lengths(renderer, dataset, policy.context_length, config.rollout.max_completion_length)
+    optimizer = torch.optim.AdamW(
+        [parameter for _, parameter in policy.trainable()],
+        lr=config.optim.learning_rate,
+        betas=(0.9, config.optim.adam_beta2),
+        weight_decay=config.optim.weight_decay,
+    )
+    first_prompt = renderer.render(dataset.held_out[0]).ids
+    forward = Forward(policy, config.rollout.temperature, first_prompt)
+    return Session(
+        config, policy, dataset, renderer, rewards, pass_reward(config), optimizer, forward
+    )  # fmt: skip
+
+
+def choose_device(config: RunConfig) -> str:
+    """ "cpu" or "cuda". Raises ConfigError when CUDA is asked for and not there."""
+    if config.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            [Problem("device", "'cuda' was asked for, but no CUDA device is here.", "Choose auto or cpu.")]
+        )
+    return config.device
+
+
+def environment(config: RunConfig) -> dict[str, str | int]:
+    """What a bit-exact resume depends on; stored with every attempt and checkpoint."""
+    return {
+        "grpo_lab": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": version("transformers"),
+        "device": choose_device(config),
+        "threads": torch.get_num_threads(),
+        "cpu_count": os.cpu_count() or 0,
+    }

@@ -1,0 +1,70 @@
+"""One GRPO step: sample groups → score → advantages → update. Returns what the store keeps of it."""
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from engine.grpo.advantages import group_advantages, total_rewards
+from engine.runs.records import Event, StepRecord
+from engine.seeds import derive_seed
+from engine.train.forward import Row
+from engine.train.record import step_record
+from engine.train.rollout import Batch, collect
+from engine.train.session import Session
+from engine.train.update import learning_rate_at, update_policy
+
+
+def train_step(session: Session, step: int, *, beat: Callable[[str, str], None]) -> StepRecord:
+    """Run the 1-based `step` and change the weights. `beat(phase, detail)` may raise while they are still unchanged."""
+    started = time.monotonic()
+    batch = collect(
+        session, _examples(session, step), session.config.rollout.num_generations,
+        seed=derive_seed(session.config.seed, step, "rollout"), beat=beat,
+    )  # fmt: skip
+    rewards = torch.from_numpy(batch.scores.values)
+    weights = torch.tensor([spec.weight for spec in session.config.rewards], dtype=torch.float64)
+    advantages = group_advantages(rewards, weights, batch.group_size, scale_rewards=session.config.loss.scale_rewards)
+    rate = learning_rate_at(step, session.config)
+    for group in session.optimizer.param_groups:
+        group["lr"] = rate
+    update_started = time.monotonic()
+    update = update_policy(
+        session.forward, session.optimizer, _rows(batch), advantages, session.config,
+        check=lambda detail: beat("update", detail),
+    )  # fmt: skip
+    session.num_tokens += batch.prompt_tokens * batch.group_size + batch.completion_tokens
+    timings = {
+        "time/rollout": batch.rollout_seconds,
+        "time/reward": batch.scores.seconds,
+        "time/update": time.monotonic() - update_started,
+        "step_time": time.monotonic() - started,
+    }
+    events = _events(session, step, batch, update.skipped)
+    totals = total_rewards(rewards, weights)
+    return step_record(session, step, batch, totals, advantages, update, timings, rate, events)
+
+
+def _examples(session: Session, step: int) -> list:  # type: ignore[type-arg]
+    count = session.config.rollout.prompts_per_step
+    return [session.dataset.train((step - 1) * count + i) for i in range(count)]
+
+
+def _rows(batch: Batch) -> list[Row]:
+    return [
+        Row(i, batch.rendered[i // batch.group_size].ids, completion)
+        for i, completion in enumerate(batch.completions.ids)
+    ]
+
+
+def _events(session: Session, step: int, batch: Batch, skipped: bool) -> list[Event]:
+    events = []
+    if skipped:
+        message = "The loss or its gradient was not finite: the weights were left as they were."
+        events.append(Event("update-skipped", message, "warning", step))
+    failures = [(name, text) for errors in batch.scores.errors for name, text in errors.items()]
+    if failures:
+        name, text = failures[0]
+        message = f"{len(failures)} reward values are missing; the first: {name}: {text}"
+        events.append(Event("reward-missing", message[:1000], "warning", step))
+    return events

@@ -1,0 +1,249 @@
+"""Records of steps that look like a policy learning to add, made from a seed and without a model.
+
+Formulas that pages show are the true ones (advantages, group statistics, k3); what a model would decide is drawn.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.analysis.groups import group_kind
+from engine.config import RunConfig
+from engine.config_io import pass_reward
+from engine.runs.records import CompletionRecord, EvaluationRecord, Event, GroupRecord, StepRecord, TokenRecord
+
+PIECES = [*"0123456789", "+", "=", "<|end|>"]
+END = PIECES.index("<|end|>")
+LIMIT = 8  # tokens of a completion
+STEP_SECONDS = 0.4
+EVALUATE_EVERY = 25
+SCRIPTED = ("solved", "hopeless", "truncated", "other", "", "")  # the last group of step s is made SCRIPTED[s % 6]
+
+HOSTILE = (
+    "<script>document.title='owned'</script>",
+    "<img src=x onerror=\"document.title='owned'\">",
+    "![pixel](http://example.invalid/pixel.png)",
+    "[press me](javascript:alert(1)) :material/delete: :red[red] $\\frac{1}{0}$",
+    '<a href="http://example.invalid">link</a><b>bold</b>%{x} {0} %s',
+    "=HYPERLINK(\"http://example.invalid\",\"sum\")",
+    "\x1b[31mred\x1b[0m \u202eright to left\u202c zero\u200bwidth nul\x00byte",
+    "```\n# not a heading\n| a | b |\n---\n```",
+    "../../etc/passwd; DROP TABLE steps; --",
+    "long " + "word" * 2500,
+    "half a pair \ud800 and a whole one \U0001f600",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FakeRun:
+    """Makes the records of one run; each depends on its step alone, so a replay gives the same."""
+
+    config: RunConfig
+    seed: int = 0
+    hostile_text: bool = False
+
+    @property
+    def prompts(self) -> int:
+        return self.config.rollout.prompts_per_step
+
+    def skill(self, step: int) -> float:
+        """Share of prompts that the policy has learned by a step: 0.35, rising to 0.95."""
+        return float(0.95 - 0.6 * np.exp(-3.0 * step / max(self.config.optim.max_steps, 40)))
+
+    def step(self, step: int) -> StepRecord:
+        rng = np.random.default_rng([self.seed, step])
+        kinds = [""] * (self.prompts - 1) + [SCRIPTED[step % len(SCRIPTED)]]
+        groups = self._scaled([self._group(rng, step, kind) for kind in kinds])
+        vocabulary = {i: (self._wild(i, piece), i == END) for i, piece in enumerate(PIECES)}
+        return StepRecord(step, groups, self._metrics(rng, step, groups), vocabulary, tuple(self._events(step, groups)))
+
+    def evaluation(self, step: int) -> EvaluationRecord:
+        """64 held-out prompts, one completion each."""
+        rng = np.random.default_rng([self.seed, step, 1])
+        right = rng.random(64) < self.skill(step)
+        share = float(right.mean())
+        samples = [
+            {
+                "prompt": self._wild(i, f"{10 + i}+{20 + i}="), "reference": str(30 + 2 * i),
+                "completion": self._wild(i + 3, str(30 + 2 * i + int(not hit))), "passed": bool(hit),
+                "rewards": {spec.name: float(hit) for spec in self.config.rewards},
+            }
+            for i, hit in enumerate(right[:8])
+        ]  # fmt: skip
+        means = {spec.name: share + (1 - share) * 0.4 * (i > 0) for i, spec in enumerate(self.config.rewards)}
+        return EvaluationRecord(step, share, 64, 0.21, means, samples)
+
+    def _group(self, rng: np.random.Generator, step: int, kind: str) -> "_Draft":
+        a, b = (int(n) for n in rng.integers(10, 40, 2))  # 900 prompts: some come back in later steps
+        reference = str(a + b)
+        ease = {"solved": 1.0, "hopeless": 0.0, "truncated": 0.0}.get(
+            kind, float(np.clip(self.skill(step) + rng.normal(0, 0.25), 0, 1))
+        )
+        right = rng.random(self.config.rollout.num_generations) < ease
+        shared_slip = _slip(rng, reference)  # a hopeless group makes one mistake, so that all totals are the same
+        answers = [reference if hit else shared_slip if kind == "hopeless" else _slip(rng, reference) for hit in right]
+        if kind == "truncated":
+            answers = [(str(int(rng.integers(10**7, 10**8))) * 2)[:LIMIT] for _ in right]
+        wild = [self._wild(int(rng.integers(99)), answer) for answer in answers]
+        values = [self._rewards(rng, kind, answer, reference) for answer in answers]
+        return _Draft(f"{a}+{b}=", reference, answers, wild, values, kind == "truncated")
+
+    def _rewards(self, rng: np.random.Generator, kind: str, answer: str, reference: str) -> dict[str, float]:
+        if kind == "other":
+            return {spec.name: float("nan") for spec in self.config.rewards}
+        values: dict[str, float] = {}
+        for spec in self.config.rewards:
+            alike = sum(x == y for x, y in zip(answer, reference, strict=False)) / max(len(answer), len(reference))
+            partial = 0.0 if kind == "truncated" else round(alike, 6)
+            values[spec.name] = float(answer == reference) if spec.name == self._pass_reward else partial
+        if kind == "" and len(values) > 1 and rng.random() < 0.01:
+            values[list(values)[-1]] = float("nan")
+        return values
+
+    @cached_property
+    def _pass_reward(self) -> str:
+        return pass_reward(self.config) or self.config.rewards[0].name
+
+    def _scaled(self, drafts: list["_Draft"]) -> list[GroupRecord]:
+        """Advantages by the true formula, then records. The divisor is the group's, the batch's, or none."""
+        totals = [np.array([self._total(values) for values in draft.values]) for draft in drafts]
+        mode = self.config.loss.scale_rewards
+        batch_std = _std(np.concatenate(totals))
+        records = []
+        for draft, total in zip(drafts, totals, strict=True):
+            std = _std(total)
+            scale = {"group": std, "batch": batch_std, "none": None}[mode]
+            centred = total - _mean(total)
+            advantages = np.nan_to_num(centred if scale is None else centred / (scale + 1e-4), nan=0.0)
+            records.append(self._record(draft, total, advantages, std, scale))
+        return records
+
+    def _total(self, values: Mapping[str, float]) -> float:
+        """Weighted sum of what is there; NaN when nothing is."""
+        parts = [spec.weight * values[spec.name] for spec in self.config.rewards if np.isfinite(values[spec.name])]
+        return float(sum(parts)) if parts else float("nan")
+
+    def _record(
+        self, draft: "_Draft", totals: NDArray[Any], advantages: NDArray[Any], std: float, scale: float | None
+    ) -> GroupRecord:
+        judged = [values[self._pass_reward] for values in draft.values]
+        passed = [None if value != value else value == 1.0 for value in judged]
+        operands = [int(draft.prompt[:2]), int(draft.prompt[3:5])]
+        tokens = self._tokens(np.random.default_rng([self.seed, *operands, len("".join(draft.answers))]), draft)
+        completions = [
+            self._completion(draft, i, passed[i], total, advantage, tokens[i])
+            for i, (total, advantage) in enumerate(zip(totals.tolist(), advantages.tolist(), strict=True))
+        ]
+        prompt = self._wild(operands[0], draft.prompt)
+        return GroupRecord(
+            prompt_id=f"arithmetic-{draft.prompt}", prompt=prompt, rendered=prompt,
+            reference=self._wild(operands[1], draft.reference),
+            columns={"operands": operands, "note": self._wild(operands[1], "")},
+            prompt_tokens=len(draft.prompt), mean=_mean(totals), std=std, scale=scale,
+            kind=group_kind(totals.tolist(), passed, [draft.truncated] * len(passed)), completions=completions,
+        )  # fmt: skip
+
+    def _tokens(self, rng: np.random.Generator, draft: "_Draft") -> list[TokenRecord]:
+        """Drawn for the whole group at once, [G, LIMIT + 1], and cut to the length of each completion."""
+        shape = (len(draft.answers), LIMIT + 1)
+        logprobs = -rng.exponential(0.35, shape).astype(np.float32)
+        reference = logprobs + rng.normal(0, 0.25, shape).astype(np.float32)
+        entropies = rng.gamma(2.0, 0.25, shape).astype(np.float32)
+        records = []
+        for i, answer in enumerate(draft.answers):
+            ids = [PIECES.index(character) for character in answer] + ([] if draft.truncated else [END])
+            n = len(ids)
+            kept = reference[i, :n] if self.config.loss.beta > 0 else None
+            records.append(TokenRecord(np.array(ids, dtype=np.uint32), logprobs[i, :n], kept, entropies[i, :n]))
+        return records
+
+    def _completion(
+        self, draft: "_Draft", index: int, passed: bool | None, total: float, advantage: float, tokens: TokenRecord
+    ) -> CompletionRecord:
+        values = draft.values[index]
+        length = len(tokens.ids)
+        kl = None
+        if tokens.ref_logprobs is not None:
+            delta = (tokens.ref_logprobs - tokens.logprobs).astype(float)
+            kl = np.expm1(delta) - delta
+        return CompletionRecord(
+            text=draft.texts[index], finish_reason="length" if draft.truncated else "eos",
+            rewards=values, total=total, advantage=advantage, tokens=tokens,
+            mean_kl=None if kl is None else float(kl.sum()) / length, max_kl=None if kl is None else float(kl.max()),
+            mean_entropy=float(tokens.entropies.sum()) / length, mean_logprob=float(tokens.logprobs.sum()) / length,
+            passed=passed, parsed=draft.texts[index],
+            errors={name: "timed out after 1 s" for name, value in values.items() if value != value},
+        )  # fmt: skip
+
+    def _metrics(self, rng: np.random.Generator, step: int, groups: list[GroupRecord]) -> dict[str, float]:
+        rows = [completion for group in groups for completion in group.completions]
+        totals = np.array([row.total for row in rows])
+        lengths = np.array([len(row.tokens.ids) for row in rows])
+        values = np.array([value for row in rows for value in row.rewards.values()])
+        kls = [row.tokens for row in rows if row.mean_kl is not None]
+        kind_share = {
+            kind: float(np.mean([group.kind == kind for group in groups]))
+            for kind in ("mixed", "solved", "hopeless", "truncated", "other")
+        }
+        return {
+            "reward": _mean(totals), "reward_std": _std(totals),
+            "reward_within_std": _mean(np.array([group.std for group in groups])),
+            "reward_between_std": _std(np.array([group.mean for group in groups])),
+            "frac_reward_zero_std": 1 - kind_share["mixed"], "frac_solved": kind_share["solved"],
+            "frac_hopeless": kind_share["hopeless"], "frac_truncated": kind_share["truncated"],
+            "frac_other_dead": kind_share["other"], "pass_rate": float(np.mean([row.passed is True for row in rows])),
+            "reward_error_rate": float(np.isnan(values).mean()), "loss": float(rng.normal(0, 0.01)),
+            **({"kl": 0.002 + 0.05 * self.skill(step) * rng.random(), "kl_max": 0.5 + rng.random()} if kls else {}),
+            "entropy": float(np.mean([row.mean_entropy for row in rows])) * (1.4 - self.skill(step)),
+            "clip_ratio/low_mean": 0.0, "clip_ratio/high_mean": 0.0, "clip_ratio/region_mean": 0.0,
+            "grad_norm": float(rng.gamma(4, 0.2)), "learning_rate": self.config.optim.learning_rate,
+            "completions/mean_length": float(lengths.mean()), "completions/min_length": float(lengths.min()),
+            "completions/max_length": float(lengths.max()),
+            "completions/clipped_ratio": float(np.mean([row.finish_reason == "length" for row in rows])),
+            "num_tokens": float(step * (lengths.sum() + 6 * len(rows))), "completion_tokens": float(lengths.sum()),
+            "time/rollout": 0.2, "time/reward": 0.01, "time/update": 0.15,
+            "time/evaluation": 0.21 if step % EVALUATE_EVERY == 0 else 0.0, "step_time": STEP_SECONDS,
+        }  # fmt: skip
+
+    def _events(self, step: int, groups: list[GroupRecord]) -> Iterator[Event]:
+        failed = sum(bool(row.errors) for group in groups for row in group.completions)
+        if failed:
+            message = self._wild(step, f"A reward failed on {failed} completions: timed out after 1 s.")
+            yield Event("reward_error", message, level="warning", step=step)
+
+    def _wild(self, index: int, plain: str) -> str:
+        """`plain`, or with hostile_text one of the strings that a page must show as they are."""
+        return f"{plain}{HOSTILE[index % len(HOSTILE)]}" if self.hostile_text else plain
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """A group before advantages: `answers` are what was sampled, `texts` what is stored as its text."""
+
+    prompt: str
+    reference: str
+    answers: list[str]
+    texts: list[str]
+    values: list[dict[str, float]]
+    truncated: bool
+
+
+def _slip(rng: np.random.Generator, reference: str) -> str:
+    """A wrong answer: one digit replaced."""
+    place = int(rng.integers(len(reference)))
+    digit = (int(reference[place]) + int(rng.integers(1, 10))) % 10
+    return f"{reference[:place]}{digit}{reference[place + 1 :]}"
+
+
+def _mean(values: NDArray[Any]) -> float:
+    scored = values[np.isfinite(values)]
+    return float(scored.mean()) if scored.size else float("nan")
+
+
+def _std(values: NDArray[Any]) -> float:
+    scored = values[np.isfinite(values)]
+    return float(scored.std(ddof=1)) if scored.size > 1 else float("nan")

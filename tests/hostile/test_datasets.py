@@ -1,0 +1,187 @@
+"""Data files made to crash, fill memory, reach the file system, or end up where text is interpreted."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from engine.config import DataConfig
+from engine.data import files
+from engine.data.columns import preview_file
+from engine.data.examples import open_dataset
+from engine.errors import DatasetError
+
+GOOD = '{"question": "1+1?", "answer": "2"}\n'
+
+
+def message(path: Path | str) -> str:
+    """What a user is told; never anything but a DatasetError."""
+    with pytest.raises(DatasetError) as caught:
+        open_dataset(DataConfig(source=str(path), held_out=1), 0)
+    text = str(caught.value)
+    assert len(text) < 2000 and text.encode()
+    return text
+
+
+LINES: dict[str, tuple[str, str]] = {
+    "deep nesting": ('{"question": ' + "[" * 100_000, "line 2: is nested more than 20 levels deep."),
+    "a little less deep": (
+        '{"question": ' + "[" * 30 + "]" * 30 + "}",
+        "'question' is nested more than 20 levels deep.",
+    ),
+    "a number of 5,000 digits": (
+        '{"question": "x", "answer": ' + "7" * 5000 + "}",
+        "a number with thousands of digits.",
+    ),
+    "NaN": ('{"question": "x", "answer": NaN}', "has NaN, which is not JSON."),
+    "minus infinity": ('{"question": "x", "answer": -Infinity}', "has -Infinity, which is not JSON."),
+    "a megabyte without a space": (json.dumps({"question": "x" * 10**6, "answer": "1"}), "1,000,000 characters"),
+    "NUL": ('{"question": "a\\u0000b", "answer": "1"}', "'question' has a NUL character."),
+    "half a surrogate pair": ('{"question": "\\ud800", "answer": "1"}', "half a surrogate pair"),
+    "half a surrogate pair in a name": ('{"question": "x", "answer": "1", "\\ud800": 1}', "half a surrogate pair"),
+    "cut short": ('{"question": "x", "ans', "is not JSON (Unterminated string"),
+    "a list": ("[1, 2]", "is a list, not an object."),
+    "a text": ('"question"', "is a text, not an object."),
+    "null": ("null", "is null, not an object."),
+    "no answer": ('{"question": "x"}', "'answer' is missing."),
+    "a blank answer": ('{"question": "x", "answer": " \\n"}', "'answer' is empty."),
+    "null as answer": ('{"question": "x", "answer": null}', "'answer' is empty."),
+    "a blank prompt": ('{"question": "\\u00a0", "answer": "1"}', "'question' is empty."),
+    "an object as prompt": ('{"question": {"a": 1}, "answer": "1"}', "'question' is not a text."),
+    "nothing after the hashes": (
+        '{"question": "x", "answer": "so it is\\n#### "}',
+        "'answer' has no answer after ####",
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "told"), LINES.values(), ids=LINES)
+def test_a_bad_line_is_told_by_its_number(tmp_path: Path, line: str, told: str) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_text(GOOD + line + "\n" + GOOD.replace("1+1", "1+2"))
+    text = message(path)
+    assert text.startswith("d.jsonl, line 2: ") and told in text and "\n" not in text
+
+
+def test_a_million_bad_lines_are_told_in_six(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_text("{\n" * 100_000)
+    lines = message(path).splitlines()
+    assert len(lines) == 6 and lines[0].startswith("d.jsonl, line 1: ") and lines[5].startswith("… and 99,995 more.")
+
+
+def test_a_thousand_columns_too_many_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    path.write_text("".join(json.dumps({f"column {i}": 1}) + "\n" for i in range(1100)))
+    assert "more than 1,000,000 rows and 1,000 columns" in message(path)
+
+
+def test_too_many_rows_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAX_ROWS", 3)
+    path = tmp_path / "d.jsonl"
+    path.write_text(GOOD * 4)
+    assert "more than 3 rows" in message(path)
+
+
+def test_a_file_beyond_the_size_limit_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    with path.open("wb") as file:
+        file.truncate(files.MAX_BYTES + 1)  # sparse: takes no space
+    assert "268,435,457 bytes, more than 268,435,456" in message(path)
+
+
+def test_a_small_parquet_file_that_unpacks_to_gigabytes_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MAX_BYTES", 10**7)
+    path = tmp_path / "d.parquet"
+    parquet.write_table(pa.table({"question": ["x" * 10**5] * 1000, "answer": ["1"] * 1000}), path)
+    assert path.stat().st_size < 10**6
+    assert "unpacks to more than 10,000,000 bytes" in message(path)
+
+
+def damaged(change: Callable[[bytes], bytes], path: Path) -> Path:
+    parquet.write_table(pa.table({"question": ["1+1?", "1+2?"], "answer": ["2", "3"]}), path)
+    path.write_bytes(change(path.read_bytes()))
+    return path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: b"",
+        lambda data: data[:-1],
+        lambda data: data[: len(data) // 2],
+        lambda data: b"PK\x03\x04" + data[4:-4] + b"PK\x03\x04",
+        lambda data: data[:-8] + b"\xff\xff\xff\x7f" + data[-4:],  # a footer of 2 GB
+        lambda data: data[:4] + bytes(len(data) - 300) + data[-296:],
+        lambda data: b"PAR1" * 100,
+    ],
+    ids=["empty", "cut by one", "cut in half", "a zip's magic", "huge footer", "zeros inside", "only magic"],
+)
+def test_a_damaged_parquet_file_is_one_sentence(tmp_path: Path, change: Callable[[bytes], bytes]) -> None:
+    text = message(damaged(change, tmp_path / "d.parquet"))
+    assert text.startswith("d.parquet is ") and "\n" not in text
+
+
+def test_every_single_flipped_byte_of_a_parquet_file_is_data_or_an_error_never_a_crash(tmp_path: Path) -> None:
+    path = damaged(lambda data: data, tmp_path / "d.parquet")
+    data = path.read_bytes()
+    outcomes = set()
+    for position in range(0, len(data), 7):
+        path.write_bytes(data[:position] + bytes([data[position] ^ 0xFF]) + data[position + 1 :])
+        outcomes.add(bool(preview_file(str(path)).problems))
+    assert outcomes == {True, False}
+
+
+def test_parquet_text_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "d.parquet"
+    bad = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff")])
+    parquet.write_table(pa.table({"question": bad}), path)
+    assert message(path).startswith("d.parquet is not a usable Parquet file")
+
+
+def test_a_csv_cell_beyond_the_limit_is_a_fault_of_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text("question,answer\n" + "x" * 200_000 + ",1\n")
+    assert "d.csv, line 2: is not CSV (field larger than field limit" in message(path)
+
+
+def test_csv_with_nul_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_bytes(b"question,answer\n1+\x001,2\n")
+    assert "d.csv, line 2: " in message(path) and "NUL" in message(path)
+
+
+@pytest.mark.parametrize(
+    "path", ["/dev/zero", "/dev/stdin", "/proc/self/mem", "a\0b.jsonl", "x" * 5000, "~nobody-here/x.jsonl", "/"]
+)
+def test_a_path_that_is_no_data_file_is_refused_at_once(path: str) -> None:
+    assert message(path)
+
+
+def test_a_pipe_does_not_hang_the_reader(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "d.jsonl")
+    assert "is not a file" in message(tmp_path / "d.jsonl")
+
+
+def test_markup_formats_and_formulas_stay_the_text_they_are(tmp_path: Path) -> None:
+    hostile = '<img src=x onerror=alert(1)> {answer} {0.__class__} %s ${HOME} =cmd|"/c calc"!A1 \u202egnp.exe'
+    path = tmp_path / "d.jsonl"
+    path.write_text(json.dumps({"question": hostile, "answer": "{prompt}"}) + "\n" + GOOD)
+    data = open_dataset(DataConfig(source=str(path), held_out=1, prompt_template="Q: {prompt}"), 0)
+    prompts = {example.prompt: example.answer for _, example in data.examples()}
+    assert prompts[f"Q: {hostile}"] == "{prompt}"
+
+
+def test_a_preview_of_any_of_these_is_a_problem_not_an_exception(tmp_path: Path) -> None:
+    path = tmp_path / "d.jsonl"
+    for line, _ in LINES.values():
+        path.write_text(line)
+        preview = preview_file(str(path))
+        assert preview.problems or preview.num_rows == 1
+    assert preview_file("a\0b").problems and preview_file("/dev/zero").problems

@@ -1,0 +1,152 @@
+"""Prompts as the model reads them: plain or in a chat template, and whether they fit the model's context."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tokenizers.processors import TemplateProcessing
+from transformers import PreTrainedTokenizerFast
+
+from engine.config import DataConfig, ModelConfig
+from engine.data.example import Example
+from engine.data.examples import Dataset, open_dataset
+from engine.data.prompts import Renderer, check_lengths
+from engine.errors import DatasetError, ModelError
+from tests.toy import CHARACTERS, EOS, toy_tokenizer
+
+# <eos> before every message, = after it, + where the assistant begins.
+TEMPLATE = "{% for m in messages %}<eos>{{ m.content }}={% endfor %}{% if add_generation_prompt %}+{% endif %}"
+
+
+def tokens(text: str) -> list[int]:
+    return [CHARACTERS.index(character) for character in text]
+
+
+def chat_tokenizer(template: str = TEMPLATE) -> PreTrainedTokenizerFast:
+    tokenizer = toy_tokenizer()
+    tokenizer.chat_template = template
+    return tokenizer
+
+
+def with_special_tokens(single: str) -> PreTrainedTokenizerFast:
+    tokenizer = toy_tokenizer()
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single=single, special_tokens=[("<eos>", EOS)])
+    return tokenizer
+
+
+def renderer(tokenizer: Any, **settings: Any) -> Renderer:
+    return Renderer(tokenizer, ModelConfig(source="embedded", **settings))
+
+
+def example(prompt: str, answer: str = "2") -> Example:
+    return Example("id", prompt, prompt, answer, {"answer": answer})
+
+
+def test_without_a_chat_template_the_prompt_is_the_text() -> None:
+    rendered = renderer(toy_tokenizer()).render(example("1+1="))
+    assert (rendered.text, rendered.ids, rendered.messages) == ("1+1=", tokens("1+1="), None)
+
+
+def test_a_chat_template_is_used_when_there_is_one() -> None:
+    rendered = renderer(chat_tokenizer()).render(example("1+1"))
+    assert rendered.text == "<eos>1+1=+" and rendered.ids == [EOS, *tokens("1+1=+")]
+    assert rendered.messages == [{"role": "user", "content": "1+1"}]
+
+
+def test_the_system_prompt_comes_first() -> None:
+    rendered = renderer(chat_tokenizer(), system_prompt="0 0").render(example("1"))
+    assert rendered.text == "<eos>0 0=<eos>1=+"
+    assert rendered.messages is not None and [m["role"] for m in rendered.messages] == ["system", "user"]
+
+
+def test_a_chat_template_can_be_left_out() -> None:
+    assert renderer(chat_tokenizer(), chat_template=False).render(example("1+1")).text == "1+1"
+
+
+def test_asking_for_a_chat_template_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ModelError, match="this model's tokenizer has none") as caught:
+        renderer(toy_tokenizer(), chat_template=True)
+    assert caught.value.field == "model.chat_template"
+
+
+def test_a_system_prompt_without_a_chat_template_is_refused_not_dropped() -> None:
+    with pytest.raises(ModelError, match="no chat template to put it in") as caught:
+        renderer(toy_tokenizer(), system_prompt="Be brief.")
+    assert caught.value.field == "model.system_prompt"
+
+
+def test_a_template_that_refuses_is_told_in_a_sentence() -> None:
+    template = "{{ raise_exception('no system role') if messages[0].role == 'system' else '1' }}"
+    with pytest.raises(ModelError, match="The model's chat template failed: no system role"):
+        renderer(chat_tokenizer(template), system_prompt="0").render(example("1"))
+
+
+def test_a_start_token_of_the_tokenizer_is_kept_and_an_end_token_removed() -> None:
+    assert renderer(with_special_tokens("<eos> $A")).render(example("1+1")).ids == [EOS, *tokens("1+1")]
+    assert renderer(with_special_tokens("$A <eos>")).render(example("1+1")).ids == tokens("1+1")
+
+
+def test_an_end_token_that_the_prompt_itself_ends_with_stays() -> None:
+    assert renderer(toy_tokenizer()).render(example("1<eos>")).ids == [*tokens("1"), EOS]
+
+
+def test_a_chat_template_is_not_given_special_tokens_again() -> None:
+    tokenizer = with_special_tokens("<eos> $A <eos>")
+    tokenizer.chat_template = TEMPLATE
+    assert renderer(tokenizer).render(example("1")).ids == [EOS, *tokens("1=+")]
+
+
+def test_a_prompt_without_any_token_is_refused() -> None:
+    with pytest.raises(DatasetError, match="no token in the prompt ''"):
+        renderer(toy_tokenizer()).render(example(""))
+
+
+def test_many_prompts_render_like_one() -> None:
+    one_by_one = renderer(chat_tokenizer())
+    examples = [example("1+1"), example("22+33+44")]
+    assert one_by_one.render_all(examples) == [one_by_one.render(e) for e in examples]
+
+
+def file_of(folder: Path, prompts: list[str]) -> Dataset:
+    path = folder / "d.jsonl"
+    path.write_text("".join(json.dumps({"prompt": prompt, "answer": "2"}) + "\n" for prompt in prompts))
+    return open_dataset(DataConfig(source=str(path), held_out=1), 0)
+
+
+def test_a_prompt_that_leaves_no_room_is_named_with_row_and_tokens(tmp_path: Path) -> None:
+    data = file_of(tmp_path, ["1", "2" * 56, "3" * 57, "4"])
+    check_lengths(renderer(toy_tokenizer()), data, context_length=65, max_completion_length=8)
+    with pytest.raises(DatasetError) as caught:
+        check_lengths(renderer(toy_tokenizer()), data, context_length=64, max_completion_length=8)
+    assert caught.value.message == (
+        "d.jsonl, line 3: the prompt has 57 tokens; with 8 for the completion "
+        "that is more than the model's context of 64."
+    )
+
+
+def test_a_model_without_a_limit_takes_any_prompt(tmp_path: Path) -> None:
+    data = file_of(tmp_path, ["1", "2" * 5000])
+    check_lengths(renderer(toy_tokenizer()), data, context_length=None, max_completion_length=8)
+    with pytest.raises(DatasetError):
+        check_lengths(renderer(toy_tokenizer()), data, context_length=4096, max_completion_length=8)
+
+
+def test_all_rows_are_looked_at_in_batches(tmp_path: Path) -> None:
+    data = file_of(tmp_path, [str(i) for i in range(2500)] + ["1" * 60])
+    with pytest.raises(DatasetError, match=r"d\.jsonl, line 2501: the prompt has 60 tokens"):
+        check_lengths(renderer(toy_tokenizer()), data, context_length=64, max_completion_length=5)
+
+
+def test_what_the_tokenizer_does_not_know_is_counted() -> None:
+    tokenizer = toy_tokenizer()
+    tokenizer.add_special_tokens({"unk_token": "<unk>"})
+    tokenizer.backend_tokenizer.model.unk_token = "<unk>"
+    assert renderer(tokenizer).unknown_share([example("1+1<unk>")]) == 1 / 4
+    assert renderer(toy_tokenizer()).unknown_share([example("1+1")]) == 0
+
+
+def test_reference_answers_are_measured_in_tokens() -> None:
+    examples = [example("1", "22"), Example("id", "1", "1", None, {})]
+    assert renderer(toy_tokenizer()).answer_lengths(examples) == [2]
+    assert renderer(toy_tokenizer()).answer_lengths(examples[1:]) == []

@@ -1,0 +1,136 @@
+"""Golden numbers of the clipped loss, the KL estimate and the averaging rules."""
+
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from engine.config import LossConfig
+from engine.grpo import policy_loss
+from engine.grpo.logprobs import selected_logprobs
+from engine.grpo.loss import LossScale, aggregate, k3
+
+SINGLE = LossScale(num_completions=1, num_tokens=1, max_completion_length=1)
+
+
+def single_token_loss(ratio: float, advantage: float) -> float:
+    logprobs = torch.tensor([[math.log(ratio)]], dtype=torch.float64)
+    loss, _ = policy_loss(
+        logprobs, torch.zeros_like(logprobs), torch.tensor([advantage], dtype=torch.float64), torch.ones(1, 1),
+        config=LossConfig(beta=0.0, epsilon=0.2), scale=SINGLE,
+    )  # fmt: skip
+    return float(loss)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "loss"),
+    [(0.5, 1, -0.5), (0.5, -1, 0.8), (1.5, 1, -1.2), (1.5, -1, 1.5), (5, -1, 5), (1, 1, -1)],
+)
+def test_the_clip_takes_the_worse_of_the_clipped_and_the_plain_ratio(
+    ratio: float, advantage: float, loss: float
+) -> None:
+    assert single_token_loss(ratio, advantage) == pytest.approx(loss, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("delta", "value"), [(0.1, 0.005170918), (-0.1, 0.004837418), (1.0, 0.718281828), (-1.0, 0.367879441)]
+)
+def test_k3_gives_the_golden_numbers(delta: float, value: float) -> None:
+    found = k3(torch.zeros(1, dtype=torch.float64), torch.tensor([delta], dtype=torch.float64))
+    assert float(found) == pytest.approx(value, abs=1e-9)
+
+
+# Two completions in one step: two tokens of loss 1, four tokens of -0.5 or -1; the completion limit is 8.
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [(-0.5, {"grpo": 0.25, "dapo": 0.0, "dr_grpo": 0.0}), (-1.0, {"grpo": 0.0, "dapo": -1 / 3, "dr_grpo": -0.125})],
+)
+def test_each_loss_type_averages_as_its_source_says(second: float, expected: dict[str, float]) -> None:
+    per_token = torch.tensor([[1.0, 1.0, 9.0, 9.0], [second] * 4])
+    mask = torch.tensor([[1.0, 1.0, 0.0, 0.0], [1.0] * 4])
+    scale = LossScale(num_completions=2, num_tokens=6, max_completion_length=8)
+    for loss_type, value in expected.items():
+        assert float(aggregate(per_token, mask, loss_type, scale)) == pytest.approx(value, abs=1e-7)
+
+
+@pytest.mark.parametrize("loss_type", ["grpo", "dapo", "dr_grpo"])
+def test_splitting_a_step_into_micro_batches_adds_up_to_the_same_loss_and_gradient(loss_type: str) -> None:
+    torch.manual_seed(0)
+    logprobs = torch.randn(6, 5, dtype=torch.float64, requires_grad=True)
+    old, ref = torch.randn(6, 5, dtype=torch.float64), torch.randn(6, 5, dtype=torch.float64)
+    advantages = torch.randn(6, dtype=torch.float64)
+    mask = (torch.arange(5) < torch.tensor([1, 2, 3, 4, 5, 5])[:, None]).double()
+    scale = LossScale(num_completions=6, num_tokens=int(mask.sum()), max_completion_length=7)
+    config = LossConfig(loss_type=loss_type, beta=0.1)  # type: ignore[arg-type]
+
+    def loss(rows: slice) -> torch.Tensor:
+        parts = (logprobs[rows], old[rows], advantages[rows], mask[rows])
+        return policy_loss(*parts, config=config, scale=scale, ref_logprobs=ref[rows])[0]
+
+    whole, parts = loss(slice(0, 6)), loss(slice(0, 2)) + loss(slice(2, 6))
+    assert_close(whole, parts, rtol=1e-12, atol=0.0)
+    gradients = [torch.autograd.grad(value, logprobs, retain_graph=True)[0] for value in (whole, parts)]
+    assert_close(gradients[0], gradients[1], rtol=1e-12, atol=1e-15)
+
+
+def test_on_policy_the_loss_is_near_zero_and_the_gradient_is_not() -> None:
+    logprobs = torch.full((4, 1), -1.0, dtype=torch.float64, requires_grad=True)
+    advantages = torch.tensor([1.5, -0.5, -0.5, -0.5], dtype=torch.float64)
+    scale = LossScale(num_completions=4, num_tokens=4, max_completion_length=1)
+    loss, metrics = policy_loss(
+        logprobs, logprobs.detach(), advantages, torch.ones(4, 1), config=LossConfig(beta=0.0), scale=scale
+    )
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert loss.item() == pytest.approx(0.0, abs=1e-12)
+    assert logprobs.grad is not None
+    assert logprobs.grad[:, 0].tolist() == [-0.375, 0.125, 0.125, 0.125]  # -A / 4
+    assert (metrics.clip_low, metrics.clip_high) == (0, 0)
+
+
+def test_the_clip_counts_only_tokens_whose_gradient_it_removed() -> None:
+    ratio = torch.tensor([[0.5, 1.5, 1.0], [0.5, 1.5, 1.0]], dtype=torch.float64)
+    _, metrics = policy_loss(
+        ratio.log(), torch.zeros_like(ratio), torch.tensor([1.0, -1.0], dtype=torch.float64), torch.ones(2, 3),
+        config=LossConfig(beta=0.0), scale=LossScale(2, 6, 3),
+    )  # fmt: skip
+    assert (metrics.clip_low, metrics.clip_high, metrics.tokens) == (1, 1, 6)
+
+
+def test_kl_without_reference_log_probabilities_is_refused() -> None:
+    with pytest.raises(ValueError, match="ref_logprobs"):
+        policy_loss(
+            torch.zeros(1, 1), torch.zeros(1, 1), torch.zeros(1), torch.ones(1, 1),
+            config=LossConfig(beta=0.1), scale=SINGLE,
+        )  # fmt: skip
+
+
+def test_log_probabilities_and_entropy_match_a_distribution_worked_out_by_hand() -> None:
+    probabilities = torch.tensor([[0.5, 0.25, 0.25]], dtype=torch.float64)
+    logprobs, entropy = selected_logprobs(
+        probabilities.log(), lambda states: states, torch.tensor([1]), 1.0, vocabulary=3
+    )
+    assert float(logprobs) == pytest.approx(math.log(0.25), rel=1e-6)
+    assert float(entropy) == pytest.approx(1.5 * math.log(2), rel=1e-6)  # 1.5 bits
+
+
+def test_temperature_divides_the_logits() -> None:
+    logits = torch.tensor([[0.0, 2.0 * math.log(3.0)]])
+    logprobs, _ = selected_logprobs(logits, lambda states: states, torch.tensor([1]), 2.0, vocabulary=2)
+    assert float(logprobs) == pytest.approx(math.log(0.75), rel=1e-6)
+
+
+def test_chunks_give_the_same_numbers_and_gradients_as_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    head = torch.nn.Linear(4, 7, bias=False).double()
+    ids = torch.tensor([0, 6, 3, 2, 5])
+    hidden = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
+
+    def run() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        logprobs, entropy = selected_logprobs(hidden, head, ids, 0.7, vocabulary=7)
+        return logprobs, entropy, torch.autograd.grad(logprobs.sum(), hidden)[0]
+
+    whole = run()
+    monkeypatch.setattr("engine.grpo.logprobs.MAX_LOGITS", 14)  # two positions at a time
+    for expected, found in zip(whole, run(), strict=True):
+        assert_close(found, expected, rtol=1e-6, atol=1e-7)  # float32 inside

@@ -1,0 +1,56 @@
+"""The library and what is said about wrong names and settings."""
+
+import pytest
+
+from engine.config import RewardSpec
+from engine.rewards.registry import REWARDS, needs_answer, reward_problems
+
+
+@pytest.mark.parametrize("name", REWARDS)
+def test_every_reward_and_setting_says_what_it_is(name: str) -> None:
+    info = REWARDS[name]
+    assert info.name == name and info.label and info.help.endswith(".")
+    for field in info.params.model_fields.values():
+        assert field.description and isinstance(field.json_schema_extra, dict) and field.json_schema_extra["label"]
+
+
+@pytest.mark.parametrize("name", REWARDS)
+def test_every_reward_takes_trls_call_and_stays_in_its_range(name: str) -> None:
+    info = REWARDS[name]
+    params = info.params(**({"pattern": "8"} if name == "regex_match" else {}))
+    completions = ["85", "", "<think>x</think><answer>85</answer>", "\0"]
+    values = info.make(params)(
+        prompts=["p"] * 4, completions=completions, completion_ids=[[1], [], [1] * 9, [1] * 999], answer=["85"] * 4,
+        difficulty=["easy"] * 4, trainer_state=None, log_extra=lambda *_: None, log_metric=lambda *_: None,
+    )  # fmt: skip
+    low, high = info.value_range
+    assert len(values) == 4 and all(value is not None and low <= value <= high for value in values)
+
+
+def test_a_misspelt_name_brings_the_closest_one() -> None:
+    assert [str(problem) for problem in reward_problems(2, "exct_match", {})] == [
+        "rewards[2].name: there is no reward 'exct_match'. Did you mean 'exact_match'?"
+    ]
+
+
+def test_a_name_like_none_brings_the_whole_library() -> None:
+    (problem,) = reward_problems(0, "zzz", {})
+    assert all(name in problem.hint for name in REWARDS)
+
+
+def test_every_wrong_setting_is_named_with_its_place() -> None:
+    problems = reward_problems(0, "regex_match", {"pattern": "(", "mod": "search"})
+    assert [problem.field for problem in problems] == ["rewards[0].params.pattern", "rewards[0].params.mod"]
+    assert str(problems[0]) == ("rewards[0].params.pattern: '(' is not a regular expression (missing ) at position 1).")
+    assert problems[1].hint == "Did you mean 'mode'?"
+
+
+def test_a_group_that_the_pattern_lacks_is_named() -> None:
+    (problem,) = reward_problems(0, "regex_match", {"pattern": "a", "group": "n"})
+    assert str(problem) == "rewards[0].params: the pattern has no group 'n'."
+
+
+def test_a_pattern_needs_answers_only_when_a_group_is_compared() -> None:
+    assert not needs_answer(RewardSpec(name="regex_match", params={"pattern": "(a)"}))
+    assert needs_answer(RewardSpec(name="regex_match", params={"pattern": "(a)", "group": "1"}))
+    assert needs_answer(RewardSpec(name="exact_match")) and not needs_answer(RewardSpec(name="digits_only"))

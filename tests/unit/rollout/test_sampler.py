@@ -1,0 +1,99 @@
+"""Sampling: the right distribution, the same tokens whatever else is in the batch, and an honest end."""
+
+import math
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from engine.rollout.sampler import SamplingParams, draw, sample_completions
+
+PLAIN = SamplingParams(temperature=1.0, max_completion_length=6)
+EOS, PAD = 1, 0
+
+
+@pytest.fixture(scope="module")
+def model() -> LlamaForCausalLM:
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=12, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, max_position_embeddings=64,
+    )  # fmt: skip
+    return LlamaForCausalLM(config).eval()
+
+
+def sample(model: LlamaForCausalLM, prompts: list[list[int]], group_size: int, seed: int = 7):  # type: ignore[no-untyped-def]
+    return sample_completions(model, prompts, group_size, PLAIN, eos_ids=frozenset({EOS}), pad_id=PAD, seed=seed)
+
+
+def test_a_uniform_number_picks_the_token_whose_slice_of_the_distribution_holds_it() -> None:
+    logits = torch.tensor([[0.5, 0.25, 0.25]]).log().repeat(4, 1)
+    tokens = draw(logits, torch.tensor([0.0, 0.499, 0.501, 0.999]), PLAIN)
+    assert tokens.tolist() == [0, 0, 1, 2]
+
+
+def test_a_token_of_probability_zero_is_never_drawn() -> None:
+    logits = torch.tensor([[-math.inf, 0.0, -math.inf]]).repeat(2, 1)
+    assert draw(logits, torch.tensor([0.0, 0.9999999]), PLAIN).tolist() == [1, 1]
+
+
+def test_drawn_shares_match_the_distribution() -> None:
+    probabilities = torch.tensor([0.1, 0.6, 0.3])
+    uniforms = (torch.arange(10_000) + 0.5) / 10_000  # one in each ten-thousandth: no luck involved
+    tokens = draw(probabilities.log().repeat(10_000, 1), uniforms, PLAIN)
+    assert (torch.bincount(tokens) / 10_000).tolist() == pytest.approx([0.1, 0.6, 0.3], abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("params", "allowed"),
+    [
+        (SamplingParams(1.0, 1, top_k=2), {0, 1}),
+        (SamplingParams(1.0, 1, top_p=0.6), {0, 1}),  # 0.5 alone is below 0.6, so the next one is needed too
+        (SamplingParams(1.0, 1, top_p=0.4), {0}),
+        (SamplingParams(1.0, 1, min_p=0.5), {0, 1}),  # 0.3 ≥ 0.5 · 0.5; 0.15 is not
+    ],
+)
+def test_filters_leave_exactly_the_tokens_they_should(params: SamplingParams, allowed: set[int]) -> None:
+    uniforms = (torch.arange(1000) + 0.5) / 1000
+    logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log().repeat(1000, 1)
+    assert set(draw(logits, uniforms, params).tolist()) == allowed
+
+
+def test_a_completion_is_the_same_alone_and_among_prompts_of_other_lengths(model: LlamaForCausalLM) -> None:
+    prompts = [[5, 6, 7], [8], [9, 10, 11, 4, 3]]
+    together = sample(model, prompts, 2)
+    torch.manual_seed(0)
+    uniforms = torch.rand(6, 6, generator=torch.Generator().manual_seed(7))
+    for row, completion in enumerate(together.ids):
+        ids = list(prompts[row // 2])
+        for position, token in enumerate(completion):  # one token at a time, without cache or padding
+            logits = model(input_ids=torch.tensor([ids])).logits[:, -1]
+            assert int(draw(logits, uniforms[row : row + 1, position], PLAIN)) == token
+            ids.append(token)
+
+
+def test_a_completion_ends_at_its_first_end_token_or_at_the_limit(model: LlamaForCausalLM) -> None:
+    found = sample(model, [[5, 6], [7]], 32)
+    assert {len(ids) for ids, ended in zip(found.ids, found.ended, strict=True) if not ended} == {6}
+    ended = [ids for ids, end in zip(found.ids, found.ended, strict=True) if end]
+    assert ended and all(ids[-1] == EOS and EOS not in ids[:-1] for ids in ended)
+    assert any(len(ids) < 6 for ids in ended)
+
+
+def test_the_same_seed_gives_the_same_completions_and_another_seed_others(model: LlamaForCausalLM) -> None:
+    first, again, other = sample(model, [[5]], 8), sample(model, [[5]], 8), sample(model, [[5]], 8, seed=8)
+    assert first.ids == again.ids
+    assert first.ids != other.ids
+
+
+def test_an_exception_from_the_progress_callback_ends_sampling_at_once(model: LlamaForCausalLM) -> None:
+    seen: list[int] = []
+
+    def stop_at_two(position: int) -> None:
+        seen.append(position)
+        if position == 2:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        sample_completions(model, [[5]], 32, PLAIN, eos_ids=frozenset({EOS}), pad_id=PAD, seed=1, on_token=stop_at_two)
+    assert seen == [0, 1, 2]

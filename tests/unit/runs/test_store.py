@@ -1,0 +1,294 @@
+"""The store keeps exactly what it was given, all of a step or nothing of it."""
+
+import ast
+import math
+import os
+import socket
+import sqlite3
+from contextlib import closing
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import engine
+from engine.errors import StoreError
+from engine.runs.reader import RunReader
+from engine.runs.records import EvaluationRecord, Event
+from engine.runs.schema import METRIC_COLUMNS, SCHEMA_VERSION
+from engine.runs.store import StoreWriter, step_digest
+from tests.unit.runs.records import VOCABULARY, completion, group, step
+
+
+def test_every_metric_of_a_step_comes_back(store: StoreWriter, reader: RunReader) -> None:
+    metrics = {name: 0.5 + index for index, name in enumerate(METRIC_COLUMNS)}
+    record = step(metrics=metrics)
+    assert store.commit_step(record) == "new"
+    row = reader.steps().iloc[0]
+    assert {name: row[name] for name in METRIC_COLUMNS} == metrics
+    assert (row["step"], row["attempt"], row["finished_at"], row["group_size"]) == (1, 1, 1000.0, 2)
+    assert row["digest"] == step_digest(record)
+    assert row["totals"].tolist() == [1.5, 0.5]
+    assert row["advantages"].tolist() == [0.25, -0.25]
+    assert row["rewards"] == {
+        "exact": {"mean": 0.5, "std": pytest.approx(0.5**0.5), "errors": 0},
+        "digits": {"mean": 0.5, "std": 0.0, "errors": 0},
+    }
+    assert row["nonfinite"] == {}
+
+
+def test_every_column_of_a_group_comes_back(store: StoreWriter, reader: RunReader) -> None:
+    store.commit_step(step())
+    assert reader.groups(1).iloc[0].to_dict() == {
+        "step": 1, "group_index": 0, "prompt_id": "p1", "prompt": "4+5=", "rendered": "<s>4+5=", "reference": "9",
+        "columns": {"level": 3}, "prompt_tokens": 5, "mean": 1.0, "std": 0.7071, "scale": 0.7071, "kind": "mixed",
+    }  # fmt: skip
+
+
+def test_every_column_of_a_completion_comes_back(store: StoreWriter, reader: RunReader) -> None:
+    failed = completion(rewards={"exact": math.nan}, errors={"exact": "timeout"}, passed=None, finish_reason="length")
+    store.commit_step(step(groups=[group(completions=[failed])]))
+    row = reader.completions(1).iloc[0].to_dict()
+    assert math.isnan(row.pop("passed"))
+    assert row == {
+        "step": 1, "group_index": 0, "completion_index": 0, "text": "9", "length": 2, "finish_reason": "length",
+        "rewards": {"exact": None}, "errors": {"exact": "timeout"}, "parsed": "9", "total": 1.5, "advantage": 0.25,
+        "mean_kl": 0.015, "max_kl": 0.03, "mean_entropy": 0.3125, "mean_logprob": -0.375,
+    }  # fmt: skip
+
+
+def test_token_arrays_come_back_with_their_pieces(store: StoreWriter, reader: RunReader) -> None:
+    store.commit_step(step())
+    tokens = reader.tokens(1, 0, 0)
+    assert tokens is not None
+    assert tokens.ids.tolist() == [9, 12]
+    assert tokens.pieces == ["9", "<|end|>"]
+    assert tokens.special == [False, True]
+    assert tokens.logprobs.tolist() == [-0.5, -0.25]
+    assert tokens.ref_logprobs is not None and tokens.ref_logprobs.tolist() == [-0.75, -0.25]
+    assert tokens.entropies.tolist() == [0.5, 0.125]
+    assert tokens.kl is not None
+    # k3 with q − p = −0.25: exp(−0.25) + 0.25 − 1 = 0.028801
+    assert tokens.kl.tolist() == pytest.approx([math.exp(-0.25) + 0.25 - 1, 0.0])
+
+
+def test_without_a_reference_there_is_no_kl(store: StoreWriter, reader: RunReader) -> None:
+    bare = completion(tokens=replace(completion().tokens, ref_logprobs=None), mean_kl=None, max_kl=None)
+    store.commit_step(step(groups=[group(completions=[bare, bare])]))
+    tokens = reader.tokens(1, 0, 0)
+    assert tokens is not None
+    assert tokens.kl is None
+    assert reader.completions(1)["mean_kl"].isna().all()
+
+
+def test_an_attempt_comes_back(store: StoreWriter, reader: RunReader) -> None:
+    store.end_attempt("failed", "no room")
+    attempt = reader.attempts()[-1]
+    assert [getattr(attempt, field.name) for field in fields(attempt)] == [
+        1, 1000.0, os.getpid(), 0, 1000.0, "failed", "no room", {"torch": "2.10"},
+    ]  # fmt: skip
+    assert rows_of(store.path, "SELECT host FROM attempts") == [(socket.gethostname(),)]
+
+
+def test_an_evaluation_comes_back_and_a_second_one_of_the_step_replaces_it(
+    store: StoreWriter, reader: RunReader
+) -> None:
+    store.add_evaluation(EvaluationRecord(0, 0.25, 64, 1.5, {"exact": math.nan}, [{"prompt": "4+5="}]))
+    store.add_evaluation(EvaluationRecord(0, 0.5, 32, 2.5, {"exact": 0.5}, [{"prompt": "4+5=", "passed": True}]))
+    assert [row.to_dict() for _, row in reader.evaluations().iterrows()] == [
+        {"step": 0, "at": 1000.0, "pass_at_1": 0.5, "num_prompts": 32, "seconds": 2.5, "rewards": {"exact": 0.5},
+         "samples": [{"prompt": "4+5=", "passed": True}]}
+    ]  # fmt: skip
+    assert store.stored_evaluation_steps() == {0}
+
+
+def test_events_come_back_newest_first(store: StoreWriter, reader: RunReader) -> None:
+    store.add_event(Event("start", "Training starts."))
+    store.commit_step(step(3, events=[Event("reward", "1 failed", "warning", 3)]))
+    frame = reader.events()
+    assert frame[["id", "at", "step", "level", "kind", "message"]].values.tolist() == [
+        [2, 1000.0, 3, "warning", "reward", "1 failed"],
+        [1, 1000.0, 0, "info", "start", "Training starts."],
+    ]
+
+
+def test_a_heartbeat_replaces_the_one_before(store: StoreWriter, reader: RunReader) -> None:
+    store.beat(1, "rollout")
+    store.beat(2, "update", "3 of 8")
+    heartbeat = reader.heartbeat()
+    assert heartbeat is not None
+    assert (heartbeat.at, heartbeat.step, heartbeat.phase, heartbeat.detail) == (1000.0, 2, "update", "3 of 8")
+
+
+def test_commits_are_synced_to_disk_again_after_a_heartbeat(store: StoreWriter) -> None:
+    store.beat(1, "rollout")
+    assert store._db.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
+
+
+def test_metrics_that_are_not_finite_are_marked_and_a_missing_one_is_not(store: StoreWriter, reader: RunReader) -> None:
+    store.commit_step(step(metrics={"kl": math.nan, "loss": math.inf, "grad_norm": -math.inf, "reward": -0.0}))
+    row = reader.steps().iloc[0]
+    assert row["nonfinite"] == {"kl": "nan", "loss": "inf", "grad_norm": "-inf"}
+    assert math.isnan(row["kl"]) and math.isnan(row["entropy"])
+    assert (row["loss"], row["grad_norm"], row["reward"]) == (math.inf, -math.inf, 0.0)
+
+
+@pytest.mark.parametrize("value", [5e-324, 1e308, -1e308, 0.1])
+def test_extreme_numbers_survive(store: StoreWriter, reader: RunReader, value: float) -> None:
+    store.commit_step(step(metrics={"loss": value}))
+    assert reader.steps()["loss"].tolist() == [value]
+
+
+def test_numpy_numbers_are_stored_as_numbers(store: StoreWriter, reader: RunReader) -> None:
+    odd = completion(advantage=np.float32(0.25), total=np.float32(1.5), rewards={"exact": np.float32(1.0)})
+    store.commit_step(step(groups=[group(completions=[odd], prompt_tokens=np.int64(5))], metrics={"kl": np.float32(2)}))
+    assert reader.completions(1)[["advantage", "total"]].values.tolist() == [[0.25, 1.5]]
+    assert reader.groups(1)["prompt_tokens"].tolist() == [5]
+    assert reader.steps()["kl"].tolist() == [2.0]
+
+
+def test_text_comes_back_as_it_is_except_half_surrogates(store: StoreWriter, reader: RunReader) -> None:
+    wild = "<b>\x00\x1b[31m \u202e {0} %s \U0001f600"
+    odd = group(prompt="\ud800" + wild, reference=wild, columns={"\ud801": wild}, completions=[completion(wild)])
+    store.commit_step(step(groups=[odd], vocabulary={9: (wild + "\udfff", False)}))
+    row = reader.groups(1).iloc[0]
+    assert (row["prompt"], row["reference"], row["columns"]) == ("?" + wild, wild, {"?": wild})
+    assert reader.completions(1)["text"].tolist() == [wild]
+    tokens = reader.tokens(1, 0, 0)
+    assert tokens is not None and tokens.pieces == [wild + "?", "<12>"]
+
+
+def test_an_unknown_metric_is_refused_not_dropped(store: StoreWriter) -> None:
+    with pytest.raises(ValueError, match=r"no metric.*rewrad"):
+        store.commit_step(step(metrics={"rewrad": 1.0}))
+    assert store.last_step() == 0
+
+
+def test_a_replay_with_the_same_digest_changes_nothing(store: StoreWriter, reader: RunReader) -> None:
+    store.commit_step(step(events=[Event("a", "first")]))
+    before = reader.steps(), reader.completions(1), reader.events(), reader.change_token()
+    assert store.commit_step(step(events=[Event("a", "second")], metrics={"reward": 9.0})) == "replayed"
+    after = reader.steps(), reader.completions(1), reader.events(), reader.change_token()
+    assert all(old.equals(new) for old, new in zip(before[:3], after[:3], strict=True))
+    assert before[3] == after[3]
+
+
+def test_a_replay_that_differs_keeps_both(store: StoreWriter, reader: RunReader) -> None:
+    store.commit_step(step())
+    store.commit_step(step(2))
+    store.begin_attempt(0, {})
+    other = step(groups=[group(completions=[completion("5"), completion("6", advantage=-1.0)])])
+    assert store.commit_step(other) == "differs"
+    assert reader.completions(1)["text"].tolist() == ["5", "6"]
+    assert reader.steps()["attempt"].tolist() == [2, 1]
+    text = "json_extract(payload, '$.completions[1][3]')"
+    assert rows_of(store.path, f"SELECT step, attempt, {text} FROM superseded") == [(1, 1, "4")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"groups": [group(prompt_id="p2")]},
+        {"groups": [group(completions=[completion(advantage=0.26), completion()])]},
+        {"groups": [group(completions=[completion(rewards={"exact": 1.0, "digits": 0.25}), completion()])]},
+        {"groups": [group(completions=[completion(tokens=replace(completion().tokens, ids=[9, 4])), completion()])]},
+    ],
+    ids=["prompt", "advantage", "reward", "token"],
+)
+def test_the_digest_covers_what_a_step_computed(change: dict[str, object]) -> None:
+    assert step_digest(
+        replace(step(groups=[group(completions=[completion(), completion()])]), **change)
+    ) != step_digest(step(groups=[group(completions=[completion(), completion()])]))
+
+
+def test_the_digest_ignores_how_long_it_took() -> None:
+    assert step_digest(step(metrics={"step_time": 1.0})) == step_digest(step(metrics={"step_time": 2.0}))
+
+
+def test_a_failure_in_the_middle_of_a_step_leaves_nothing_of_it(store: StoreWriter, reader: RunReader) -> None:
+    store.commit_step(step(1))
+    bad = group(completions=[completion(), completion(advantage=math.nan)])  # NOT NULL, and last to be written
+    before = reader.change_token()
+    with pytest.raises(sqlite3.IntegrityError):
+        store.commit_step(step(2, groups=[group(), bad], vocabulary={77: ("x", False)}))
+    assert reader.change_token() == before
+    assert reader.groups(2).empty and reader.completions(2).empty
+    assert store.commit_step(step(2)) == "new"
+
+
+def test_a_full_disk_leaves_every_acknowledged_step_and_says_what_to_do(store: StoreWriter, reader: RunReader) -> None:
+    store._db.execute("PRAGMA max_page_count = 60")  # SQLite answers as it does on a full disk
+    acknowledged = 0
+    with pytest.raises(StoreError, match=r"run\.db: database or disk is full\..*resume the run"):
+        while True:
+            store.commit_step(step(acknowledged + 1))
+            acknowledged += 1
+    assert acknowledged > 10
+    assert reader.steps()["step"].tolist() == list(range(1, acknowledged + 1))
+    store._db.execute("PRAGMA max_page_count = 6000")
+    assert store.commit_step(step(acknowledged + 1)) == "new"
+
+
+def test_a_database_of_another_version_is_refused_by_writer_and_reader(tmp_path: Path) -> None:
+    writer = StoreWriter(tmp_path / "run.db")
+    writer._db.execute("PRAGMA user_version = 99")
+    writer.close()
+    with pytest.raises(StoreError, match=f"schema version 99, this is version {SCHEMA_VERSION}"):
+        StoreWriter(tmp_path / "run.db")
+    with pytest.raises(StoreError, match=f"schema version 99, this program reads version {SCHEMA_VERSION}"):
+        RunReader(tmp_path / "run.db").last_step()
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    path.write_bytes(b"not a database at all, but long enough to be looked at" * 20)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="file is not a database"):
+        StoreWriter(path)
+    with pytest.raises(StoreError, match="file is not a database"):
+        RunReader(path).steps()
+    assert path.read_bytes() == before
+
+
+def test_a_folder_that_does_not_exist_is_a_store_error(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="unable to open database file"):
+        StoreWriter(tmp_path / "nowhere" / "run.db")
+
+
+def test_an_existing_store_is_continued(store: StoreWriter) -> None:
+    store.commit_step(step(1))
+    store.close()
+    again = StoreWriter(store.path)
+    again.begin_attempt(1, {})
+    assert (again.attempt, again.last_step()) == (2, 1)
+    again.close()
+
+
+def test_the_vocabulary_keeps_the_first_piece_of_a_token(store: StoreWriter, reader: RunReader) -> None:
+    store.commit_step(step(1, vocabulary=VOCABULARY))
+    store.commit_step(step(2, vocabulary={9: ("other", True)}))
+    tokens = reader.tokens(2, 0, 0)
+    assert tokens is not None and tokens.pieces[0] == "9"
+
+
+def test_there_is_one_writable_connection_in_the_code_base() -> None:
+    root = Path(engine.__file__).parents[1]
+    found = {}
+    for path in [*root.glob("engine/**/*.py"), *root.glob("dashboard/**/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in (
+                "sqlite3.connect",
+                "connect",
+                "sqlite3.Connection",
+            ):
+                found.setdefault(path.relative_to(root).as_posix(), []).append(ast.unparse(node.args[0]))
+    assert set(found) == {"engine/runs/reader.py", "engine/runs/store.py"}
+    assert found["engine/runs/store.py"] == ["path"]
+    assert all("mode=ro" in argument or argument == "':memory:'" for argument in found["engine/runs/reader.py"])
+
+
+def rows_of(path: Path, sql: str) -> list[tuple[object, ...]]:
+    """Rows by a read-only connection of its own."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        return db.execute(sql).fetchall()

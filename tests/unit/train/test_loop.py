@@ -1,0 +1,196 @@
+"""A whole run on the toy model: what is stored, how it ends, and that stopping and resuming changes nothing."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+from engine.errors import LabError, RunBusyError
+from engine.runs.control import request_stop
+from engine.runs.lease import Lease
+from engine.runs.paths import RunPaths
+from engine.runs.reader import RunReader
+from engine.train import loop, update
+from engine.train.loop import run_engine
+from tests.toy import toy_config
+from tests.unit.train.conftest import make_run
+
+
+def digests(paths: RunPaths) -> list[str]:
+    return list(RunReader(paths.db).steps()["digest"])
+
+
+def final_weights(paths: RunPaths) -> dict[str, np.ndarray]:
+    return load_file(paths.checkpoints / "step-000006" / "policy.safetensors")
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> RunPaths:
+    """A run of six steps that nobody interrupted."""
+    with pytest.MonkeyPatch.context() as patch:
+        from tests.toy import toy_policy
+
+        patch.setattr("engine.train.session.load_policy", lambda *_, **__: toy_policy())
+        paths = make_run(tmp_path_factory.mktemp("runs") / "straight", toy_config())
+        assert run_engine(paths) == "finished"
+    return paths
+
+
+def test_every_step_stores_every_group_with_every_completion_and_token(straight: RunPaths) -> None:
+    reader = RunReader(straight.db)
+    assert reader.steps()["step"].tolist() == [1, 2, 3, 4, 5, 6]
+    for step in range(1, 7):
+        groups, completions = reader.groups(step), reader.completions(step)
+        assert (len(groups), len(completions)) == (2, 8)
+        assert (groups["reference"].astype(int) == [eval_sum(prompt) for prompt in groups["prompt"]]).all()
+        for row in completions.itertuples():
+            tokens = reader.tokens(step, row.group_index, row.completion_index)
+            assert tokens is not None
+            assert len(tokens.ids) == len(tokens.logprobs) == len(tokens.entropies) == row.length
+            assert set(row.rewards) == {"exact_match", "digit_match"}
+
+
+def eval_sum(prompt: str) -> int:
+    left, right = prompt.rstrip("=").split("+")
+    return int(left) + int(right)
+
+
+def test_stored_totals_and_advantages_follow_from_the_stored_rewards(straight: RunPaths) -> None:
+    for step in range(1, 7):
+        for _, group in RunReader(straight.db).completions(step).groupby("group_index"):
+            totals = np.array([r["exact_match"] + 0.3 * r["digit_match"] for r in group["rewards"]])
+            assert group["total"].to_numpy() == pytest.approx(totals, abs=1e-12)
+            expected = (totals - totals.mean()) / (totals.std(ddof=1) + 1e-4) if np.ptp(totals) > 0 else totals * 0
+            assert group["advantage"].to_numpy() == pytest.approx(expected, abs=1e-6)
+
+
+def test_held_out_evaluation_runs_before_during_and_after(straight: RunPaths) -> None:
+    evaluations = RunReader(straight.db).evaluations()
+    assert evaluations["step"].tolist() == [0, 3, 6]
+    assert set(evaluations["num_prompts"]) == {8}
+
+
+def test_the_first_step_starts_at_the_reference_and_later_ones_leave_it(straight: RunPaths) -> None:
+    kl = RunReader(straight.db).steps()["kl"]
+    assert kl[0] == pytest.approx(0.0, abs=1e-7)
+    assert kl[5] > 1e-5
+
+
+def test_the_newest_checkpoints_are_kept_and_older_ones_deleted(tmp_path: Path) -> None:
+    paths = make_run(tmp_path / "run", toy_config(checkpoint={"every": 1, "keep": 2}))
+    run_engine(paths)
+    assert sorted(path.name for path in paths.checkpoints.iterdir()) == ["step-000005", "step-000006"]
+
+
+@pytest.mark.parametrize("phase", ["loading", "rollout", "update", "evaluation"])
+def test_a_run_stopped_in_any_phase_resumes_to_the_same_numbers(
+    phase: str, tmp_path: Path, straight: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = make_run(tmp_path / "run", toy_config())
+    monkeypatch.setattr(loop, "BEAT_EVERY_S", 0.0)  # look for requests at every beat
+    original, asked = loop.Engine.beat, []
+
+    def beat(engine: loop.Engine, name: str, detail: str = "") -> None:
+        if name == phase and not asked and (engine.step == 4 or phase in ("loading", "evaluation")):
+            asked.append(name)
+            request_stop(paths)
+        original(engine, name, detail)
+
+    monkeypatch.setattr(loop.Engine, "beat", beat)
+    assert run_engine(paths) == "stopped"
+    assert run_engine(paths) == "finished"
+    assert digests(paths) == digests(straight)
+    for name, value in final_weights(straight).items():
+        assert np.array_equal(final_weights(paths)[name], value), name
+
+
+def test_steps_after_the_last_checkpoint_are_replayed_bit_for_bit(
+    tmp_path: Path, straight: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = make_run(tmp_path / "run", toy_config())
+    original = loop.train_step
+
+    def crash_in_step_five(session, step, **kwargs):  # type: ignore[no-untyped-def]
+        if step == 6:
+            raise SystemExit("power cut")
+        return original(session, step, **kwargs)
+
+    monkeypatch.setattr(loop, "train_step", crash_in_step_five)
+    with pytest.raises(SystemExit):
+        run_engine(paths)
+    assert RunReader(paths.db).last_step() == 5
+    monkeypatch.setattr(loop, "train_step", original)
+    assert run_engine(paths) == "finished"
+    assert digests(paths) == digests(straight)
+    assert superseded(paths) == 0
+
+
+def superseded(paths: RunPaths) -> int:
+    with sqlite3.connect(f"file:{paths.db}?mode=ro", uri=True) as db:
+        return int(db.execute("SELECT count(*) FROM superseded").fetchone()[0])
+
+
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning_and_the_one_before_it_is_used(
+    tmp_path: Path, straight: RunPaths
+) -> None:
+    paths = make_run(tmp_path / "run", toy_config(checkpoint={"every": 2, "keep": 3}))
+    run_engine(paths)
+    damaged = paths.checkpoints / "step-000006" / "policy.safetensors"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    assert run_engine(paths) == "finished"
+    events = RunReader(paths.db).events()
+    assert "policy.safetensors" in events[events["kind"] == "checkpoint-damaged"]["message"].iloc[0]
+    assert "Resumed from the checkpoint of step 4." in events[events["kind"] == "resumed"]["message"].iloc[0]
+    assert digests(paths) == digests(straight)
+
+
+def test_a_second_engine_on_the_same_run_is_refused(tmp_path: Path) -> None:
+    paths = make_run(tmp_path / "run", toy_config())
+    with Lease(paths.lock), pytest.raises(RunBusyError):
+        run_engine(paths)
+
+
+def test_three_updates_in_a_row_that_are_not_finite_end_the_run_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = make_run(tmp_path / "run", toy_config())
+    original = update.policy_loss
+
+    def poisoned(*args, **kwargs):  # type: ignore[no-untyped-def]
+        loss, metrics = original(*args, **kwargs)
+        return loss * float("nan"), metrics
+
+    monkeypatch.setattr(update, "policy_loss", poisoned)
+    with pytest.raises(LabError, match="Step 3: the loss or its gradient was not finite 3 times in a row"):
+        run_engine(paths)
+    attempt = RunReader(paths.db).attempts()[-1]
+    assert attempt.outcome == "failed" and "lower learning rate" in str(attempt.message)
+    assert RunReader(paths.db).steps()["nonfinite"].notna().all()
+
+
+def test_a_crash_is_recorded_with_its_reason_and_the_stored_steps_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = make_run(tmp_path / "run", toy_config())
+    original = loop.train_step
+
+    def broken(session, step, **kwargs):  # type: ignore[no-untyped-def]
+        if step == 3:
+            raise ZeroDivisionError("made for the test")
+        return original(session, step, **kwargs)
+
+    monkeypatch.setattr(loop, "train_step", broken)
+    with pytest.raises(ZeroDivisionError):
+        run_engine(paths)
+    attempt = RunReader(paths.db).attempts()[-1]
+    assert (attempt.outcome, attempt.message) == ("failed", "ZeroDivisionError: made for the test")
+    assert RunReader(paths.db).last_step() == 2
+
+
+def test_a_checkpoint_names_what_bit_exactness_depends_on(straight: RunPaths) -> None:
+    state = json.loads((straight.checkpoints / "step-000006" / "state.json").read_text())
+    assert state["environment"]["threads"] == 1
+    assert {"torch", "transformers", "device"} <= set(state["environment"])

@@ -1,0 +1,109 @@
+"""The optimizer step: independent of how it is cut up, and never a step into NaN."""
+
+import math
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from engine.config import RunConfig
+from engine.train.forward import Forward, Row
+from engine.train.update import UpdateResult, learning_rate_at, update_policy
+from tests.toy import toy_config, toy_policy
+
+ROWS = [Row(i, [5, 6, 7][: 1 + i % 3], [3, 4, 8, 1][: 1 + i % 4]) for i in range(8)]
+ADVANTAGES = torch.tensor([1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 0.0, 0.0])
+
+
+def update(config: RunConfig, advantages: torch.Tensor = ADVANTAGES, check=lambda _: None):  # type: ignore[no-untyped-def]
+    policy = toy_policy()
+    optimizer = torch.optim.SGD([parameter for _, parameter in policy.trainable()], lr=0.1)
+    return policy, update_policy(Forward(policy, 1.0, [2, 3]), optimizer, ROWS, advantages, config, check=check)
+
+
+def weights(policy) -> torch.Tensor:  # type: ignore[no-untyped-def]
+    return torch.cat([parameter.detach().flatten() for _, parameter in policy.trainable()])
+
+
+@pytest.mark.parametrize("loss_type", ["grpo", "dapo", "dr_grpo"])
+def test_the_size_of_micro_batches_does_not_change_the_update(loss_type: str) -> None:
+    found = [
+        weights(update(toy_config(loss={"loss_type": loss_type}, optim={"micro_batch_tokens": size}))[0])
+        for size in (10_000, 16)
+    ]
+    assert_close(found[0], found[1], rtol=0.0, atol=1e-6)  # float32 sums in another order
+    assert float((found[0] - weights(toy_policy())).abs().max()) > 1e-3
+
+
+def test_on_policy_nothing_is_clipped_and_the_loss_is_the_mean_advantage_per_token() -> None:
+    _, result = update(toy_config(loss={"beta": 0.0, "loss_type": "dapo"}))
+    lengths = torch.tensor([len(row.completion) for row in ROWS])
+    assert result.loss == pytest.approx(float(-(ADVANTAGES * lengths).sum() / lengths.sum()), abs=1e-6)
+    assert (result.clip_low, result.clip_high) == (0.0, 0.0)
+
+
+def test_a_second_iteration_moves_on_from_the_first_against_the_same_old_log_probabilities() -> None:
+    (once, first), (twice, second) = (update(toy_config(loss={"num_iterations": n})) for n in (1, 2))
+    assert not torch.equal(weights(once), weights(twice))
+    for left, right in zip(first.tokens, second.tokens, strict=True):
+        assert torch.equal(left.logprobs, right.logprobs)
+
+
+def test_before_any_update_policy_and_reference_agree() -> None:
+    _, result = update(toy_config())
+    for stats in result.tokens:
+        assert stats.ref_logprobs is not None
+        assert_close(stats.logprobs, stats.ref_logprobs, rtol=0.0, atol=1e-6)
+
+
+def test_token_statistics_come_back_in_the_order_and_length_of_the_completions() -> None:
+    _, result = update(toy_config(optim={"micro_batch_tokens": 16}))
+    assert [len(stats.logprobs) for stats in result.tokens] == [len(row.completion) for row in ROWS]
+
+
+def test_an_update_that_is_not_finite_is_skipped_and_leaves_the_weights_alone() -> None:
+    poisoned = ADVANTAGES.clone()
+    poisoned[3] = math.nan
+    policy, result = update(toy_config(), advantages=poisoned)
+    assert result.skipped and math.isnan(result.loss)
+    assert torch.equal(weights(policy), weights(toy_policy()))
+
+
+def test_a_stop_between_micro_batches_leaves_the_weights_alone() -> None:
+    calls: list[str] = []
+    policy = toy_policy()
+    optimizer = torch.optim.SGD([parameter for _, parameter in policy.trainable()], lr=0.1)
+
+    def stop_at_the_second_batch(detail: str) -> None:
+        calls.append(detail)
+        if detail.startswith("update 2/"):
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        update_policy(
+            Forward(policy, 1.0, [2, 3]), optimizer, ROWS, ADVANTAGES, toy_config(optim={"micro_batch_tokens": 16}),
+            check=stop_at_the_second_batch,
+        )  # fmt: skip
+    assert any(call.startswith("update 1/") for call in calls)
+    assert torch.equal(weights(policy), weights(toy_policy()))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("constant", [0.25, 0.5, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0]),
+        ("linear", [0.25, 0.5, 0.75, 1.0, 1.0, 0.75, 0.5, 0.25]),
+        ("cosine", [0.25, 0.5, 0.75, 1.0, 1.0, 0.853553, 0.5, 0.146447]),
+    ],
+)
+def test_the_learning_rate_warms_up_over_four_steps_and_then_follows_its_schedule(
+    schedule: str, expected: list[float]
+) -> None:
+    config = toy_config(optim={"learning_rate": 1.0, "warmup_steps": 4, "max_steps": 8, "lr_scheduler_type": schedule})
+    assert [learning_rate_at(step, config) for step in range(1, 9)] == pytest.approx(expected, abs=1e-6)
+
+
+def test_update_result_is_what_the_page_shows() -> None:
+    _, result = update(toy_config())
+    assert isinstance(result, UpdateResult)
+    assert result.grad_norm > 0 and not result.skipped
