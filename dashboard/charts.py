@@ -28,6 +28,7 @@ from engine.analysis.downsample import average_runs, keep_extremes, run_starts
 from engine.analysis.smoothing import trailing_mean
 from engine.glossary import METRICS, TERMS
 
+SPARK_POINTS = 120
 NO_STEP = "No step is finished yet."
 
 GROUP_KINDS = {  # kind: (word, metric column, colour)
@@ -39,7 +40,7 @@ GROUP_KINDS = {  # kind: (word, metric column, colour)
 }
 FUNCTION_COLOURS = ("var(--lab-orange)", "var(--lab-green)", "var(--lab-purple)", "var(--lab-gold)", "var(--lab-grey)")
 CURVES = ("kl", "entropy", "clip_ratio/region_mean", "completions/mean_length", "grad_norm")
-PHASES = {"time/rollout": "blue", "time/reward": "gold", "time/update": "green", "time/evaluation": "purple"}
+PHASES = {"time/rollout": "blue", "time/reward": "orange", "time/update": "green", "time/evaluation": "purple"}
 SEQUENTIAL = [[i / 5, f"var(--lab-seq-{i})"] for i in range(6)]
 DIVERGING = [[i / 4, f"var(--lab-{name})"] for i, name in enumerate(("neg", "neg-soft", "zero", "pos-soft", "pos"))]
 
@@ -198,7 +199,7 @@ def held_out(evaluations: pd.DataFrame) -> Chart:
 
 def phase_times(metrics: pd.DataFrame) -> Chart:
     """Seconds per step by phase, stacked; steps are averaged when there are many."""
-    looks = [(METRICS[key].label, f"var(--lab-{colour})") for key, colour in PHASES.items()]
+    looks = [(METRICS[key].label, f"var(--lab-soft-{colour})") for key, colour in PHASES.items()]
     seconds = metrics[list(PHASES)].to_numpy(dtype=np.float64)
     figure = figure_of(stack(metrics["step"], seconds, looks, "%{y:.2f} s"), "step", "seconds per step")
     keys = ("time/rollout", "time/reward")
@@ -206,21 +207,16 @@ def phase_times(metrics: pd.DataFrame) -> Chart:
     return _chart("phase-times", "Time per step", look_for, figure)
 
 
-def sparkline(steps: ArrayLike, values: ArrayLike) -> Figure | None:
-    """A bare line of at most 120 points with its last point marked; None below two points."""
-    x, y = keep_extremes(steps, values, 120)
-    if np.isfinite(y).sum() < 2:
-        return None
-    line = {"type": "scatter", "mode": "lines", "x": x, "y": y, "line": {"color": "var(--lab-blue)", "width": 1.4}}
-    dot = {"type": "scatter", "mode": "markers", "x": x[-1:], "y": y[-1:]}
-    dot["marker"] = {"color": "var(--lab-blue)", "size": 5}
-    axis = {"visible": False, "fixedrange": True}
-    clear = dict.fromkeys(("paper_bgcolor", "plot_bgcolor"), "var(--lab-clear)")
-    margin = {"l": 2, "r": 4, "t": 3, "b": 3}
-    return {
-        "data": [line, dot],
-        "layout": {"showlegend": False, "xaxis": axis, "yaxis": axis, "margin": margin} | clear,
-    }
+def sparkline(steps: ArrayLike, values: ArrayLike) -> list[str]:
+    """The points "x,y" of a bare line in a box 100 wide and 30 high, y downwards; none below two values."""
+    x, y = keep_extremes(steps, values, SPARK_POINTS)
+    x, y = x[np.isfinite(y)], y[np.isfinite(y)]
+    if len(y) < 2:
+        return []
+    spread = float(y.max() - y.min())
+    across = 100 * (x - x[0]) / (x[-1] - x[0])
+    down = np.full_like(y, 15) if spread == 0 else 28 - 26 * (y - y.min()) / spread
+    return [f"{a:.1f},{b:.1f}" for a, b in zip(across, down, strict=True)]
 
 
 def wilson(share: NDArray[np.float64], count: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -16,8 +16,6 @@ from dashboard.charts import Chart
 from dashboard.plot_parts import Figure
 from dashboard.style import asset
 
-KPI_HEIGHT = 34  # pixels of a sparkline
-
 Tone = Literal["good", "bad", ""]
 
 _board = st.components.v2.component("grpo_lab.live_plot", js=asset("live_plot.js"), isolate_styles=False)
@@ -34,7 +32,7 @@ class Kpi:
     tone: Tone = ""
     note: str = ""
     help: str = ""
-    figure: Figure | None = None
+    points: tuple[str, ...] = ()  # of charts.sparkline
 
 
 @dataclass(frozen=True)
@@ -72,8 +70,8 @@ def kpi_row(kpis: Sequence[Kpi], *, key: str) -> None:
     items = [
         {
             "kpi": True, "key": kpi.key, "title": kpi.label, "value": kpi.value, "change": kpi.change,
-            "tone": kpi.tone, "note": kpi.note, "help": kpi.help, "height": KPI_HEIGHT,
-            "alt": f"Course of {kpi.label}", "figure": _json(kpi.figure),
+            "tone": kpi.tone, "note": kpi.note, "help": kpi.help, "points": list(kpi.points),
+            "alt": f"Course of {kpi.label}",
         }
         for kpi in kpis
     ]  # fmt: skip

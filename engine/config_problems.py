@@ -39,8 +39,9 @@ def dotted(loc: Loc, prefix: str = "") -> str:
     """The path of a field as people write it: rewards[0].params.pattern."""
     text = prefix
     for part in loc:
-        text += f"[{part}]" if isinstance(part, int) else (f".{part}" if text else part)
-    return _printable(text) or "config"
+        name = str(part)[:60]
+        text += f"[{name}]" if isinstance(part, int) else (f".{name}" if text else name)
+    return text or "config"
 
 
 def closest(name: str, known: Iterable[str]) -> str:
@@ -50,10 +51,10 @@ def closest(name: str, known: Iterable[str]) -> str:
 
 
 def short(value: Any) -> str:
-    """A value as it may stand in a sentence: at most 60 characters, nothing unprintable."""
+    """A value as Python writes it, in at most 60 characters."""
     if isinstance(value, int) and value.bit_length() > 200:  # int → str refuses more than 4,300 digits
         return "this huge number"
-    shown = _printable(repr(value[:100]) if isinstance(value, str) else repr(value))
+    shown = repr(value[:100]) if isinstance(value, str) else repr(value)
     return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
@@ -125,7 +126,3 @@ def _choices(info: FieldInfo | None) -> list[str]:
 def _listed(names: Iterable[str]) -> str:
     known = ", ".join(names)
     return f"The settings here are {known}." if known else "There are no settings here."
-
-
-def _printable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()

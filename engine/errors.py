@@ -14,6 +14,11 @@ LabError
 from dataclasses import dataclass
 
 
+def printable(text: str) -> str:
+    """The text with control characters written as escapes: what a file or a name holds must not steer a terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
 class LabError(Exception):
     """Base of every error whose text is meant for the user.
 
@@ -24,9 +29,9 @@ class LabError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str = "", field: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = printable(message)
+        self.hint = printable(hint)
+        super().__init__(self.message)
         self.field = field
 
     def __str__(self) -> str:
@@ -42,7 +47,7 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        return f"{self.field}: {self.message} {self.hint}".rstrip()
+        return printable(f"{self.field}: {self.message} {self.hint}".rstrip())
 
 
 class ConfigError(LabError):

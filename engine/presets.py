@@ -52,23 +52,26 @@ def write_sums(path: Path, n: int = 2000, seed: int = 0, largest: int = 20) -> N
 
 
 _EMBEDDED = ModelConfig(source="embedded", adapter="full")
-_SUMS = DataConfig(source="arithmetic", digits=2)
+# 512 held-out sums: with 64, chance alone moves pass@1 by 6 points.
+_SUMS = DataConfig(source="arithmetic", digits=2, held_out=512)
 _SMALL_ROLLOUT = RolloutConfig(num_generations=8, prompts_per_step=16, max_completion_length=6)
-_SMALL_OPTIM = OptimConfig(learning_rate=1e-4, max_steps=300)
-_SMALL_EVALUATION = EvaluationConfig(every=50, num_prompts=64)
-_SMALL_CHECKPOINT = CheckpointConfig(every=50)
+_SMALL_OPTIM = OptimConfig(learning_rate=1e-4, warmup_steps=5, max_steps=150)
+_SMALL_EVALUATION = EvaluationConfig(every=25, num_prompts=512)
+_SMALL_CHECKPOINT = CheckpointConfig(every=25)
+_SMALL_THREADS = 1  # its matrices are too small to be worth sharing out
 _SMOLLM2_LORA = ModelConfig(source=SMOLLM2, adapter="lora", lora_rank=16)
 
 LEARN_TO_ADD = RunConfig(
     name="learn to add",
     model=_EMBEDDED,
     data=_SUMS,
-    rewards=(RewardSpec(name="exact_match"), RewardSpec(name="digit_match", weight=0.3)),
+    rewards=(RewardSpec(name="exact_match"), RewardSpec(name="digit_match", weight=0.2)),
     rollout=_SMALL_ROLLOUT,
     loss=LossConfig(beta=0.02),
     optim=_SMALL_OPTIM,
     evaluation=_SMALL_EVALUATION,
     checkpoint=_SMALL_CHECKPOINT,
+    threads=_SMALL_THREADS,
 )
 
 SHORT_AND_RIGHT = RunConfig(
@@ -85,6 +88,7 @@ SHORT_AND_RIGHT = RunConfig(
     optim=_SMALL_OPTIM,
     evaluation=_SMALL_EVALUATION,
     checkpoint=_SMALL_CHECKPOINT,
+    threads=_SMALL_THREADS,
 )
 
 REWARD_HACKING = RunConfig(
@@ -100,6 +104,7 @@ REWARD_HACKING = RunConfig(
     optim=_SMALL_OPTIM,
     evaluation=_SMALL_EVALUATION,
     checkpoint=_SMALL_CHECKPOINT,
+    threads=_SMALL_THREADS,
 )
 
 SMOLLM2_SUMS = RunConfig(

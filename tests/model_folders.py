@@ -13,8 +13,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from tests.toy import CHARACTERS, EOS, PAD, toy_tokenizer
 
 CONTEXT = 64
-# Embedding and head 14 × 16 each, final norm 16, and in the layer: 4 attention matrices of 16 × 16, 3 of 16 × 24, 2 norms.
-PARAMETERS = 2 * 14 * 16 + 16 + 4 * 16 * 16 + 3 * 16 * 24 + 2 * 16
+# Embedding and head 15 × 16 each, final norm 16; in the layer 4 matrices of 16 × 16, 3 of 16 × 24, and 2 norms of 16.
+PARAMETERS = 2 * 15 * 16 + 16 + 4 * 16 * 16 + 3 * 16 * 24 + 2 * 16
 
 
 def tiny_llama() -> LlamaForCausalLM:
@@ -23,9 +23,16 @@ def tiny_llama() -> LlamaForCausalLM:
         torch.manual_seed(0)
         return LlamaForCausalLM(
             LlamaConfig(
-                vocab_size=len(CHARACTERS), hidden_size=16, intermediate_size=24, num_hidden_layers=1,
-                num_attention_heads=2, max_position_embeddings=CONTEXT, tie_word_embeddings=False,
-                bos_token_id=None, eos_token_id=EOS, pad_token_id=PAD,
+                vocab_size=len(CHARACTERS),
+                hidden_size=16,
+                intermediate_size=24,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                max_position_embeddings=CONTEXT,
+                tie_word_embeddings=False,
+                bos_token_id=None,
+                eos_token_id=EOS,
+                pad_token_id=PAD,
             )  # fmt: skip
         )
 
@@ -46,7 +53,10 @@ def edit_json(path: Path, **changes: Any) -> None:
 def edit_weights(folder: Path, **changes: torch.Tensor | None) -> None:
     """Replace tensors of model.safetensors, or drop them with None; "." in a name is written "__"."""
     path = folder / "model.safetensors"
-    tensors: dict[str, torch.Tensor | None] = {**load_file(path), **{k.replace("__", "."): v for k, v in changes.items()}}
+    tensors: dict[str, torch.Tensor | None] = {
+        **load_file(path),
+        **{k.replace("__", "."): v for k, v in changes.items()},
+    }
     save_file({name: value for name, value in tensors.items() if value is not None}, path, metadata={"format": "pt"})
 
 

@@ -61,7 +61,7 @@ def first_of_interest(groups: pd.DataFrame) -> int:
 
 def list_groups(step: int, groups: pd.DataFrame, place: int) -> None:
     kind = st.segmented_control(
-        "Show groups", [ALL, *GROUP_KINDS], default=ALL, required=True, key="group_filter",
+        "Show groups", [ALL, *GROUP_KINDS], default=ALL, required=True, key="group_filter", wrap=True,
         format_func=lambda name: ALL if name == ALL else GROUP_KINDS[name][0],
     )  # fmt: skip
     wanted = groups if kind == ALL else groups[groups["kind"] == kind]
@@ -82,4 +82,5 @@ def list_groups(step: int, groups: pd.DataFrame, place: int) -> None:
 
 st.html(group_header_html(config, shown))
 st.page_link(state.RUN_PAGE, label="Back to the run", icon=":material/arrow_back:", query_params={"run": paths.run_id})
-body()
+with st.container(key="live"):
+    body()

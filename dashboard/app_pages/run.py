@@ -71,13 +71,15 @@ def newest_groups(step: int) -> None:
         state.go(state.GROUPS_PAGE, run=paths.run_id, step=step, group=picked)
 
 
-left, right = st.columns([3, 1.4], vertical_alignment="top")
+live = st.container(key="live")
+left, right = live.columns([3, 1.4], vertical_alignment="top")
 with right:
     run_buttons(paths, shown)
 with left:
     head()
-progress()
-body()
+with live:
+    progress()
+    body()
 with st.expander("Log", icon=":material/notes:", key="run_log", on_change="rerun") as log:
     if log.open:
         st.fragment(run_every=TICK_S if shown.is_live else None)(lambda: run_log(paths, run.reader))()

@@ -1,6 +1,7 @@
 // Draws a board of KPI cards and charts, and keeps it alive: Plotly.react with a constant uirevision, so that zoom, pan
-// and legend survive new data. Texts are set with textContent. Colours arrive as "var(--lab-…)" and are read from the
-// page's theme here, so that a change of theme needs no new data.
+// and legend survive new data. Only charts in sight are drawn; the others catch up when they come into sight, and
+// nothing is drawn while the tab is hidden. Texts are set with textContent. Colours arrive as "var(--lab-…)" and are
+// read from the page's theme here, so that a change of theme needs no new data.
 
 const PLOTLY_URL = "/vendor/plotly.min.js";
 const CONFIG = {
@@ -10,7 +11,8 @@ const CONFIG = {
   modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toImage"],
   doubleClick: "reset",
 };
-const STILL = { staticPlot: true, displayModeBar: false, responsive: false };
+const MARGIN = "200px"; // how far outside of the window a chart is still drawn
+const SVG = "http://www.w3.org/2000/svg";
 const boards = new WeakMap();
 
 function loadPlotly() {
@@ -70,8 +72,22 @@ function newCard(item) {
     state.note = el("p", "lab-chart-note", caption);
     state.sentence = el("p", "lab-chart-sentence", card);
   }
-  state.plot = el("div", "lab-plot", card);
+  state.plot = el("div", item.kpi ? "lab-spark" : "lab-plot", card);
+  state.plot.setAttribute("role", "img");
   return state;
+}
+
+function sparkline(holder, points) {
+  const signature = points.join(" ");
+  if (holder.dataset.points === signature) return;
+  holder.dataset.points = signature;
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 100 30");
+  svg.setAttribute("preserveAspectRatio", "none");
+  const line = document.createElementNS(SVG, "polyline");
+  line.setAttribute("points", signature);
+  svg.append(line);
+  holder.replaceChildren(svg);
 }
 
 function setText(node, text) {
@@ -88,9 +104,9 @@ function fillCard(state, item) {
   if (state.change) state.change.dataset.tone = item.tone ?? "";
   if (item.kpi) state.card.title = item.help ?? "";
   state.card.classList.toggle("lab-wide", Boolean(item.wide));
-  state.plot.style.height = item.figure ? `${item.height}px` : "0";
-  state.plot.setAttribute("role", "img");
   state.plot.setAttribute("aria-label", item.alt);
+  if (item.kpi) sparkline(state.plot, item.points);
+  else state.plot.style.height = item.figure ? `${item.height}px` : "0";
 }
 
 function watchClicks(state, board) {
@@ -105,7 +121,7 @@ function watchClicks(state, board) {
 async function draw(state, board) {
   const { item, plot } = state;
   const signature = item.figure ? board.theme + item.figure : "";
-  if (signature === state.drawn) return;
+  if (item.kpi || !state.inSight || signature === state.drawn) return;
   const Plotly = await loadPlotly();
   if (state.item !== item || !state.card.isConnected) return; // newer data came, or the card has gone, while loading
   if (!item.figure) {
@@ -123,9 +139,10 @@ async function draw(state, board) {
   };
   const first = !plot.classList.contains("js-plotly-plot");
   state.drawn = signature;
-  await Plotly.react(plot, figure.data, layout, item.kpi ? STILL : CONFIG);
-  if (first && !item.kpi) watchClicks(state, board);
-  if (first) board.resizer.observe(state.card);
+  await Plotly.react(plot, figure.data, layout, CONFIG);
+  if (!first) return;
+  watchClicks(state, board);
+  board.resizer.observe(state.card);
 }
 
 // --- board ---
@@ -141,6 +158,10 @@ function newBoard(root) {
       if (plot && plot.clientWidth && plot.clientWidth !== plot._fullLayout?.width) window.Plotly.Plots.resize(plot);
     }
   });
+  board.sight = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) target.labState.inSight = isIntersecting;
+    drawAll(board);
+  }, { rootMargin: MARGIN });
   board.onVisible = () => document.hidden || drawAll(board);
   document.addEventListener("visibilitychange", board.onVisible);
   return board;
@@ -151,12 +172,18 @@ function arrange(board, items) {
   for (const [key, state] of board.cards) {
     if (wanted.has(key)) continue;
     board.resizer.unobserve(state.card);
+    board.sight.unobserve(state.card);
     window.Plotly?.purge(state.plot);
     state.card.remove();
     board.cards.delete(key);
   }
   items.forEach((item, place) => {
-    if (!board.cards.has(item.key)) board.cards.set(item.key, newCard(item));
+    if (!board.cards.has(item.key)) {
+      const card = newCard(item);
+      card.card.labState = card;
+      board.cards.set(item.key, card);
+      if (!item.kpi) board.sight.observe(card.card);
+    }
     const state = board.cards.get(item.key);
     if (board.grid.children[place] !== state.card) board.grid.insertBefore(state.card, board.grid.children[place]);
     fillCard(state, item);
@@ -197,6 +224,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   return () => {
     document.removeEventListener("visibilitychange", board.onVisible);
     board.resizer.disconnect();
+    board.sight.disconnect();
     for (const state of board.cards.values()) window.Plotly?.purge(state.plot);
     boards.delete(parentElement);
   };

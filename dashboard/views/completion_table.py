@@ -16,7 +16,8 @@ from engine.analysis.arithmetic import advantage_arithmetic
 from engine.analysis.groups import is_dead
 
 TEXT_LIMIT = 700  # characters; the whole text is below the table
-HEADINGS = ("#", "completion", "rewards: weight × value", "total", "advantage", "tokens", "end", "KL", "entropy")
+HEADINGS = ("#", "completion", "rewards: weight × value", "total", "advantage")
+WIDE_HEADINGS = ("tokens", "end", "KL", "entropy")  # in a narrow table they stand below the text instead
 NUM_COLOURS = 5  # --lab-f0 … in lab.css
 END_WORDS = {"eos": "ended", "length": "cut off"}
 
@@ -32,6 +33,7 @@ def completion_table(group: pd.Series, completions: pd.DataFrame, weights: Mappi
     largest = max((_reach(rewards, weights) for rewards in completions["rewards"]), default=0.0) or 1.0
     rows = "".join(_row(row, group, weights, largest, dead) for row in by_reward(completions).to_dict(orient="records"))
     headings = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
+    headings += "".join(f'<th class="lab-wide-only">{heading}</th>' for heading in WIDE_HEADINGS)
     return (
         f'{legend(weights)}<div class="lab-scroll"><table class="lab-table"><thead><tr>{headings}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
@@ -55,12 +57,15 @@ def _row(row: dict[Any, Any], group: pd.Series, weights: Mapping[str, float], la
         f"<td>{_bar(row['rewards'], weights, largest)}{_terms(row, weights)}</td>",
         f'<td class="lab-right"><b>{number(row["total"])}</b></td>',
         f"<td>{_advantage(row, group, dead)}</td>",
-        f'<td class="lab-right">{row["length"]:,}</td>',
-        f"<td>{END_WORDS[row['finish_reason']]}</td>",
-        f'<td class="lab-right">{number(row["mean_kl"])}</td>',
-        f'<td class="lab-right">{number(row["mean_entropy"])}</td>',
+        *(f'<td class="lab-right lab-wide-only">{value}</td>' for value in _lengths_and_more(row)),
     )
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _lengths_and_more(row: dict[Any, Any]) -> tuple[str, ...]:
+    """The values below WIDE_HEADINGS."""
+    ended = END_WORDS[row["finish_reason"]]
+    return f"{row['length']:,}", ended, number(row["mean_kl"]), number(row["mean_entropy"])
 
 
 def _text(row: dict[Any, Any]) -> str:
@@ -74,7 +79,12 @@ def _text(row: dict[Any, Any]) -> str:
     if isinstance(parsed, str) and parsed.strip() != text.strip():
         read = f'<span class="lab-muted">read as {as_html(parsed[:80])}</span>'
     verdict = " ".join(filter(None, (mark.get(row["passed"], ""), read)))
-    return f'<div class="lab-mono">{shown or "(empty)"}</div><div class="lab-small">{verdict}</div>'
+    pairs = zip(WIDE_HEADINGS, _lengths_and_more(row), strict=True)
+    more = ", ".join(f"{heading} {value}" for heading, value in pairs)
+    return (
+        f'<div class="lab-mono">{shown or "(empty)"}</div><div class="lab-small">{verdict}</div>'
+        f'<div class="lab-small lab-narrow-only">{more}</div>'
+    )
 
 
 def _bar(rewards: Mapping[str, float | None], weights: Mapping[str, float], largest: float) -> str:

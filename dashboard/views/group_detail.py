@@ -39,12 +39,9 @@ def _prompt(group: pd.Series) -> None:
         _box("Prompt", group["prompt"])
     with right:
         _box("Reference answer", group["reference"] if isinstance(group["reference"], str) else "(none)")
-    tokens = plural(int(group["prompt_tokens"]), "token")
     if group["rendered"] != group["prompt"]:
-        with st.expander(f"As the model saw it, {tokens}"):
+        with st.expander(f"As the model saw it, {plural(int(group['prompt_tokens']), 'token')}"):
             _box("", group["rendered"])
-    else:
-        st.caption(f"The model saw exactly this prompt: {tokens}.")
 
 
 def _box(caption: str, text: str) -> None:
@@ -59,7 +56,7 @@ def _same_prompt(reader: RunReader, group: pd.Series) -> None:
     here = int(group["step"])
     others = [step for step in reader.prompt_steps(group["prompt_id"]) if step != here]
     if not others:
-        st.caption("No other step has used this prompt so far.")
+        st.caption(f"{plural(int(group['prompt_tokens']), 'prompt token')}. No other step has used this prompt so far.")
         return
     key = f"same_prompt_{here}_{group['group_index']}"
 

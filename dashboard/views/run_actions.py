@@ -6,8 +6,8 @@ from typing import Final
 import streamlit as st
 
 from dashboard.state import CLONE, NEW_RUN_PAGE, RUN_PAGE, go
-from dashboard.text import as_label, visible
-from dashboard.views.run_table import RunRow
+from dashboard.text import as_label, one_line, visible
+from dashboard.views.run_table import TO_OPEN, RunRow
 from engine.errors import LabError
 from engine.runs.launch import resume_run, stop_run
 from engine.runs.manage import delete_run, list_trash, rename_run, restore_run
@@ -21,44 +21,51 @@ DELETED: Final = "runs.deleted"  # (its name in the trash, the name of the run)
 
 
 def draw_actions(row: RunRow | None) -> None:
-    """The buttons for the selected run; without one, what to do to see them."""
-    if row is None:
-        st.caption("Select a run to open, clone, stop, resume, rename or delete it.")
-        return
+    """The buttons for the selected run, always in their places: without a selection they only show what there is."""
+    if run_id := st.session_state.pop(TO_OPEN, None):
+        go(RUN_PAGE, run=run_id)
+    readable = row is not None and row.summary is not None
     with st.container(horizontal=True, vertical_alignment="center"):
-        readable = row.summary is not None
-        if st.button("Open", key="runs.open", type="primary", icon=":material/monitoring:", disabled=not readable):
+        if action("Open", ":material/monitoring:", row, readable, primary=True) and row:
             go(RUN_PAGE, run=row.run_id)
-        if st.button("Clone", key="runs.clone", icon=":material/content_copy:", help="A new run from these settings"):
+        if action("Clone", ":material/content_copy:", row, readable, help_line="A new run from these settings") and row:
             go(NEW_RUN_PAGE, **{CLONE: row.run_id})
-        draw_stop_or_resume(row)
-        if st.button("Rename", key="runs.rename", icon=":material/edit:", disabled=not readable):
+        draw_stop_and_resume(row)
+        if action("Rename", ":material/edit:", row, readable) and row:
             ask("rename", row)
-        if st.button(
-            "Delete", key="runs.delete", icon=":material/delete:", disabled=row.is_live,
-            help="Stop it first" if row.is_live else "Moves it to the trash",
-        ):  # fmt: skip
+        ended = row is not None and not row.is_live
+        if action("Delete", ":material/delete:", row, ended, help_line="Moves it to the trash; stop it first") and row:
             ask("delete", row)
-        st.text(visible(row.name)[:80], width="content")
+        st.text(selected_line(row), width="stretch", wrap=False)
 
 
-def draw_stop_or_resume(row: RunRow) -> None:
-    if row.is_live:
-        if st.button(
-            "Stop", key="runs.stop", icon=":material/stop:", disabled=row.state == "stopping",
-            help="Saves a checkpoint, then ends",
-        ):  # fmt: skip
-            attempt(lambda: stop_run(open_run(runs_root(), row.run_id)))
-            st.rerun(scope="app")
-    elif (
-        row.summary is not None
-        and row.summary.status.can_resume
-        and st.button(
-            "Resume", key="runs.resume", icon=":material/resume:", help="Continues from the newest checkpoint"
-        )
-    ):
+def action(
+    label: str, icon: str, row: RunRow | None, enabled: bool, *, primary: bool = False, help_line: str | None = None
+) -> bool:
+    """A button that is disabled while there is nothing to do it with."""
+    return st.button(
+        label, key=f"runs.{label.lower()}", icon=icon, disabled=row is None or not enabled, help=help_line,
+        type="primary" if primary and row is not None else "secondary",
+    )  # fmt: skip
+
+
+def draw_stop_and_resume(row: RunRow | None) -> None:
+    """Both always in their places: a second click on Stop must not land on Resume."""
+    can_stop = row is not None and row.is_live and row.state != "stopping"
+    can_resume = row is not None and row.summary is not None and row.summary.status.can_resume
+    if action("Stop", ":material/stop:", row, can_stop, help_line="Saves a checkpoint, then ends") and row:
+        attempt(lambda: stop_run(open_run(runs_root(), row.run_id)))
+        st.rerun(scope="app")
+    if action("Resume", ":material/resume:", row, can_resume, help_line="Continues from the newest checkpoint") and row:
         attempt(lambda: resume_run(runs_root(), row.run_id))
         st.rerun(scope="app")
+
+
+def selected_line(row: RunRow | None) -> str:
+    """The name of the selected run, and what went wrong with it."""
+    if row is None:
+        return "Select a run below."
+    return one_line(f"{row.name}: {row.note}" if row.note else row.name, 300)
 
 
 def attempt(action: Callable[[], object]) -> bool:
@@ -75,7 +82,6 @@ def attempt(action: Callable[[], object]) -> bool:
 def ask(which: str, row: RunRow) -> None:
     """Have the page open a dialog about this run."""
     st.session_state[DIALOG] = (which, row.run_id, row.name)
-    st.session_state[NEW_NAME] = row.name
     st.rerun(scope="app")
 
 
@@ -85,7 +91,7 @@ def open_dialog() -> None:
     if which == "delete":
         delete_dialog(run_id, name)
     elif which == "rename":
-        rename_dialog(run_id)
+        rename_dialog(run_id, name)
 
 
 def close_dialog() -> None:
@@ -109,8 +115,8 @@ def delete(run_id: str, name: str) -> None:
 
 
 @st.dialog("Rename this run", on_dismiss=close_dialog)
-def rename_dialog(run_id: str) -> None:
-    st.text_input("Name", key=NEW_NAME, max_chars=80, help="Its folder, and links to it, stay as they are.")
+def rename_dialog(run_id: str, name: str) -> None:
+    st.text_input("Name", value=name, key=NEW_NAME, max_chars=80, help="Its folder, and links to it, stay as they are.")
     with st.container(horizontal=True):
         sure = st.button("Rename", key="runs.rename.sure", type="primary", on_click=rename, args=(run_id,))
         if st.button("Cancel", key="runs.rename.cancel", on_click=close_dialog) or sure:
@@ -129,7 +135,7 @@ def draw_notices() -> None:
     if DELETED in st.session_state:
         trashed, name = st.session_state[DELETED]
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.text(f"“{visible(name)[:80]}” is in the trash.", width="content")
+            st.text(f"“{one_line(name, 80)}” is in the trash.", width="content")
             st.button("Undo", key="runs.undo", icon=":material/undo:", on_click=restore, args=(trashed,))
 
 

@@ -56,7 +56,7 @@ def _metric_kpi(
     return Kpi(
         key=key, label=metric.label, value=shown(now), note=metric.unit, help=_help(metric),
         change="" if math.isnan(change) else f"{_arrow(change)} {(changed or shown)(abs(change))}",
-        tone=_tone(metric, change), figure=charts.sparkline(course.metrics["step"], values),
+        tone=_tone(metric, change), points=_spark(course.metrics["step"], values),
     )  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def _dead_kpi(course: Course) -> Kpi:
     kpi = _metric_kpi(course, "frac_reward_zero_std", percent, lambda change: f"{100 * change:.0f} points")
     solved, hopeless = (course.metrics[key].tail(RECENT).mean() for key in ("frac_solved", "frac_hopeless"))
     note = f"{percent(solved)} all right, {percent(hopeless)} all wrong" if len(course.metrics) else ""
-    return Kpi(kpi.key, kpi.label, kpi.value, kpi.change, kpi.tone, note, kpi.help, kpi.figure)
+    return Kpi(kpi.key, kpi.label, kpi.value, kpi.change, kpi.tone, note, kpi.help, kpi.points)
 
 
 def _held_out_kpi(course: Course) -> Kpi:
@@ -75,12 +75,12 @@ def _held_out_kpi(course: Course) -> Kpi:
         return Kpi(key, label, number(None), note="not evaluated yet", help=_help(term))
     before, now = (float(known["pass_at_1"].iloc[place]) for place in (0, -1))
     first = int(known["step"].iloc[0])
-    change, note = "", f"step {int(known['step'].iloc[-1]):,}"
+    change, note = "", "before training" if first == 0 else f"at step {first:,}"
     if len(known) > 1:
         change = f"{signed(100 * (now - before), 0)} points"
         note = f"{percent(before)} {'before training' if first == 0 else f'at step {first}'}"
-    figure = charts.sparkline(known["step"], known["pass_at_1"])
-    return Kpi(key, label, percent(now), change, _tone(term, now - before), note, _help(term), figure)
+    points = _spark(known["step"], known["pass_at_1"])
+    return Kpi(key, label, percent(now), change, _tone(term, now - before), note, _help(term), points)
 
 
 def _no_kl(config: RunConfig) -> Kpi:
@@ -91,6 +91,10 @@ def _no_kl(config: RunConfig) -> Kpi:
 def _recent_and_before(values: pd.Series) -> tuple[float, float]:
     """Means of the newest RECENT values, and of as many before them; NaN where there are none."""
     return float(values.tail(RECENT).mean()), float(values.iloc[:-RECENT].tail(RECENT).mean())
+
+
+def _spark(steps: pd.Series, values: pd.Series) -> tuple[str, ...]:
+    return tuple(charts.sparkline(steps, values))
 
 
 def _tone(metric: Metric, change: float) -> Tone:

@@ -9,6 +9,8 @@ from dashboard.wording import MISSING, ago, duration, number
 from engine.config import RunConfig
 from engine.runs.status import RunStatus
 
+NBSP = "\u00a0"
+UNBROKEN = 40  # characters; a longer part of the line may be broken
 RECENT = 20  # steps over which speed is averaged
 
 
@@ -48,7 +50,7 @@ def config_line(config: RunConfig) -> str:
         f"learning rate {optim.learning_rate:g}",
         f"β {loss.beta:g}",
     )
-    return " · ".join(parts)
+    return " · ".join(part.replace(" ", NBSP) if len(part) <= UNBROKEN else part for part in parts)
 
 
 def phase_words(status: RunStatus) -> str:

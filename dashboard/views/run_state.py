@@ -14,6 +14,8 @@ from engine.runs.process import read_launch
 from engine.runs.status import RunStatus, log_tail
 
 TAIL_LINES = 30
+FEW_LINES = 8
+TAIL_HEIGHT = 200  # pixels
 
 
 def run_buttons(paths: RunPaths, status: RunStatus) -> None:
@@ -53,7 +55,10 @@ def run_notice(paths: RunPaths, status: RunStatus) -> None:
         case "failed":
             st.error(as_label(status.detail, 4000), icon=":material/error:")
             st.caption("Clone the run to change its settings, or resume it as it is. The engine's last words:")
-            st.code(visible("\n".join(log_tail(paths, TAIL_LINES))) or "(nothing)", language=None, height=180)
+            words = log_tail(paths, TAIL_LINES)
+            is_long = len(words) > FEW_LINES
+            text = visible("\n".join(words)) or "(nothing)"
+            st.code(text, language=None, height=TAIL_HEIGHT if is_long else "content")
         case "new":
             st.info("This run has not been started yet.", icon=":material/info:")
 

@@ -23,6 +23,8 @@ from engine.runs.status import State
 
 TABLE: Final = "runs.table"
 SHOWN_IDS: Final = "runs.shown_ids"
+OPEN_CLICK: Final = "runs.open_click"
+TO_OPEN: Final = "runs.to_open"
 ROW_HEIGHT, HEADER_HEIGHT, MAX_HEIGHT = 35, 36, 620
 NAME_LIMIT, NOTE_LIMIT = 80, 300
 
@@ -97,27 +99,29 @@ def _haystack(row: RunRow) -> str:
 
 
 def table_frame(rows: Sequence[RunRow]) -> pd.DataFrame:
-    """One row a run, columns as `column_config` describes them."""
-    return pd.DataFrame([_cells(row) for row in rows], columns=list(column_config()))
+    """One row a run, columns as `column_config` describes them; the last one only when something went wrong."""
+    columns = [name for name in column_config() if name != "note" or any(row.note for row in rows)]
+    return pd.DataFrame([_cells(row) for row in rows], columns=columns)
 
 
 def _cells(row: RunRow) -> dict[str, Any]:
     summary = row.summary
     if summary is None:
         return {
-            "status": "✖ unreadable", "name": one_line(row.name, NAME_LIMIT), "reward": [], "held_out": MISSING,
+            "open": None, "status": "✖ unreadable", "name": one_line(row.name, NAME_LIMIT), "reward": [],
             "note": one_line(row.error, NOTE_LIMIT),
         }  # fmt: skip
     status = summary.status
     return {
+        "open": "Open",
         "status": chip_text(status.state),
         "name": one_line(row.name, NAME_LIMIT),
         "model": one_line(f"{source_name(summary.model)} · {source_name(summary.data)}", NAME_LIMIT),
         "reward": summary.reward_curve,
         "held_out": before_after(summary.eval_before, summary.eval_last),
         "kl": summary.kl,
-        "dead": summary.dead_share,
-        "progress": status.step / status.max_steps if status.max_steps else None,
+        "dead": None if summary.dead_share is None else 100 * summary.dead_share,
+        "progress": 100 * status.step / status.max_steps if status.max_steps else None,
         "steps": f"{status.step:,} / {status.max_steps:,}",
         "started": None if summary.started_at is None else datetime.fromtimestamp(summary.started_at),
         "duration": pd.Timedelta(seconds=round(summary.duration_s)),
@@ -137,20 +141,21 @@ def column_config() -> dict[str, Any]:
     column = st.column_config
     held_out, kl, dead = TERMS["eval/pass_at_1"], METRICS["kl"], METRICS["frac_reward_zero_std"]
     return {
-        "status": column.TextColumn("Status", width=105, pinned=True),
-        "name": column.TextColumn("Name", width=170, pinned=True),
-        "model": column.TextColumn("Model · data", width=170),
-        "reward": column.LineChartColumn("Reward", width=110, help=METRICS["reward"].help),
-        "held_out": column.TextColumn("Held-out pass@1", width=115, help=f"{held_out.help} Before training → now."),
-        "kl": column.NumberColumn("KL", width=65, format="%.3f", help=f"{kl.help} Mean of the newest 10 steps."),
+        "open": column.ButtonColumn("", width=60, on_click=remember_click, key=OPEN_CLICK, type="tertiary"),
+        "status": column.TextColumn("Status", width=105),
+        "name": column.TextColumn("Name", width=165),
+        "model": column.TextColumn("Model · data", width=140),
+        "reward": column.LineChartColumn("Reward", width=95, help=METRICS["reward"].help),
+        "held_out": column.TextColumn("Held-out", width=85, help=f"{held_out.label}: {held_out.help} Before → now."),
+        "kl": column.NumberColumn("KL", width=60, format="%.3f", help=f"{kl.help} Mean of the newest 10 steps."),
         "dead": column.NumberColumn(
-            "Dead", width=60, format="percent", help=f"{dead.help} Mean of the newest 10 steps."
+            "Dead", width=55, format="%.0f %%", help=f"{dead.help} Mean of the newest 10 steps."
         ),
-        "progress": column.ProgressColumn("Progress", width=95, format="percent", min_value=0, max_value=1),
+        "progress": column.ProgressColumn("Progress", width=80, format="%.0f %%", min_value=0, max_value=100),
         "steps": column.TextColumn("Steps", width=90, alignment="right"),
-        "started": column.DatetimeColumn("Started", width=110, format="distance"),
-        "duration": column.NumberColumn("Duration", width=80, format="compact", help="Time that engines worked on it."),
-        "note": column.TextColumn("What went wrong", width=260),
+        "started": column.DatetimeColumn("Started", width=100, format="distance"),
+        "duration": column.NumberColumn("Duration", width=75, format="compact", help="Time that engines worked on it."),
+        "note": column.TextColumn("What went wrong", width=300),
     }
 
 
@@ -158,6 +163,13 @@ def moved_selection(selected: Sequence[int], old_ids: Sequence[str], new_ids: Se
     """Where the selected rows stand now: a selection is of runs, not of positions."""
     places = {run_id: place for place, run_id in enumerate(new_ids)}
     return [places[old_ids[row]] for row in selected if row < len(old_ids) and old_ids[row] in places]
+
+
+def remember_click() -> None:
+    """The button of a row was pressed: keep which run it stood for, before rows can move."""
+    click, ids = st.session_state.get(OPEN_CLICK), st.session_state.get(SHOWN_IDS, [])
+    if click is not None and click.row < len(ids):
+        st.session_state[TO_OPEN] = ids[click.row]
 
 
 def draw_table(rows: Sequence[RunRow]) -> RunRow | None:
@@ -173,6 +185,7 @@ def draw_table(rows: Sequence[RunRow]) -> RunRow | None:
         column_config=column_config(),
         on_select="rerun",
         selection_mode="single-row",
+        placeholder=MISSING,
         alt="The runs, newest first",
     )
     chosen = [place for place in event.selection.rows if place < len(rows)]

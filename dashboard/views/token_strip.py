@@ -20,15 +20,16 @@ NUM_LARGEST = 5
 
 @dataclass(frozen=True)
 class Measure:
-    """A number per token. `strength` 0…1 is how dark its background is, with 1 at `full`."""
+    """A number per token. `strength`: how dark its background is, 1 at `full`; `root` 0.5 lets small ones show."""
 
     metric: Metric
     values: NDArray[np.float64]
     full: float
+    root: float = 1.0
 
     @property
     def strength(self) -> NDArray[np.float64]:
-        return np.clip(np.abs(np.nan_to_num(self.values)) / self.full, 0, 1)
+        return np.clip(np.abs(np.nan_to_num(self.values)) / self.full, 0, 1) ** self.root
 
 
 def measures(tokens: Tokens) -> dict[str, Measure]:
@@ -38,7 +39,7 @@ def measures(tokens: Tokens) -> dict[str, Measure]:
         "entropy": Measure(METRICS["entropy"], tokens.entropies.astype(np.float64), full=3.0),
     }
     if tokens.kl is not None:
-        found = {"kl": Measure(TERMS["token_kl"], tokens.kl.astype(np.float64), full=1.0), **found}
+        found = {"kl": Measure(TERMS["token_kl"], tokens.kl.astype(np.float64), full=1.0, root=0.5), **found}
     return found
 
 

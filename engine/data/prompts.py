@@ -11,6 +11,7 @@ from engine.data.files import Faults
 from engine.errors import DatasetError, ModelError
 
 BATCH = 1000  # prompts tokenized at once
+ADDED_TOKENS = 8  # more than any tokenizer puts around a text
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,20 @@ class Renderer:
     def render_all(self, examples: Sequence[Example]) -> list[Rendered]:
         """Like `render`, for many examples at once."""
         messages = [self._messages(example) for example in examples]
-        texts = [
-            example.prompt if message is None else self._chat_text(message)
-            for example, message in zip(examples, messages, strict=True)
-        ]
+        texts = [self._text(example, message) for example, message in zip(examples, messages, strict=True)]
         ids = self._tokens(texts)
         for example, tokens in zip(examples, ids, strict=True):
             if not tokens:
                 raise DatasetError(f"The tokenizer finds no token in the prompt {example.prompt[:60]!r}.")
         return [Rendered(*parts) for parts in zip(texts, ids, messages, strict=True)]
+
+    def surely_fits(self, example: Example, room: int) -> bool:
+        """Whether the prompt cannot have more tokens than `room`, seen without tokenizing it.
+
+        A character of ASCII makes at most one token; False says nothing.
+        """
+        text = self._text(example, self._messages(example))
+        return len(text) + ADDED_TOKENS <= room and text.isascii()
 
     def unknown_share(self, examples: Sequence[Example]) -> float:
         """Share of the prompts' tokens that stand for something the tokenizer does not know."""
@@ -82,7 +88,9 @@ class Renderer:
         system = [{"role": "system", "content": self._system_prompt}] if self._system_prompt else []
         return [*system, {"role": "user", "content": example.prompt}]
 
-    def _chat_text(self, messages: list[dict[str, str]]) -> str:
+    def _text(self, example: Example, messages: list[dict[str, str]] | None) -> str:
+        if messages is None:
+            return example.prompt
         try:
             return str(self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
         except Exception as error:  # a template is a program from the model's folder: it may raise anything
@@ -114,10 +122,11 @@ def check_lengths(renderer: Renderer, dataset: Dataset, context_length: int | No
     """
     if context_length is None:
         return
-    rows, faults = dataset.examples(), Faults()
-    while batch := list(islice(rows, BATCH)):
+    room, faults = context_length - max_completion_length, Faults()
+    doubtful = (row for row in dataset.examples() if not renderer.surely_fits(row[1], room))
+    while batch := list(islice(doubtful, BATCH)):
         for (where, _), rendered in zip(batch, renderer.render_all([example for _, example in batch]), strict=True):
-            if len(rendered.ids) + max_completion_length > context_length:
+            if len(rendered.ids) > room:
                 faults.add(
                     where,
                     f"the prompt has {len(rendered.ids):,} tokens; with {max_completion_length:,} for the completion "

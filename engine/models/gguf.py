@@ -94,7 +94,7 @@ def _convert_in_child(path: Path, folder: Path, progress: Callable[[str], None])
     header = read_header(path)
     limit_s = BASE_TIME_S + header.parameters * TIME_S_PER_WEIGHT
     memory_bytes = BASE_MEMORY_BYTES + header.parameters * MEMORY_BYTES_PER_WEIGHT
-    command = [sys.executable, "-P", "-m", "engine.models.gguf", str(path), str(folder), str(memory_bytes)]
+    command = _command(path, folder, memory_bytes)
     with tempfile.TemporaryFile() as output:
         child = subprocess.Popen(
             command, env=_child_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=output
@@ -112,6 +112,11 @@ def _convert_in_child(path: Path, folder: Path, progress: Callable[[str], None])
                 f"{path} could not be converted: {_reason(output.read(), child.returncode)}",
                 hint="Use its safetensors version, or another GGUF file.",
             )
+
+
+def _command(path: Path, folder: Path, memory_bytes: int) -> list[str]:
+    """-P: a file in the working directory must not take the place of a library."""
+    return [sys.executable, "-P", "-m", "engine.models.gguf", str(path), str(folder), str(memory_bytes)]
 
 
 def _wait(child: subprocess.Popen[bytes], limit_s: float, beat: Callable[[float], None]) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from engine.config import RewardSpec, Section
-from engine.config_problems import closest, problems_from
+from engine.config_problems import closest, problems_from, short
 from engine.errors import Problem
 from engine.rewards import form, matching
 from engine.rewards.protocol import RewardFunction
@@ -121,7 +121,7 @@ def reward_problems(index: int, name: str, params: Mapping[str, Any]) -> list[Pr
     if info is None:
         known = ", ".join(REWARDS)
         hint = closest(name, REWARDS) or f"The library has {known}."
-        return [Problem(f"rewards[{index}].name", f"there is no reward '{name}'.", hint)]
+        return [Problem(f"rewards[{index}].name", f"there is no reward {short(name)}.", hint)]
     try:
         info.params.model_validate(dict(params))
     except ValidationError as error:

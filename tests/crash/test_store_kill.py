@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -32,12 +33,16 @@ while True:
 """
 
 
-def kill_after(path: Path, lines: int) -> int:
-    """Run the writer, kill it right after so many acknowledged steps, and return the last one it acknowledged."""
+STEP_S = 0.012  # about what a step of this writer takes: the kill falls anywhere in one
+
+
+def kill_after(path: Path, lines: int, rng: random.Random) -> int:
+    """Run the writer, kill it in the step after so many acknowledged ones; return the last one it acknowledged."""
     root = Path(__file__).parents[2]
     with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, cwd=root) as writer:
         assert writer.stdout is not None
         acknowledged = [int(writer.stdout.readline()) for _ in range(lines)]
+        time.sleep(rng.random() * STEP_S)
         writer.send_signal(signal.SIGKILL)
         rest = [int(line) for line in writer.stdout.read().split(b"\n")[:-1]]
     return (acknowledged + rest)[-1]
@@ -46,7 +51,7 @@ def kill_after(path: Path, lines: int) -> int:
 def check_kills(path: Path, kills: int, seed: int) -> None:
     rng = random.Random(seed)
     for _ in range(kills):
-        acknowledged = kill_after(path, rng.randint(1, 40))
+        acknowledged = kill_after(path, rng.randint(1, 40), rng)
         steps = RunReader(path).steps(columns=("reward",))["step"].tolist()
         assert steps == list(range(1, len(steps) + 1))
         assert len(steps) in (acknowledged, acknowledged + 1)  # one may be stored whose line was never printed

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from engine.config import RunConfig
 from engine.config_io import config_diff, dump_config, flatten, parse_config, pass_reward
-from engine.errors import ConfigError
+from engine.errors import ConfigError, LabError, Problem
 
 
 def raw(**sections: Any) -> dict[str, Any]:
@@ -155,8 +155,11 @@ def test_what_is_no_json_object_is_one_problem_and_one_sentence(text: str | byte
 
 
 def test_a_hostile_setting_name_is_shown_without_breaking_the_message() -> None:
-    (problem,) = problems(raw(**{"\ud800\n": 1}))
-    assert r"\ud800\n" in problem and problem.isprintable()
+    for config in (raw(**{"\ud800": 1}), raw(rollout={"\x1b[2J\u202e" * 99: 1}), raw(rewards=[{"name": "\x1b[2J"}])):
+        (problem,) = problems(config)
+        assert problem.isprintable() and len(problem) < 600
+    assert str(Problem("x\x1b[2J", "is \ud800")) == r"x\x1b[2J: is \ud800"
+    assert str(LabError("a\x1b[2J\nb")) == "a\\x1b[2J\nb"
 
 
 def test_a_diff_names_only_what_differs() -> None:

@@ -71,6 +71,11 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
     return LlamaForCausalLM(config)
 
 
+def training_problems() -> list[tuple[int, int]]:
+    """All pairs of numbers from 0 to 99 that are not held out."""
+    return [(a, b) for a in range(100) for b in range(100) if not is_held_out(a, b)]
+
+
 def slip(a: int, b: int, rng: random.Random) -> int:
     """A wrong answer to a + b as a pupil may write it."""
     digits = list(str(a + b))
@@ -114,7 +119,7 @@ def pretrain() -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     rng = random.Random(SEED)
     tokenizer = make_tokenizer()
     model = make_model(tokenizer)
-    problems = [(a, b) for a in range(100) for b in range(100) if not is_held_out(a, b)]
+    problems = training_problems()
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_LEARNING_RATE, betas=(0.9, 0.98), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, learning_rate_share)
     started = time.monotonic()

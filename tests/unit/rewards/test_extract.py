@@ -42,6 +42,7 @@ def test_no_number_several_numbers_and_runaways_are_not_a_number(text: str) -> N
 
 def test_four_digits_after_a_comma_are_no_thousands_group() -> None:
     assert number_in("1,2345") is None  # 1 and 2345
+    assert read_number("1,2345", "last_number") == 2345
 
 
 @pytest.mark.parametrize(

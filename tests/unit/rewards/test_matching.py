@@ -80,7 +80,8 @@ def test_digit_match_from_the_left_compares_the_first_digits() -> None:
 
 
 def test_digit_match_gives_nothing_for_the_wrong_sign_or_decimals() -> None:
-    assert call("digit_match", ["-85", "8.5", "85.0", "0085"], ["85"] * 4) == [0, 0, 1, 1]
+    assert call("digit_match", ["-85", "85.0", "0085"], ["85"] * 3) == [0, 1, 1]
+    assert call("digit_match", ["0.5"], ["2"]) == [0]
 
 
 def test_digit_match_is_missing_where_the_reference_is_not_whole() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from engine.errors import CheckpointError
-from engine.runs import durable
 from engine.runs.durable import commit_directory, newest_valid, verify_directory, write_atomic
 
 FILES = {"policy.safetensors": b"weights" * 40, "state.json": b'{"step": 1}', "deep/er.bin": b""}
@@ -72,8 +71,8 @@ def test_everything_is_synced_before_the_rename_and_the_parent_after_it(
         done.append("RENAME")
         real_rename(source, target)
 
-    monkeypatch.setattr(durable.os, "fsync", fsync)
-    monkeypatch.setattr(durable.os, "rename", rename)
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "rename", rename)
     committed(tmp_path, "step-000001")
     before, after = done[: done.index("RENAME")], done[done.index("RENAME") + 1 :]
     assert {".tmp/policy.safetensors", ".tmp/state.json", ".tmp/deep/er.bin", ".tmp/deep", ".tmp"} <= set(before)

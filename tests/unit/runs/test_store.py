@@ -15,7 +15,7 @@ import pytest
 import engine
 from engine.errors import StoreError
 from engine.runs.reader import RunReader
-from engine.runs.records import EvaluationRecord, Event
+from engine.runs.records import EvaluationRecord, Event, GroupRecord
 from engine.runs.schema import METRIC_COLUMNS, SCHEMA_VERSION
 from engine.runs.store import StoreWriter, step_digest
 from tests.unit.runs.records import VOCABULARY, completion, group, step
@@ -187,19 +187,20 @@ def test_a_replay_that_differs_keeps_both(store: StoreWriter, reader: RunReader)
 
 
 @pytest.mark.parametrize(
-    "change",
+    "changed",
     [
-        {"groups": [group(prompt_id="p2")]},
-        {"groups": [group(completions=[completion(advantage=0.26), completion()])]},
-        {"groups": [group(completions=[completion(rewards={"exact": 1.0, "digits": 0.25}), completion()])]},
-        {"groups": [group(completions=[completion(tokens=replace(completion().tokens, ids=[9, 4])), completion()])]},
+        group(prompt_id="p2", completions=[completion()]),
+        group(completions=[completion(advantage=0.26)]),
+        group(completions=[completion(rewards={"exact": 1.0, "digits": 0.25})]),
+        group(completions=[completion(tokens=replace(completion().tokens, ids=np.array([9, 4], dtype=np.uint32)))]),
+        group(completions=[completion(tokens=replace(completion().tokens, logprobs=-np.ones(2, dtype=np.float32)))]),
+        group(completions=[completion(), completion()]),
     ],
-    ids=["prompt", "advantage", "reward", "token"],
+    ids=["prompt", "advantage", "reward", "token", "logprob", "count"],
 )
-def test_the_digest_covers_what_a_step_computed(change: dict[str, object]) -> None:
-    assert step_digest(
-        replace(step(groups=[group(completions=[completion(), completion()])]), **change)
-    ) != step_digest(step(groups=[group(completions=[completion(), completion()])]))
+def test_the_digest_covers_what_a_step_computed(changed: GroupRecord) -> None:
+    plain = group(completions=[completion()])
+    assert step_digest(step(groups=[changed])) != step_digest(step(groups=[plain]))
 
 
 def test_the_digest_ignores_how_long_it_took() -> None:
@@ -274,7 +275,7 @@ def test_the_vocabulary_keeps_the_first_piece_of_a_token(store: StoreWriter, rea
 
 def test_there_is_one_writable_connection_in_the_code_base() -> None:
     root = Path(engine.__file__).parents[1]
-    found = {}
+    found: dict[str, list[str]] = {}
     for path in [*root.glob("engine/**/*.py"), *root.glob("dashboard/**/*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in (

@@ -1,0 +1,41 @@
+"""Uploads: whatever a file is called, it lands in our folder under a plain name, once for the same content."""
+
+import pytest
+
+from dashboard.views.form_upload import safe_name, save_upload
+from engine.errors import DatasetError
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("train.jsonl", "train.jsonl"),
+        ("../../etc/passwd.csv", "passwd.csv"),
+        ("C:\\data\\My Data (1).CSV", "My-Data-1.csv"),
+        ("..jsonl", "data.jsonl"),
+        ("<script>.json", "script.json"),
+        ("日本.parquet", "data.parquet"),
+        ("plain", "plain"),
+        ("a" * 200 + ".tsv", "a" * 60 + ".tsv"),
+        ("x.jsonl\0.sh", "x-jsonl.sh"),
+    ],
+)
+def test_names_become_plain(name, safe):
+    assert safe_name(name) == safe
+
+
+def test_a_file_is_kept_below_the_runs_folder_once(tmp_path):
+    first = save_upload(tmp_path, "../a.jsonl", b'{"q": 1}\n')
+    again = save_upload(tmp_path, "../a.jsonl", b'{"q": 1}\n')
+    other = save_upload(tmp_path, "../a.jsonl", b'{"q": 2}\n')
+    assert first == again != other
+    assert first.parent == tmp_path / ".uploads"
+    assert first.name.endswith("-a.jsonl")
+    assert first.read_bytes() == b'{"q": 1}\n'
+
+
+@pytest.mark.parametrize(("name", "data", "words"), [("a.exe", b"x", "kind of file"), ("a.csv", b"", "empty")])
+def test_what_is_no_data_is_refused(tmp_path, name, data, words):
+    with pytest.raises(DatasetError, match=words):
+        save_upload(tmp_path, name, data)
+    assert not (tmp_path / ".uploads").exists()

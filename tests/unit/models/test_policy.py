@@ -1,0 +1,134 @@
+"""The policy: what is trained, what the reference is, and its state."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from engine.config import ModelConfig
+from engine.errors import CheckpointError
+from engine.models.load import load_policy
+from engine.models.policy import Policy
+from tests.model_folders import PARAMETERS
+
+IDS = torch.tensor([[2, 3, 4, 5]])
+
+
+def make(folder: Path, adapter: str, seed: int = 0, **settings: object) -> Policy:
+    config = ModelConfig.model_validate({"source": str(folder), "adapter": adapter, "lora_rank": 4, **settings})
+    return load_policy(config, "cpu", seed=seed)
+
+
+def logits(module: torch.nn.Module) -> Tensor:
+    with torch.no_grad():
+        found: Tensor = module(input_ids=IDS).logits
+    return found
+
+
+def change(policy: Policy) -> None:
+    """Move every trainable weight."""
+    with torch.no_grad():
+        for _, value in policy.trainable():
+            value.add_(0.1)
+
+
+@pytest.mark.parametrize("adapter", ["lora", "full"])
+def test_the_reference_stays_where_the_policy_started(model_folder: Path, adapter: str) -> None:
+    policy = make(model_folder, adapter)
+    before = logits(policy.model)
+    change(policy)
+    with policy.reference() as reference:
+        torch.testing.assert_close(logits(reference), before, rtol=0, atol=0)
+    assert not torch.allclose(logits(policy.model), before)
+
+
+def test_lora_trains_two_matrices_for_each_linear_layer_but_the_head(model_folder: Path) -> None:
+    names = [name for name, _ in make(model_folder, "lora").trainable()]
+    assert len(names) == 2 * 7  # q, k, v, o, gate, up and down of the one layer
+    assert all("lora_A" in name or "lora_B" in name for name in names)
+    assert names == sorted(names)
+
+
+def test_full_training_trains_everything_and_its_reference_nothing(model_folder: Path) -> None:
+    policy = make(model_folder, "full")
+    assert sum(value.numel() for _, value in policy.trainable()) == PARAMETERS
+    with policy.reference() as reference:
+        assert not any(value.requires_grad for value in reference.parameters())
+
+
+@pytest.mark.parametrize("adapter", ["lora", "full"])
+def test_the_head_on_the_backbone_gives_the_logits(model_folder: Path, adapter: str) -> None:
+    policy = make(model_folder, adapter)
+    change(policy)
+    parts = policy.backbone_and_head(policy.model)
+    assert parts is not None
+    backbone, head = parts
+    with torch.no_grad():
+        composed = head(backbone(input_ids=IDS).last_hidden_state)
+    torch.testing.assert_close(composed, logits(policy.model), rtol=0, atol=0)
+
+
+def test_the_backbone_of_the_lora_reference_has_no_adapter(model_folder: Path) -> None:
+    policy = make(model_folder, "lora")
+    before = logits(policy.model)
+    change(policy)
+    with policy.reference() as reference, torch.no_grad():
+        parts = policy.backbone_and_head(reference)
+        assert parts is not None
+        composed = parts[1](parts[0](input_ids=IDS).last_hidden_state)
+    torch.testing.assert_close(composed, before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("adapter", ["lora", "full"])
+def test_state_taken_from_one_policy_makes_another_equal(model_folder: Path, adapter: str) -> None:
+    trained, fresh = make(model_folder, adapter), make(model_folder, adapter, seed=9)
+    change(trained)
+    fresh.load_state(copy.deepcopy(trained.adapter_state()))
+    torch.testing.assert_close(logits(fresh.model), logits(trained.model), rtol=0, atol=0)
+
+
+def test_state_of_another_kind_or_rank_is_refused(model_folder: Path) -> None:
+    lora = make(model_folder, "lora")
+    before = logits(lora.model)
+    with pytest.raises(CheckpointError, match="tensors are in one of them alone"):
+        lora.load_state(make(model_folder, "full").adapter_state())
+    with pytest.raises(CheckpointError, match=r"is \(2, 24\) there and \(4, 24\) here"):
+        lora.load_state(make(model_folder, "lora", lora_rank=2).adapter_state())
+    torch.testing.assert_close(logits(lora.model), before, rtol=0, atol=0)
+
+
+def test_the_adapter_depends_on_the_seed_alone(model_folder: Path) -> None:
+    torch.manual_seed(1)
+    first = make(model_folder, "lora", seed=7).adapter_state()
+    torch.manual_seed(2)
+    expected = torch.rand(3)
+    torch.manual_seed(2)
+    again, other = (
+        make(model_folder, "lora", seed=7).adapter_state(),
+        make(model_folder, "lora", seed=8).adapter_state(),
+    )
+    torch.testing.assert_close(torch.rand(3), expected)  # loading leaves the caller's random state alone
+    key = next(name for name in first if "lora_A" in name)
+    assert torch.equal(first[key], again[key])
+    assert not torch.equal(first[key], other[key])
+
+
+def test_a_fresh_adapter_changes_nothing(model_folder: Path) -> None:
+    torch.testing.assert_close(
+        logits(make(model_folder, "lora").model), logits(make(model_folder, "full").model), rtol=0, atol=0
+    )
+
+
+def test_lora_matrices_are_float32_on_bfloat16_weights(model_folder: Path) -> None:
+    policy = make(model_folder, "lora", dtype="bfloat16")
+    assert {value.dtype for _, value in policy.trainable()} == {torch.float32}
+    assert {value.dtype for name, value in policy.model.named_parameters() if "lora" not in name} == {torch.bfloat16}
+
+
+def test_the_policy_is_in_evaluation_mode(model_folder: Path) -> None:
+    for adapter in ("lora", "full"):
+        policy = make(model_folder, adapter)
+        with policy.reference() as reference:
+            assert not any(module.training for module in (*policy.model.modules(), *reference.modules()))
