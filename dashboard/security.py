@@ -6,10 +6,8 @@ come from this host and port. Streamlit itself compares host names only, which l
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from urllib.parse import urlsplit
 
-import plotly
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Mount
@@ -96,4 +94,4 @@ def middleware() -> list[Middleware]:
 
 def routes() -> list[BaseRoute]:
     """plotly.js, from the installed plotly package."""
-    return [Mount("/vendor", StaticFiles(directory=Path(plotly.__file__).parent / "package_data"))]
+    return [Mount("/vendor", StaticFiles(packages=[("plotly", "package_data")]))]

@@ -61,7 +61,10 @@ class ModelConfig(Section):
         le=2048,
     )
     dtype: Literal["float32", "bfloat16"] = knob(
-        "float32", "Number format of the weights. float32 is the safe choice on a CPU.", label="Dtype", advanced=True
+        "float32",
+        "Number format of the weights. float32 is the safe choice on a CPU.",
+        label="Number format",
+        advanced=True,
     )
     chat_template: bool | None = knob(
         None,

@@ -33,7 +33,7 @@ def tiny_llama() -> LlamaForCausalLM:
                 bos_token_id=None,
                 eos_token_id=EOS,
                 pad_token_id=PAD,
-            )  # fmt: skip
+            )
         )
 
 

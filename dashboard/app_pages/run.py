@@ -66,7 +66,11 @@ def newest_groups(step: int) -> None:
     groups = groups.sort_values("kind", key=lambda kind: kind != "mixed", kind="stable").head(MAX_ROWS)
     reach = advantage_reach(completions["advantage"], scaled=config.loss.scale_rewards != "none")
     rows = group_row_list(groups, completions, reach)
-    st.caption(f"Groups of step {step:,}: a dot per completion, best reward first; a row opens its group.")
+    st.caption(
+        f"Groups of step {step:,}: a dot per completion, best reward first; a row opens its group."
+        if step
+        else "The groups of the first step will appear here."
+    )
     if picked := group_rows(rows, key="run_groups", label=f"Groups of step {step}", layout="grid"):
         state.go(state.GROUPS_PAGE, run=paths.run_id, step=step, group=picked)
 

@@ -18,7 +18,7 @@ def draw_starters() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
             "Start the demo", key="runs.demo", type="primary", icon=":material/play_arrow:",
-            help="A tiny model learns to add two-digit numbers, in about a minute on any computer.",
+            help=preset(DEMO).story,
         ):  # fmt: skip
             started = []
             if attempt(lambda: started.append(start_run(runs_root(), preset(DEMO).config))):
@@ -29,13 +29,17 @@ def draw_starters() -> None:
 
 
 def draw_welcome() -> None:
-    st.title("GRPO Lab", anchor=False)
-    st.write(
-        "Train a language model by comparing its own answers: it writes several completions to each prompt, reward "
-        "functions score them, and the better ones become likelier. Watch every completion while it learns."
-    )
-    draw_starters()
-    draw_notices()
+    with st.container(width=640):
+        st.space("large")
+        st.title("GRPO Lab", anchor=False)
+        st.write(
+            "Train a language model by comparing its own answers: it writes several completions to each prompt, reward "
+            "functions score them, and the better ones become likelier. Here you watch every one of them."
+        )
+        st.space("small")
+        draw_starters()
+        st.caption(f"The demo: {preset(DEMO).story}")
+        draw_notices()
 
 
 def draw_filters() -> tuple[str, list[str]]:

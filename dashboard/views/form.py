@@ -1,12 +1,13 @@
 """Drawing the New-run form: one widget for each Control, its problem beside it, in sections that open and close."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.text import as_html
-from dashboard.views.form_model import TRISTATE, Control, get_value, sentence, to_widget
+from dashboard.views.form_model import TRISTATE, Control, sentence, to_widget
 from dashboard.views.form_sections import FormSection, is_shown
 from dashboard.views.form_state import FormState, section_key
 from engine.errors import Problem
@@ -15,7 +16,7 @@ Placed = dict[str, list[Problem]]  # anchor of the form → what is wrong there
 
 _HEADER_LINE = "position:relative;height:0;z-index:1;pointer-events:none"
 _OVER_HEADER = (
-    "position:absolute;top:.6rem;left:7.5rem;right:1rem;font-size:.9rem;"
+    "position:absolute;top:.5rem;left:7.5rem;right:1rem;font-size:.9rem;"
     "white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
 )
 FIELD_WIDTH = 190  # pixels; narrower fields cut their labels
@@ -70,45 +71,46 @@ def draw_grid(form: FormState, fields: list[Control], placed: Placed) -> None:
 
 def draw_field(form: FormState, control: Control, placed: Placed) -> None:
     """One field with its help, and what is wrong with it below."""
-    seed(form, control)
     draw_widget(form, control)
     show_problems(placed.get(control.path, []), control.help)
 
 
-def seed(form: FormState, control: Control) -> None:
-    """Give a widget that is not on the page yet its value from the draft."""
-    key = form.key(control.path)
-    if key not in st.session_state:
-        st.session_state[key] = to_widget(control, get_value(form.draft, control.path))
-
-
 def draw_widget(form: FormState, control: Control) -> None:
-    key, label, help_line = form.key(control.path), control.label, control.help
-    if control.kind == "choice":
+    """The widget starts from the draft's value, and falls back to it when the browser loses what was in it."""
+    key, label, help_line = form.key(control.path), control.label, control.help.replace("<", r"\<")  # it is Markdown
+    shown = to_widget(control, form.value(control.path))
+    if control.kind in ("choice", "tristate"):
+        options = list(TRISTATE) if control.kind == "tristate" else list(control.choices)
         st.selectbox(
-            label, control.choices, index=None if control.optional else 0, key=key, help=help_line,
-            format_func=control.word, placeholder=_placeholder(control),
+            label, options, index=place(shown, options), key=key, help=help_line, format_func=control.word,
+            placeholder=_placeholder(control),
         )  # fmt: skip
-    elif control.kind == "tristate":
-        st.selectbox(label, list(TRISTATE), key=key, help=help_line)
     elif control.kind == "switch":
-        st.toggle(label, key=key, help=help_line)
+        st.toggle(label, value=shown, key=key, help=help_line)
     elif control.kind == "integer":
-        empty: Any = None if control.optional else "min"  # "min": it cannot be cleared
-        st.number_input(label, step=1, value=empty, key=key, help=help_line, placeholder=_placeholder(control))
+        # None makes a field that can be cleared, which is right only where the setting may be missing.
+        value = 0 if shown is None and not control.optional else shown
+        st.number_input(label, value=value, step=1, key=key, help=help_line, placeholder=_placeholder(control))
     elif control.kind == "paragraph":
-        st.text_area(label, key=key, help=help_line, height=80)
+        st.text_area(label, value=shown, key=key, help=help_line, height=80)
     else:
-        st.text_input(label, key=key, help=help_line, placeholder=_placeholder(control))
+        st.text_input(label, value=shown, key=key, help=help_line, placeholder=_placeholder(control))
+
+
+def place(value: Any, options: Sequence[Any]) -> int | None:
+    """Where a value stands among the options of a select box, None for one that does not."""
+    return options.index(value) if value in options else None
 
 
 def show_problems(problems: list[Problem], help_line: str = "") -> None:
     """What is wrong with a field, right below it. A hint that only repeats the field's help is left out."""
     for problem in problems:
-        st.html(
-            '<div role="alert" style="color:var(--lab-bad);font-size:.85em;margin-top:-.4rem">'
-            f"✕ {as_html(sentence(problem, help_line))}</div>"
-        )
+        alert(sentence(problem, help_line))
+
+
+def alert(text: str) -> None:
+    """One sentence in red, as text."""
+    st.html(f'<div role="alert" style="color:var(--lab-bad);font-size:.85em;margin-top:-.4rem">✕ {as_html(text)}</div>')
 
 
 def _placeholder(control: Control) -> str | None:

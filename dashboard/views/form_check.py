@@ -1,7 +1,7 @@
 """The right side of the New-run page: what will happen, the check that proves it, and the buttons that begin."""
 
 import json
-from typing import Final
+from typing import Final, Literal
 
 import streamlit as st
 
@@ -39,14 +39,16 @@ def draw_panel(form: FormState, config: RunConfig | None, placed: Placed, elsewh
     wants_check = draw_buttons(form, config)
     if form.failure:
         st.error(as_label(form.failure, 1000), icon=":material/error:")
+    working = st.container()
     if config is not None:
         draw_check(form, config)
         draw_export(config)
-    if form.starting is not None:
-        start(form, config, placed, elsewhere)
-    elif wants_check and config is not None:
-        check(form, config)
-        st.rerun()
+    with working:  # only now: whoever waits for a check sees the whole page
+        if form.starting is not None:
+            start(form, config, placed, elsewhere)
+        elif wants_check and config is not None:
+            check(form, config)
+            st.rerun()
 
 
 def draw_buttons(form: FormState, config: RunConfig | None) -> bool:
@@ -160,7 +162,8 @@ def check_in_words(result: Check) -> str:
 
 
 def draw_preview(preview: Preview) -> None:
-    height = min(300, 60 + 22 * preview.prompt.count("\n"))
+    is_long = preview.prompt.count("\n") > 12 or len(preview.prompt) > 1000
+    height: int | Literal["content"] = 300 if is_long else "content"
     st.caption(f"One prompt as the model will read it, {preview.tokens:,} tokens")
     st.code(visible(preview.prompt), language=None, wrap_lines=True, height=height)
     if preview.reference is not None:

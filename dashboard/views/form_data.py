@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.text import as_label, one_line, visible
-from dashboard.views.form import Placed, draw_fields, seed, show_problems
+from dashboard.views.form import Placed, draw_fields, place, show_problems
 from dashboard.views.form_model import Control, set_value
 from dashboard.views.form_sections import BUILT_IN_DATA, CONTROL, SECTIONS
 from dashboard.views.form_state import FormState, collect
@@ -38,10 +38,10 @@ def draw_data(form: FormState, placed: Placed) -> None:
 
 def draw_kind(form: FormState, built_in: bool) -> None:
     key = form.key("data.kind")
-    st.session_state.setdefault(key, BUILT_IN if built_in else FILE)
     st.segmented_control(
         "Examples from",
         [BUILT_IN, FILE],
+        default=BUILT_IN if built_in else FILE,
         key=key,
         required=True,
         help="Sums such as 47+38= never run out. A file has a row for each example, with a question and its answer.",
@@ -61,9 +61,9 @@ def choose_kind(form: FormState, key: str) -> None:
 
 def draw_file(form: FormState, placed: Placed) -> None:
     """The path, an upload as another way to it, the first rows, and which columns are used."""
-    seed(form, SOURCE)
     st.text_input(
         "Path of a JSONL, JSON, CSV, TSV or Parquet file",
+        value=str(form.value(SOURCE.path) or ""),
         key=form.key(SOURCE.path),
         placeholder="/home/me/data/train.jsonl",
         help=SOURCE.help,
@@ -92,7 +92,8 @@ def take_upload(form: FormState, key: str) -> None:
         form.notes = [str(error)]
         return
     form.notes = []
-    form.assign(SOURCE, str(path))
+    set_value(form.draft, SOURCE.path, str(path))
+    form.redraw()
 
 
 def draw_preview(form: FormState, preview: FilePreview, placed: Placed) -> None:
@@ -108,15 +109,11 @@ def draw_preview(form: FormState, preview: FilePreview, placed: Placed) -> None:
 
 def draw_column(form: FormState, control: Control, columns: list[str], guess: str | None) -> None:
     """Which column holds prompt or answer: left empty, the one that was found by its name."""
-    key = form.key(control.path)
-    seed(form, control)
-    if st.session_state[key] not in columns:
-        st.session_state[key] = None
     st.selectbox(
         control.label,
         columns,
-        index=None,
-        key=key,
+        index=place(form.value(control.path), columns),
+        key=form.key(control.path),
         format_func=one_line,
         placeholder=one_line(f"{guess} (found by its name)") if guess else "Choose a column",
         help=control.help,

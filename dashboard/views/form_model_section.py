@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import streamlit as st
 
 from dashboard.text import as_html, one_line
-from dashboard.views.form import Placed, draw_fields, seed, show_problems
+from dashboard.views.form import Placed, draw_fields, place, show_problems
 from dashboard.views.form_model import short_number
 from dashboard.views.form_sections import CONTROL, SECTIONS
 from dashboard.views.form_state import FormState
@@ -15,7 +15,7 @@ from engine.models.folder import ModelFacts
 
 SOURCE = CONTROL["model.source"]
 SECTION = next(section for section in SECTIONS if section.key == "model")
-CATALOG_TTL_S = 15  # the pickers of a session; a model that was just copied appears soon enough
+CATALOG_TTL_S, LOOK_TTL_S = 15, 5  # a model that was just copied appears soon enough
 
 
 def draw_model(form: FormState, placed: Placed) -> None:
@@ -23,7 +23,7 @@ def draw_model(form: FormState, placed: Placed) -> None:
     draw_picker(form, choices)
     show_problems(placed.get(SOURCE.path, []))
     if not placed.get(SOURCE.path):
-        st.caption(" · ".join(facts_in_words(str(form.value(SOURCE.path)))))
+        st.caption(" · ".join(look_at_model(str(form.value(SOURCE.path)))[1]))
     for choice in choices:
         if not choice.available and choice.source != form.value(SOURCE.path):
             reason = as_html(f"Not available: {choice.label}. {choice.reason}")
@@ -33,19 +33,16 @@ def draw_model(form: FormState, placed: Placed) -> None:
 
 def draw_picker(form: FormState, choices: list[ModelChoice]) -> None:
     """The models of this machine, and whatever else is typed: a path, a .gguf file, a Hub id."""
-    seed(form, SOURCE)
     labels = {choice.source: choice.label for choice in choices}
     current = str(form.value(SOURCE.path) or "")
     sources = [choice.source for choice in choices if choice.available]
     if current and current not in sources:
         sources.append(current)
-    key = form.key(SOURCE.path)
-    if st.session_state[key] == "":
-        st.session_state[key] = None
     st.selectbox(
         "Model",
         sources,
-        key=key,
+        index=place(current, sources),
+        key=form.key(SOURCE.path),
         format_func=lambda source: one_line(labels.get(str(source), str(source)), 80),
         accept_new_options=True,
         placeholder="Choose a model, or type a folder, a .gguf file or a Hub id",
@@ -57,25 +54,22 @@ def model_problems(source: str) -> list[Problem]:
     """What is wrong with a model source, as far as its files tell without loading it."""
     if not source:
         return []  # parse_config says that one is needed
+    error = look_at_model(source)[0]
+    return [Problem(SOURCE.path, *error)] if error else []
+
+
+@st.cache_data(ttl=LOOK_TTL_S, max_entries=32, show_spinner=False)
+def look_at_model(source: str) -> tuple[tuple[str, str] | None, list[str]]:
+    """(what is wrong with a model and what to do about it, what it is in words), from its files alone."""
     try:
-        resolve_source(source)
+        resolved = resolve_source(source)
+        if resolved.kind == "hub" and cached_snapshot(source) is None:
+            return None, ["Not on this machine: the check or the run downloads it from the Hub."]
+        return None, list(_facts(model_facts(source)))
     except ModelError as error:
-        return [Problem(SOURCE.path, error.message, error.hint)]
+        return (error.message, error.hint), []
     except OSError as error:
-        return [Problem(SOURCE.path, f"{source!r} cannot be read: {error.strerror}.")]
-    return []
-
-
-def facts_in_words(source: str) -> Iterator[str]:
-    """What a model is: size, context, chat template; for a Hub id that is not here, that it will be downloaded."""
-    try:
-        if resolve_source(source).kind == "hub" and cached_snapshot(source) is None:
-            yield "Not on this machine: the check or the run downloads it from the Hub."
-            return
-        facts = model_facts(source)
-    except (ModelError, OSError):
-        return
-    yield from _facts(facts)
+        return (f"{source!r} cannot be read: {error.strerror}.", "Check its permissions."), []
 
 
 def _facts(facts: ModelFacts) -> Iterator[str]:

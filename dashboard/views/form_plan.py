@@ -11,13 +11,14 @@ def plan(config: RunConfig) -> list[str]:
     rollout, steps = config.rollout, config.optim.max_steps
     per_step = rollout.prompts_per_step * rollout.num_generations
     count = len(config.rewards)
+    scores = "scores" if count == 1 else "score"
     trained = "all weights are" if config.model.adapter == "full" else "the LoRA adapter is"
     updates = "once" if config.loss.num_iterations == 1 else f"{config.loss.num_iterations} times"
     return [
         f"{plural(steps, 'step')}. In each, the model writes {plural(rollout.num_generations, 'completion')} to each "
         f"of {plural(rollout.prompts_per_step, 'prompt')}: {per_step:,} completions of up to "
         f"{plural(rollout.max_completion_length, 'token')}, {per_step * steps:,} in the whole run.",
-        f"{plural(count, 'reward')} {'scores' if count == 1 else 'score'} them, and {trained} updated {updates} a step.",
+        f"{plural(count, 'reward')} {scores} them, and {trained} updated {updates} a step.",
         _evaluation(config),
     ]
 

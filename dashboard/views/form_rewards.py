@@ -4,7 +4,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.text import visible
+from dashboard.text import as_label, visible
 from dashboard.views.form import Placed, draw_grid, show_problems
 from dashboard.views.form_model import controls
 from dashboard.views.form_state import FormState, collect, default_params, params_controls
@@ -47,7 +47,7 @@ def draw_reward(form: FormState, index: int, spec: dict[str, Any], placed: Place
             on_click=remove_reward, args=(form, index),
         )  # fmt: skip
     if info:
-        st.caption(info.help)
+        st.caption(as_label(info.help, 500))
     weight = [control for control in controls(RewardSpec, path) if control.path == f"{path}.weight"]
     draw_grid(form, weight + params_controls(index, spec["name"]), placed)
     show_problems(placed.get(path, []))

@@ -6,13 +6,13 @@ import streamlit as st
 
 from dashboard.state import CLONE, find_run
 from dashboard.text import as_label, one_line
-from dashboard.views.form import show_problems
+from dashboard.views.form import alert
 from dashboard.views.form_model import set_value
+from dashboard.views.form_model_section import look_at_model
 from dashboard.views.form_state import FormState
 from dashboard.views.form_upload import FOLDER
 from engine.config_io import parse_config
 from engine.errors import ConfigError, LabError, Problem
-from engine.models.catalog import resolve_source
 from engine.presets import PRESETS, Preset
 from engine.runs.paths import list_runs, read_config, runs_root
 
@@ -53,11 +53,8 @@ def draw_preset(form: FormState, preset: Preset) -> None:
 
 def what_is_missing(preset: Preset) -> str:
     """What has to be installed before this preset can run; empty when nothing is."""
-    try:
-        resolve_source(preset.config.model.source)
-    except LabError as error:
-        return error.hint
-    return ""
+    error = look_at_model(preset.config.model.source)[0]
+    return error[1] if error else ""
 
 
 def use_preset(form: FormState, preset: Preset) -> None:
@@ -107,7 +104,8 @@ def show_import_problems() -> None:
     st.error(
         f"{as_label(name)} was not loaded: {len(problems)} of its settings cannot be used.", icon=":material/error:"
     )
-    show_problems([Problem("", f"{problem.field}: {problem.message}", problem.hint) for problem in problems])
+    for problem in problems:
+        alert(str(problem))
 
 
 def draw_past_runs(form: FormState) -> None:

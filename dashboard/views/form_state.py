@@ -1,8 +1,8 @@
 """The New-run form's memory: the draft, what it was cloned from, and what was checked. One for each browser session.
 
-The draft is the truth. Widgets are seeded from it and read back at the top of each script run (`collect`), so it
+The draft is the truth. Widgets start from it and are read back at the top of each script run (`collect`), so it
 survives a visit to another page, which widgets do not. Replacing the draft raises `revision`, which is part of every
-widget's key: all widgets are then seeded anew.
+widget's key: all widgets then start anew.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from dashboard.views.form_model import Control, Draft, controls, from_widget, get_value, set_value, to_widget
+from dashboard.views.form_model import Control, Draft, controls, from_widget, get_value, set_value
 from dashboard.views.form_sections import ALL_CONTROLS, is_shown
 from engine.check_client import Check
 from engine.config import RewardSpec, RunConfig
@@ -57,16 +57,11 @@ class FormState:
         self.redraw()
 
     def redraw(self) -> None:
-        """Seed every widget anew from the draft: after a change that did not come from its own widget."""
+        """Start every widget anew from the draft: after a change that did not come from its own widget."""
         self.revision += 1
 
     def value(self, path: str, default: Any = None) -> Any:
         return get_value(self.draft, path, default)
-
-    def assign(self, control: Control, value: Any) -> None:
-        """Set a value, and what its widget shows. Only before the widget is drawn: in a callback."""
-        set_value(self.draft, control.path, value)
-        st.session_state[self.key(control.path)] = to_widget(control, value)
 
     def parsed(self) -> tuple[RunConfig | None, list[Problem]]:
         """The draft as a RunConfig, or all that is wrong with it."""

@@ -8,11 +8,12 @@ from dashboard import state
 from dashboard.text import as_label, visible
 from dashboard.wording import duration, plural
 from engine.errors import LabError
-from engine.runs.launch import kill_run, resume_run, stop_run
+from engine.runs import launch
 from engine.runs.paths import RunPaths, runs_root
 from engine.runs.process import read_launch
 from engine.runs.status import RunStatus, log_tail
 
+LOADING = "loading"  # the engine's word for what comes before the first step
 TAIL_LINES = 30
 FEW_LINES = 8
 TAIL_HEIGHT = 200  # pixels
@@ -25,7 +26,7 @@ def run_buttons(paths: RunPaths, status: RunStatus) -> None:
             stopping = status.state == "stopping"
             label = "Stopping…" if stopping else "Stop"
             if st.button(label, icon=":material/stop:", disabled=stopping, help="Saves a checkpoint, then ends."):
-                stop_run(paths)
+                launch.stop_run(paths)
                 st.rerun()
             if status.state in ("stopping", "stalled"):
                 _end_now(paths)
@@ -43,7 +44,7 @@ def run_buttons(paths: RunPaths, status: RunStatus) -> None:
 def run_notice(paths: RunPaths, status: RunStatus) -> None:
     """A box for states that need words; nothing for a run that goes well."""
     match status.state:
-        case "starting":
+        case "starting" | "running" if is_loading(status):
             st.info(f"The engine is starting. {waiting(paths, status)}", icon=":material/hourglass_top:")
         case "stalled":
             st.warning(as_label(status.detail, 500), icon=":material/warning:")
@@ -63,19 +64,24 @@ def run_notice(paths: RunPaths, status: RunStatus) -> None:
             st.info("This run has not been started yet.", icon=":material/info:")
 
 
+def is_loading(status: RunStatus) -> bool:
+    """Whether the engine has not come so far as to train."""
+    return status.state == "starting" or (status.heartbeat is not None and status.heartbeat.phase == LOADING)
+
+
 def waiting(paths: RunPaths, status: RunStatus) -> str:
     """How long the engine has been starting, and what it is loading."""
-    launch = read_launch(paths)
-    words = f"{duration(time.time() - launch.at)} so far." if launch else ""
+    started = read_launch(paths)
+    words = f"{duration(time.time() - started.at)} so far." if started else ""
     beat = status.heartbeat
-    if beat is not None and (launch is None or beat.at > launch.at):
+    if beat is not None and (started is None or beat.at > started.at):
         words += f" Now: {as_label(beat.phase)} {as_label(beat.detail)}"
     return words
 
 
 def _resume(paths: RunPaths) -> None:
     try:
-        resume_run(runs_root(), paths.run_id)
+        launch.resume_run(runs_root(), paths.run_id)
     except LabError as error:
         st.error(as_label(str(error), 500))
         return
@@ -87,7 +93,7 @@ def _end_now(paths: RunPaths) -> None:
         st.write("Ends the engine process. Steps since its newest checkpoint are computed again when it is resumed.")
         if st.button("End the engine", type="primary"):
             with st.spinner("Ending…"):
-                ended = kill_run(paths)
+                ended = launch.kill_run(paths)
             if not ended:
                 st.error("No living process is provably the engine of this run, so nothing was ended.")
                 return

@@ -17,15 +17,16 @@ def keep_extremes(x: ArrayLike, y: ArrayLike, limit: int = 1000) -> Series:
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x.size <= limit:
         return x, y
-    inner = np.array_split(np.arange(1, x.size - 1), (limit - 2) // 2)
-    kept = {0, x.size - 1}
-    for bucket in inner:
-        values = y[bucket]
-        if np.isnan(values).all():
-            kept.add(int(bucket[0]))
-            continue
-        kept |= {int(bucket[np.nanargmin(values)]), int(bucket[np.nanargmax(values)])}
-    order = np.array(sorted(kept))
+    inner = y[1:-1]
+    size = -(-inner.size // ((limit - 2) // 2))
+    num_buckets = -(-inner.size // size)
+    buckets = np.full((num_buckets, size), np.nan)
+    buckets.reshape(-1)[: inner.size] = inner
+    missing = np.isnan(buckets)
+    lowest = np.where(missing, np.inf, buckets).argmin(axis=1)
+    highest = np.where(missing, -np.inf, buckets).argmax(axis=1)  # of nothing but NaN both are the first
+    starts = 1 + size * np.arange(num_buckets)
+    order = np.unique(np.concatenate([[0], starts + lowest, starts + highest, [x.size - 1]]))
     return x[order], y[order]
 
 

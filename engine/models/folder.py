@@ -63,13 +63,13 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"There is no model folder {folder}.",
             hint="Check the path; a model on the Hub is named organisation/name.",
         )
-    if (folder / "config.json").is_file():
-        return _plausible(folder / "config.json", _read_object(folder / "config.json"))
-    if (folder / "adapter_config.json").is_file():
+    if (folder / "adapter_config.json").is_file():  # transformers would follow it to whichever base model it names
         raise ModelError(
             f"{folder} holds a LoRA adapter, not a whole model.",
             hint="Merge the adapter into its base model, and name the merged folder.",
         )
+    if (folder / "config.json").is_file():
+        return _plausible(folder / "config.json", _read_object(folder / "config.json"))
     raise ModelError(
         f"{folder} has no config.json, so it is not a model folder.",
         hint="Name the folder that holds config.json, model.safetensors and the tokenizer.",
@@ -133,6 +133,8 @@ def count_parameters(path: Path) -> int:
         parameters = sum(math.prod(int(size) for size in entry["shape"]) for entry in tensors.values())
     except (KeyError, IndexError, TypeError, ValueError):
         raise _damaged(path, "its header does not describe tensors") from None
+    if not 0 <= parameters <= 2 * max(ends, default=0):  # the smallest formats have two weights in a byte
+        raise _damaged(path, f"its shapes make {parameters:,} weights in a file of {size:,} bytes")
     if max(ends, default=0) + 8 + length != size:
         raise _damaged(path, f"it should have {max(ends, default=0) + 8 + length:,} bytes and has {size:,}")
     return parameters

@@ -69,4 +69,4 @@ def _require_safetensors(hub_id: str, names: list[str]) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300].rstrip(".") + "."

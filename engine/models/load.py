@@ -35,14 +35,12 @@ logger = logging.getLogger(__name__)
 def local_folder(source: str, progress: Progress = lambda _: None) -> Path:
     """The checked folder of safetensors behind a source; downloads or converts it if need be. Raises ModelError."""
     resolved = resolve_source(source)
-    if resolved.kind == "hub":
+    if resolved.path is None:
         progress(f"fetching {source}")
         folder = hub_folder(source)
     elif resolved.kind == "gguf":
-        assert resolved.path is not None
         folder = converted_folder(resolved.path, progress)
     else:
-        assert resolved.path is not None
         return resolved.path
     check_folder(folder)
     return folder
@@ -64,13 +62,12 @@ def load_policy(config: ModelConfig, device: str, *, seed: int, progress: Progre
     model = _model_from(folder, getattr(torch, config.dtype))
     _require_finite(folder, model)
     _require_rows(folder, model, tokenizer)
-    model = model.to(device).eval()
-    if config.adapter == "lora":
-        trained, frozen_copy = _with_lora(model, config, seed), None
-    else:
-        trained, frozen_copy = model, copy.deepcopy(model).requires_grad_(False)
+    # LoRA starts on the CPU, so that its first values are the same for every device.
+    trained = _with_lora(model, config, seed) if config.adapter == "lora" else model
+    trained = trained.to(device).eval()
+    frozen_copy = copy.deepcopy(trained).requires_grad_(False) if config.adapter == "full" else None
     return Policy(
-        model=trained.eval(),
+        model=trained,
         tokenizer=tokenizer,
         context_length=_context_length(folder, tokenizer),
         eos_ids=_eos_ids(model, tokenizer),
@@ -134,7 +131,7 @@ def _with_lora(model: Any, config: ModelConfig, seed: int) -> nn.Module:
         bias="none",
     )
     try:
-        with torch.random.fork_rng(), warnings.catch_warnings():  # the caller's random state stays as it is
+        with torch.random.fork_rng(devices=()), warnings.catch_warnings():  # the caller's random state stays as it is
             warnings.filterwarnings(
                 "ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning
             )  # peft asks it
@@ -186,4 +183,4 @@ def _not_loadable(folder: Path, what: str, error: Exception) -> ModelError:
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300]
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300].rstrip(".") + "."

@@ -20,7 +20,10 @@ class RegexMatchParams(Section):
         ..., "Regular expression that the completion has to match.", label="Pattern", min_length=1, max_length=2000
     )
     mode: Literal["search", "fullmatch"] = knob(
-        "search", "Find it anywhere (search), or let it cover the whole completion (fullmatch).", label="Match"
+        "search",
+        "Where the pattern has to match.",
+        label="Match",
+        words={"search": "anywhere in the completion", "fullmatch": "the whole completion"},
     )
     group: str = knob(
         "",

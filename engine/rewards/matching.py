@@ -7,14 +7,28 @@ from engine.config import Section, knob
 from engine.rewards.extract import Extract, read_number, reference_number, show_number, stated_answer
 from engine.rewards.protocol import Missing, RewardFunction, per_completion, required
 
+# How a form names the choices of `extract`.
+NUMBER_WORDS = {
+    "auto": "wherever it is",
+    "tag": "<answer> tags",
+    "boxed": "\\boxed{}",
+    "hashes": "after ####",
+    "last_number": "the last number",
+}
 MAX_COMPARED = 10_000  # characters; edit distance costs their product
 
 
 class ExactMatchParams(Section):
     extract: Literal["whole", "tag", "boxed", "hashes"] = knob(
         "whole",
-        "Where it stands: the whole completion, in <answer> tags, in \\boxed{}, or after ####.",
-        label="Answer",
+        "Which part of the completion is compared with the reference answer.",
+        label="Read the answer from",
+        words={
+            "whole": "the whole completion",
+            "tag": "<answer> tags",
+            "boxed": "\\boxed{}",
+            "hashes": "after ####",
+        },
     )
     ignore_case: bool = knob(False, "Count upper and lower case as the same.", label="Ignore case")
 
@@ -23,15 +37,21 @@ class NumericMatchParams(Section):
     extract: Extract = knob(
         "auto",
         "Where the number stands. auto: in <answer> tags, else in \\boxed{}, else after ####, else the last number.",
-        label="Answer",
+        label="Read the answer from",
+        words=NUMBER_WORDS,
     )
     tolerance: float = knob(0.0, "Largest difference that still counts as right.", label="Tolerance", ge=0, le=1e12)
 
 
 class DigitMatchParams(Section):
-    extract: Extract = knob("auto", "Where the number stands, as for numeric match.", label="Answer")
+    extract: Extract = knob(
+        "auto", "Where the number stands, as for numeric match.", label="Read the answer from", words=NUMBER_WORDS
+    )
     align: Literal["right", "left"] = knob(
-        "right", "Compare from the units up (right) or from the first digit down (left).", label="Align"
+        "right",
+        "Which digits are laid over each other: 85 and 185 agree in two places from the right, in none from the left.",
+        label="Compare digits",
+        words={"right": "from the units up", "left": "from the first one down"},
     )
 
 

@@ -9,13 +9,25 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine.errors import CheckpointError
+from engine.errors import CheckpointError, LabError
 
 MANIFEST = "manifest.json"
 BLOCK = 1 << 20
+
+
+@contextmanager
+def disk_errors(place: Path) -> Iterator[None]:
+    """Turn what the system says about a file (full, read-only, missing) into a LabError that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise LabError(
+            f"{error.filename or place}: {error.strerror or error}.", hint="The folder must be writable and have room."
+        ) from error
 
 
 def fsync_dir(path: Path) -> None:

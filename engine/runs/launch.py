@@ -20,7 +20,7 @@ from engine.config import RunConfig
 from engine.config_io import dump_config
 from engine.errors import LabError, RunBusyError, StoreError
 from engine.runs.control import clear_requests, request_stop
-from engine.runs.durable import write_atomic
+from engine.runs.durable import disk_errors, write_atomic
 from engine.runs.lease import holder, is_held, lock, open_lock_file
 from engine.runs.paths import RunPaths, list_runs, new_run_id, open_run
 from engine.runs.process import Holder, read_launch, write_launch
@@ -61,7 +61,6 @@ def start_run(root: Path, config: RunConfig) -> Launched:
 
     Raises RunBusyError when another start hangs, LabError when no process can be started.
     """
-    root.mkdir(parents=True, exist_ok=True)
     text = dump_config(config).encode()
     with launch_lock(root):
         for paths in list_runs(root):
@@ -100,7 +99,8 @@ def is_live(paths: RunPaths) -> bool:
 
 def stop_run(paths: RunPaths) -> None:
     """Ask the engine to save a checkpoint and end; it answers between two micro-batches."""
-    request_stop(paths)
+    with disk_errors(paths.root):
+        request_stop(paths)
 
 
 def kill_run(paths: RunPaths, grace_s: float = KILL_GRACE_S) -> bool:
@@ -137,14 +137,20 @@ def engine_command(run_directory: Path) -> list[str]:
 
 @contextmanager
 def launch_lock(root: Path) -> Iterator[None]:
-    """Held while a run is started or removed. Raises RunBusyError when somebody else has held it for long."""
-    fd = open_lock_file(root / ".launch.lock")
+    """Held while a run is started or removed; makes the runs folder if there is none.
+
+    Raises RunBusyError when somebody else has held it for long, LabError for any error of the disk inside.
+    """
+    with disk_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
+        fd = open_lock_file(root / ".launch.lock")
     try:
         if not lock(fd, LAUNCH_PATIENCE_S):
             raise RunBusyError(
                 f"Another start in {root} takes longer than {LAUNCH_PATIENCE_S:.0f} s.", hint="Try again."
             )
-        yield
+        with disk_errors(root):
+            yield
     finally:
         os.close(fd)
 

@@ -11,7 +11,7 @@ from typing import Any
 from engine.config import RunConfig
 from engine.config_io import dump_config, parse_config
 from engine.errors import LabError, RunBusyError, RunNotFoundError
-from engine.runs.durable import fsync_dir, write_atomic
+from engine.runs.durable import disk_errors, fsync_dir, write_atomic
 from engine.runs.launch import is_live, launch_lock
 from engine.runs.lease import Lease, is_held
 from engine.runs.paths import RunPaths, is_valid_run_id, read_config
@@ -94,17 +94,18 @@ def _read_summary(paths: RunPaths, now: float) -> RunSummary:
 def rename_run(paths: RunPaths, name: str) -> RunConfig:
     """Change the name in config.json; the folder, and with it every link, stays. Raises ConfigError for a bad name."""
     config = parse_config({**read_config(paths).model_dump(mode="json"), "name": name.strip()})
-    stat = paths.config.stat()
-    write_atomic(paths.config, dump_config(config).encode())
-    os.utime(paths.config, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # lists are ordered by it
+    with disk_errors(paths.root):
+        stat = paths.config.stat()
+        write_atomic(paths.config, dump_config(config).encode())
+        os.utime(paths.config, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # lists are ordered by it
     return config
 
 
 def delete_run(root: Path, paths: RunPaths) -> str:
     """Move a run to the trash folder and return its name there. Raises RunBusyError while an engine works on it."""
     trash = root / TRASH
-    trash.mkdir(exist_ok=True)
     with launch_lock(root):
+        trash.mkdir(exist_ok=True)
         if is_live(paths):
             raise RunBusyError(f"{paths.run_id} is being trained.", hint="Stop it first.")
         with Lease(paths.lock):  # also against an engine that is started by hand at this moment

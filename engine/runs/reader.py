@@ -241,17 +241,23 @@ class RunReader:
     def _frame(self, sql: str, *arguments: Any, json_columns: tuple[str, ...] = ()) -> pd.DataFrame:
         with self._connection() as db:
             cursor = db.execute(sql, arguments)
-            frame = pd.DataFrame(cursor.fetchall(), columns=[column[0] for column in cursor.description])
-            for name in frame.columns.intersection(list(json_columns)):
-                frame[name] = pd.Series(
-                    [json.loads(text) if isinstance(text, str) else {} for text in frame[name]], dtype=object
-                )
-            for name in frame.columns.intersection(["totals", "advantages"]):
-                frame[name] = pd.Series([unpack(name, blob) for blob in frame[name]], dtype=object)
-            frame = frame.astype({name: np.float64 for name in frame.columns.intersection(REAL_COLUMNS)})
+            names = [column[0] for column in cursor.description]
+            values = list(zip(*cursor.fetchall(), strict=True)) or [()] * len(names)
+            frame = pd.DataFrame({name: _column(name, v, json_columns) for name, v in zip(names, values, strict=True)})
             if "nonfinite" in frame:
                 _restore_nonfinite(frame)
             return frame
+
+
+def _column(name: str, values: tuple[Any, ...], json_columns: tuple[str, ...]) -> Any:
+    """One column of a frame: numbers as float64 with NaN where missing, JSON and arrays decoded."""
+    if name in REAL_COLUMNS:
+        return np.array(values, dtype=np.float64)
+    if name in json_columns:
+        return pd.Series([json.loads(text) if isinstance(text, str) else {} for text in values], dtype=object)
+    if name in ("totals", "advantages"):
+        return pd.Series([unpack(name, blob) for blob in values], dtype=object)
+    return list(values)
 
 
 def unpack(name: str, blob: bytes) -> NDArray[Any]:

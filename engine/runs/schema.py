@@ -21,11 +21,11 @@ ARRAY_DTYPES = {
 METRIC_COLUMNS = tuple(METRICS)
 
 # Columns that readers get as float64, with NaN where the value is missing.
-REAL_COLUMNS = [
+REAL_COLUMNS = {
     *METRIC_COLUMNS,
     *("mean", "std", "scale", "total", "advantage", "passed", "mean_kl", "max_kl", "mean_entropy", "mean_logprob"),
     *("pass_at_1", "seconds", "at", "finished_at"),
-]
+}
 
 SCHEMA = f"""
 CREATE TABLE attempts (          -- one row per engine process that worked on the run

@@ -11,6 +11,7 @@ import torch
 from engine import __version__
 from engine.config import RunConfig
 from engine.config_io import pass_reward
+from engine.data.answers import check_answers
 from engine.data.examples import Dataset, open_dataset
 from engine.data.prompts import Renderer, check_lengths
 from engine.errors import ConfigError, Problem
@@ -50,6 +51,7 @@ def build_session(config: RunConfig, *, progress: Callable[[str], None]) -> Sess
     device = choose_device(config)
     progress("reading data")
     dataset = open_dataset(config.data, config.seed)
+    check_answers(config.rewards, dataset)
     rewards = bind_rewards(config.rewards)
     progress("loading model")
     policy = load_policy(config.model, device, seed=config.seed, progress=progress)

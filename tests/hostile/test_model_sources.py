@@ -1,4 +1,4 @@
-"""Model folders and files made to break or to run code: refused in time, with one sentence, and nothing of theirs runs."""
+"""Model folders and files made to break or to run code: refused with one sentence, and nothing of theirs runs."""
 
 import json
 import struct
@@ -55,8 +55,8 @@ def own_code(folder: Path, file: str) -> None:
     edit_json(folder / file, auto_map={"AutoModelForCausalLM": "modeling.Model", "AutoTokenizer": ["modeling.T", None]})
 
 
-def write_weights(data: bytes) -> Callable[[Path], None]:
-    return lambda folder: (folder / "model.safetensors").write_bytes(data) and None
+def write_weights(data: bytes) -> Callable[[Path], object]:
+    return lambda folder: (folder / "model.safetensors").write_bytes(data)
 
 
 def write_index(weight_map: object) -> Callable[[Path], None]:
@@ -67,8 +67,8 @@ def write_index(weight_map: object) -> Callable[[Path], None]:
     return spoil
 
 
-def write_json(file: str, text: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / file).write_text(text) and None
+def write_json(file: str, text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / file).write_text(text)
 
 
 def cut(folder: Path) -> None:
@@ -97,6 +97,11 @@ FOLDERS: list[tuple[str, Callable[[Path], object], str]] = [
     ("only pickle", only_pickle, "only as pickle (pytorch_model.bin), which can run code"),
     ("code in config", lambda folder: own_code(folder, "config.json"), "such code is never run"),
     ("code in tokenizer config", lambda folder: own_code(folder, "tokenizer_config.json"), "such code is never run"),
+    (
+        "adapter of another model",
+        write_json("adapter_config.json", '{"base_model_name_or_path": "x/y"}'),
+        "LoRA adapter",
+    ),
     ("no config", lambda folder: (folder / "config.json").unlink(), "has no config.json"),
     ("no weights", lambda folder: (folder / "model.safetensors").unlink(), "no weights"),
     ("no tokenizer", lambda folder: (folder / "tokenizer.json").unlink(), "has no tokenizer"),
@@ -115,12 +120,17 @@ FOLDERS: list[tuple[str, Callable[[Path], object], str]] = [
     ("weights are a pickle", write_weights(b"\x80\x04\x95" + bytes(40)), "model.safetensors cannot be used"),
     ("weights are cut", cut, "model.safetensors cannot be used: it should have"),
     ("header longer than the file", write_weights(struct.pack("<Q", 2**62) + b"{}"), "its header claims"),
+    (
+        "header a little longer",
+        write_weights(struct.pack("<Q", 100) + b"{}"),
+        "its header claims 100 bytes in a file of 10",
+    ),
     ("header is no JSON", write_weights(safetensors(b"not json")), "does not hold valid JSON"),
     ("header is a list", write_weights(safetensors(b"[1]")), "does not hold a JSON object"),
     ("header of other things", write_weights(safetensors(b'{"w": 1}')), "does not describe tensors"),
     ("shape of words", write_weights(safetensors(tensor(["a"], 4), bytes(4))), "does not describe tensors"),
-    ("shape that overflows", write_weights(safetensors(tensor([2**62, 2**62], 4), bytes(4))), "cannot be used"),
-    ("tensor beyond the file", write_weights(safetensors(tensor([1], 2**60), bytes(4))), "it should have"),
+    ("shape that overflows", write_weights(safetensors(tensor([2**62, 2**62], 4), bytes(4))), "its shapes make"),
+    ("tensor beyond the file", write_weights(safetensors(tensor([2**58], 2**60), bytes(4))), "it should have"),
     ("too many tensors", write_weights(safetensors(many_tensors())), "it lists 100,001 tensors"),
     ("index of nothing", write_index({}), "it has no weight_map"),
     ("index of a list", write_index([1]), "it has no weight_map"),

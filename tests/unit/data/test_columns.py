@@ -32,6 +32,11 @@ def test_usual_names_are_found(columns: list[str], prompt: str, answer: str | No
     assert choose_columns(table(*columns), None, None) == (prompt, answer)
 
 
+def test_the_prompt_is_not_taken_for_the_answer() -> None:
+    assert choose_columns(table("answer", "target"), "answer", None) == ("answer", "target")
+    assert choose_columns(table("answer"), "answer", None) == ("answer", None)
+
+
 def test_configured_columns_go_first() -> None:
     assert choose_columns(table("question", "answer", "q2", "a2"), "q2", "a2") == ("q2", "a2")
 

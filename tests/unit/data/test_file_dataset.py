@@ -9,7 +9,9 @@ import pytest
 
 from engine.config import DataConfig
 from engine.data.examples import Dataset, open_dataset
+from engine.data.file_dataset import _order
 from engine.errors import DatasetError
+from engine.seeds import derive_seed
 
 GSM8K = Path(__file__).parents[4] / "shared" / "data" / "gsm8k" / "train.jsonl"
 
@@ -49,6 +51,18 @@ def test_order_and_split_depend_on_the_seed_alone(tmp_path: Path) -> None:
     positions = [70, 3, 49, 0]
     assert [first.train(i).id for i in positions] == [again.train(i).id for i in reversed(positions)][::-1]
     assert first.held_out == again.held_out != other.held_out
+
+
+def test_another_seed_orders_the_same_rows_differently(tmp_path: Path) -> None:
+    rows = [{"question": f"{i}+1?", "answer": i + 1} for i in range(40)]
+    by_position = [_order(38, derive_seed(seed, 0, "data-order")) for seed in (1, 2)]
+    assert by_position[0] != by_position[1]
+    for seed in (1, 2):
+        data = dataset(tmp_path, rows, seed)
+        kept_out = {example.question for example in data.held_out}
+        in_file = [row["question"] for row in rows if row["question"] not in kept_out]
+        order = by_position[seed - 1]
+        assert [data.train(i).question for i in range(38)] == [in_file[place] for place in order]
 
 
 def test_held_out_prompts_are_never_trained_on_even_when_the_file_repeats_them(tmp_path: Path) -> None:

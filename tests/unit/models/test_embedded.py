@@ -2,6 +2,7 @@
 
 import random
 from collections import defaultdict
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -13,8 +14,8 @@ from engine.models.embedded import make
 
 def completions(problems: list[tuple[int, int]], *, greedy: bool) -> list[str]:
     """One completion for each problem, at temperature 1 or greedy, of 6 tokens at most."""
-    tokenizer = AutoTokenizer.from_pretrained(EMBEDDED_FOLDER)
-    model = AutoModelForCausalLM.from_pretrained(EMBEDDED_FOLDER).eval()
+    tokenizer: Any = AutoTokenizer.from_pretrained(EMBEDDED_FOLDER)
+    model: Any = AutoModelForCausalLM.from_pretrained(EMBEDDED_FOLDER).eval()  # type: ignore[no-untyped-call]
     by_length: dict[int, list[int]] = defaultdict(list)
     prompts = [tokenizer.encode(f"{a}+{b}=") for a, b in problems]
     for index, prompt in enumerate(prompts):

@@ -115,7 +115,7 @@ def test_a_refusal_of_the_hub_becomes_a_sentence(hub: FakeHub, kind: str, senten
 @pytest.mark.parametrize("error", [ConnectionError("no route"), TimeoutError("too slow"), RuntimeError("odd")])
 def test_a_broken_connection_becomes_a_sentence(hub: FakeHub, error: Exception) -> None:
     hub.error = error
-    assert f"could not be downloaded: {error} Check the connection" in refusal()
+    assert f"could not be downloaded: {error}. Check the connection" in refusal()
 
 
 def test_pickle_only_weights_are_never_downloaded(hub: FakeHub) -> None:

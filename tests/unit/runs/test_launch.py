@@ -134,6 +134,22 @@ def test_a_program_that_does_not_exist_is_an_error_and_the_run_can_be_started_ag
     assert run_status(paths).state == "new"
 
 
+def test_a_runs_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    with pytest.raises(LabError, match=r"runs: File exists\. The folder must be writable"):
+        start_run(tmp_path / "runs", CONFIG)
+
+
+def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_fd: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    for attempt in (lambda: start_run(tmp_path, CONFIG), lambda: stop_run(RunPaths(tmp_path))):
+        with pytest.raises(LabError, match="No space left on device"):
+            attempt()
+
+
 def test_a_run_that_does_not_exist_cannot_be_resumed(tmp_path: Path) -> None:
     with pytest.raises(RunNotFoundError):
         resume_run(tmp_path, "../elsewhere")

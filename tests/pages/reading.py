@@ -1,0 +1,61 @@
+"""What a page shows, read from an AppTest: its HTML as text, and the data of our own components."""
+
+import json
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+from streamlit.testing.v1 import AppTest
+
+APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+
+
+def open_page(page: str, **query: str) -> AppTest:
+    """The page "run" or "groups" with this URL."""
+    app = AppTest.from_file(APP, default_timeout=30).run()
+    app.switch_page(f"app_pages/{page}.py")
+    for key, value in query.items():
+        app.query_params[key] = value
+    return app.run()
+
+
+def html_text(app: AppTest) -> str:
+    """The text of every st.html, without tags and styles."""
+    bodies = [element.proto.body for element in app.get("html") if not element.proto.body.startswith("<style>")]
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", " ".join(bodies)))).replace("\u00a0", " ")
+
+
+def raw_html(app: AppTest) -> str:
+    return " ".join(element.proto.body for element in app.get("html"))
+
+
+def component(app: AppTest, key: str) -> dict[str, Any]:
+    """The data of one of our components, by its key."""
+    (found,) = (e for e in app.get("bidi_component") if e.proto.id.endswith(f"-{key}"))
+    return json.loads(found.proto.json)
+
+
+def charts(app: AppTest) -> dict[str, dict[str, Any]]:
+    """The charts of the Run page by their key."""
+    return {item["key"]: item for item in component(app, "run_charts")["items"]}
+
+
+def kpis(app: AppTest) -> dict[str, dict[str, Any]]:
+    return {item["key"]: item for item in component(app, "run_kpis")["items"]}
+
+
+def words(app: AppTest) -> str:
+    """Everything that Streamlit's own text elements say."""
+    elements = (*app.title, *app.subheader, *app.markdown, *app.caption, *app.text, *app.info, *app.warning, *app.error)
+    return " ".join(str(element.value) for element in (*elements, *app.code))
+
+
+def buttons(app: AppTest) -> list[str]:
+    return [button.label for button in app.button]
+
+
+def in_url(app: AppTest, key: str) -> str | None:
+    """A value of the URL after the script ran; AppTest gives a list after a change of page."""
+    value = app.query_params.get(key)
+    return value[0] if isinstance(value, list) else value

@@ -1,0 +1,148 @@
+"""The Groups page: which group is shown, its completions with their arithmetic, and its tokens."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine.runs.lease import Lease
+from engine.runs.paths import RunPaths
+from engine.runs.reader import RunReader
+from tests.fakes import fake_config, write_fake_run
+from tests.pages.reading import component, html_text, in_url, open_page, raw_html, words
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRPO_LAB_RUNS", str(tmp_path))
+    return tmp_path
+
+
+def opened(run_id: str, **query: str) -> AppTest:
+    app = open_page("groups", run=run_id, **query)
+    assert not app.exception
+    return app
+
+
+def stored(root, run_id: str) -> RunReader:
+    return RunReader(RunPaths(root / run_id).db)
+
+
+def test_a_group_shows_prompt_reference_and_every_completion_with_its_calculation(root):
+    write_fake_run(root, "done", steps=5)
+    reader = stored(root, "done")
+    group, completions = reader.groups(2).iloc[0], reader.completions(2, 0)
+    app = opened("done", step="2", group="1")
+    assert app.subheader[0].value.startswith("Group 1 of 6")
+    assert app.code[0].value == group["prompt"]
+    assert app.code[1].value == group["reference"]
+    text = html_text(app)
+    for row in completions.to_dict(orient="records"):
+        sign = f"{row['advantage']:+.3f}".replace("-", "−")
+        assert sign in text
+        assert f"{row['total']:.3f} − {group['mean']:.3f}" in text
+    assert f"mean **{group['mean']:.3f}**" in words(app)
+
+
+def test_the_newest_step_and_a_group_with_signal_are_shown_when_nothing_is_chosen(root):
+    write_fake_run(root, "done", steps=5)
+    groups = stored(root, "done").groups(5)
+    first = int(groups.index[groups["kind"] == "mixed"][0]) + 1
+    app = opened("done")
+    assert component(app, "step_scrubber")["step"] == 5
+    assert app.subheader[0].value.startswith(f"Group {first} of 6: with signal")
+
+
+def test_groups_are_listed_from_the_lowest_mean_and_the_shown_one_is_marked(root):
+    write_fake_run(root, "done", steps=5)
+    rows = component(opened("done", step="3", group="4"), "groups_list")["rows"]
+    means = [float(row["mean"].replace("−", "-")) for row in rows if row["mean"] != "–"]
+    assert means == sorted(means)
+    assert [row["group"] for row in rows if row["selected"]] == [4]
+
+
+def test_the_list_can_be_narrowed_to_one_kind(root):
+    write_fake_run(root, "done", steps=5)
+    app = opened("done", step="5")
+    app.session_state["group_filter"] = "hopeless"
+    app.run()
+    wanted = stored(root, "done").groups(5)
+    rows = component(app, "groups_list")["rows"]
+    assert [row["group"] - 1 for row in rows] == wanted.index[wanted["kind"] == "hopeless"].tolist()
+
+
+def test_batch_scaling_and_no_scaling_are_explained_as_what_they_are(root):
+    for mode, sentence in (
+        ("batch", "divided by the standard deviation of all rewards of the step"),
+        ("none", "not divided"),
+    ):
+        config = fake_config(name=mode, steps=2)
+        config = config.model_copy(update={"loss": config.loss.model_copy(update={"scale_rewards": mode})})
+        write_fake_run(root, mode, steps=2, config=config)
+        app = opened(mode, step="1", group="1")
+        assert sentence in words(app)
+        assert ("/ (" in html_text(app)) == (mode == "batch")
+
+
+def test_tokens_are_shown_with_numbers_and_the_completion_can_be_chosen(root):
+    write_fake_run(root, "done", steps=2)
+    reader = stored(root, "done")
+    pieces = reader.tokens(1, 0, 4).pieces
+    app = opened("done", step="1", group="1", completion="5")
+    assert app.selectbox[0].value == 4
+    assert raw_html(app).count('<span class="lab-token') == len(pieces)
+    assert "log-probability" in raw_html(app)
+    assert "Strongest:" in app.text[0].value
+
+
+def test_choosing_another_completion_puts_it_into_the_url(root):
+    write_fake_run(root, "done", steps=2)
+    app = opened("done", step="1", group="2")
+    other = next(place for place in range(8) if place != app.selectbox[0].value)
+    app.selectbox[0].set_value(other).run()
+    assert [in_url(app, key) for key in ("step", "group", "completion")] == ["1", "2", str(other + 1)]
+
+
+def test_without_a_reference_there_is_no_kl_to_choose(root):
+    config = fake_config(name="free", steps=2)
+    config = config.model_copy(update={"loss": config.loss.model_copy(update={"beta": 0.0})})
+    write_fake_run(root, "free", steps=2, config=config)
+    app = opened("free", step="1", group="1")
+    assert "this run keeps no reference" in words(app)
+
+
+def test_the_same_prompt_in_other_steps_is_one_click_away(root):
+    write_fake_run(root, "done", steps=40, prompts=8, group_size=2)
+    reader = stored(root, "done")
+    places = [(step, i, p) for step in range(1, 41) for i, p in enumerate(reader.groups(step)["prompt_id"])]
+    step, index, prompt = next(place for place in places if len(reader.prompt_steps(place[2])) > 1)
+    other = reader.prompt_steps(prompt)[-1]
+    app = opened("done", step=str(step), group=str(index + 1))
+    pills = next(group for group in app.get("button_group") if "same prompt" in group.label)
+    pills.set_value(other).run()
+    assert in_url(app, "step") == str(other)
+    assert app.code[0].value == reader.groups(step)["prompt"][index]
+
+
+def test_hostile_completions_stay_text(root):
+    write_fake_run(root, "wild", steps=12, hostile_text=True)
+    for step, group in (("1", "1"), ("6", "3"), ("12", "6")):
+        html = raw_html(opened("wild", step=step, group=group))
+        assert not any(sign in html for sign in ("<script", "<img", "<a href", "\x00", "\u202e"))
+
+
+def test_before_the_first_step_there_is_a_sentence(root):
+    paths = write_fake_run(root, "young", steps=0, outcome=None)
+    with Lease(paths.lock):
+        app = opened("young")
+    assert "No step is finished yet" in app.info[0].value
+
+
+@pytest.mark.parametrize("group", ["0", "99", "x"])
+def test_a_group_that_does_not_exist_becomes_one_that_does(root, group):
+    write_fake_run(root, "done", steps=2)
+    assert opened("done", step="1", group=group).subheader[0].value.startswith("Group ")
+
+
+def test_no_such_run_is_one_sentence(root):
+    app = open_page("groups", run="nothing-here")
+    assert not app.exception
+    assert app.error[0].value.startswith("There is no run")

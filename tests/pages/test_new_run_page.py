@@ -1,0 +1,347 @@
+"""The New-run page: what the form shows is the configuration that starts, and what is wrong stands beside its field."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.views import form_check
+from engine.check_client import Check, Preview
+from engine.config import RunConfig
+from engine.config_io import dump_config, parse_config
+from engine.errors import Problem, RunBusyError
+from engine.presets import preset, write_sums
+from engine.runs.launch import Launched
+from tests.fakes import fake_config, write_fake_run
+
+APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+PAGE = "app_pages/new_run.py"
+READY = Check(previews=(Preview("47+38=", 7, "85"),), context_length=64, train_size=None)
+
+
+class Engine:
+    """Stands for the engine: remembers what was checked and started, and answers as it is told."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.check = READY
+        self.refusal: RunBusyError | None = None
+        self.checked: list[RunConfig] = []
+        self.started: list[RunConfig] = []
+
+    def check_in_child(self, config, *, timeout_s):
+        self.checked.append(config)
+        return self.check
+
+    def start_run(self, root, config):
+        if self.refusal:
+            raise self.refusal
+        self.started.append(config)
+        run_id = f"run-{len(self.started)}"
+        write_fake_run(root, run_id, steps=2)
+        return Launched(run_id, created=True)
+
+
+@pytest.fixture
+def engine(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRPO_LAB_RUNS", str(tmp_path / "runs"))
+    fake = Engine(tmp_path / "runs")
+    monkeypatch.setattr(form_check, "check_in_child", fake.check_in_child)
+    monkeypatch.setattr(form_check, "start_run", fake.start_run)
+    return fake
+
+
+def opened(**url: str) -> AppTest:
+    page = AppTest.from_file(APP, default_timeout=20).run().switch_page(PAGE)
+    for key, value in url.items():
+        page.query_params[key] = value
+    return good(page.run())
+
+
+def good(page: AppTest) -> AppTest:
+    assert not page.exception
+    return page
+
+
+def key(page: AppTest, path: str) -> str:
+    """The key of the widget for a field, whatever the form's revision."""
+    return f"new_run.{page.session_state['new_run.form'].revision}.{path}"
+
+
+def draft(page: AppTest) -> dict:
+    return page.session_state["new_run.form"].draft
+
+
+def fill(page: AppTest, path: str, value) -> AppTest:
+    widget = next(
+        element
+        for kind in ("text_input", "number_input", "text_area", "selectbox", "toggle")
+        for element in getattr(page, kind)
+        if element.key == key(page, path)
+    )
+    return good(widget.set_value(value).run())
+
+
+def click(page: AppTest, button: str) -> AppTest:
+    return good(page.button(key=button).click().run())
+
+
+def alerts(page: AppTest) -> list[str]:
+    """What stands in red below fields."""
+    return [element.proto.body for element in page.get("html") if 'role="alert"' in element.proto.body]
+
+
+def notes(page: AppTest) -> list[str]:
+    kinds = ("error", "warning", "success", "caption", "text")
+    return [element.value for kind in kinds for element in getattr(page, kind)]
+
+
+def with_model(page: AppTest, source: str) -> AppTest:
+    """A source that is not on the list. The test library knows no typed options, so it goes into the draft."""
+    form = page.session_state["new_run.form"]
+    form.draft["model"]["source"] = source
+    form.redraw()
+    return good(page.run())
+
+
+def test_the_form_opens_with_a_preset_that_could_start(engine):
+    page = opened()
+    assert draft(page)["name"] == "learn to add"
+    assert alerts(page) == [] and len(page.error) == 0
+    assert [expander.label for expander in page.expander][:5] == [
+        "**Model**", "**Data**", "**Rewards**", "**GRPO**", "**Budget**",
+    ]  # fmt: skip
+
+
+def test_start_checks_then_starts_what_the_form_shows_and_opens_the_run(engine):
+    page = fill(opened(), "optim.learning_rate", "3e-5")
+    page = click(page, "new_run.start")
+    assert [config.optim.learning_rate for config in engine.started] == [3e-5]
+    assert engine.checked == engine.started
+    assert page.query_params["run"] == "run-1"
+
+
+def test_a_configuration_that_was_just_checked_is_not_checked_again(engine):
+    page = click(opened(), "new_run.check")
+    assert "47+38=" in [element.value for element in page.code]
+    click(page, "new_run.start")
+    assert len(engine.checked) == len(engine.started) == 1
+
+
+def test_a_change_after_the_check_is_checked_again(engine):
+    page = click(opened(), "new_run.check")
+    page = fill(page, "seed", 7)
+    assert "The settings have changed since the check." in notes(page)
+    click(page, "new_run.start")
+    assert [config.seed for config in engine.checked] == [0, 7]
+
+
+def test_problems_of_the_check_stand_beside_their_field_and_nothing_starts(engine):
+    engine.check = Check(problems=(Problem("data.held_out", "is more than there are."), Problem("config", "Odd.")))
+    page = click(opened(), "new_run.start")
+    assert engine.started == []
+    assert any("Is more than there are." in alert for alert in alerts(page))
+    assert r"config\: Odd\." in [error.value for error in page.error]
+    assert page.session_state["new_run.open.data"] is True
+    assert not page.button(key="new_run.start").disabled
+
+
+def test_every_wrong_field_is_told_at_once_beside_it(engine):
+    page = fill(opened(), "rollout.num_generations", 1)
+    page = fill(page, "loss.beta", "abc")
+    page = fill(page, "name", "")
+    assert [alert.partition("✕ ")[2].partition("<")[0] for alert in alerts(page)] == [
+        "Is empty.", "1 is not accepted: should be at least 2 and at most 256.",
+        "&#x27;abc&#x27; is not accepted: should be a number.",
+    ]  # fmt: skip
+    page = click(page, "new_run.start")
+    assert engine.checked == engine.started == []
+    assert "To correct first: Name, GRPO (2)." in [error.value for error in page.error]
+
+
+def test_a_start_that_is_refused_says_why_and_gives_the_button_back(engine):
+    engine.refusal = RunBusyError("Another start takes longer.", hint="Try again.")
+    page = click(opened(), "new_run.start")
+    assert r"Another start takes longer\. Try again\." in [error.value for error in page.error]
+    assert not page.button(key="new_run.start").disabled
+
+
+def test_an_edit_during_the_start_withdraws_it(engine):
+    page = opened()
+    page.session_state["new_run.form"].starting = {"name": "as it was"}
+    page = good(page.run())
+    assert engine.started == []
+    assert page.session_state["new_run.form"].starting is None
+
+
+def test_settings_outlive_a_visit_to_another_page(engine):
+    page = fill(opened(), "rollout.num_generations", 4)
+    page = good(page.switch_page("app_pages/runs.py").run())
+    page = good(page.switch_page(PAGE).run())
+    assert page.number_input(key=key(page, "rollout.num_generations")).value == 4
+
+
+def test_a_preset_fills_the_whole_form(engine):
+    page = fill(opened(), "seed", 9)
+    page = click(page, "new_run.preset.reward-hacking")
+    assert parse_config(draft(page)).name == "reward hacking"
+    assert draft(page)["seed"] == 0
+    assert page.number_input(key=key(page, "seed")).value == 0
+    assert page.text_input(key=key(page, "rewards[1].weight")).value == "0"
+
+
+def test_the_sums_preset_makes_its_file(engine):
+    page = click(opened(), "new_run.preset.smollm2-sums")
+    source = Path(draft(page)["data"]["source"])
+    assert source.parent == engine.root / ".uploads"
+    assert len(source.read_text().splitlines()) == 441
+    assert list(page.dataframe[0].value.columns) == ["question", "answer"]
+
+
+def test_what_only_the_user_knows_is_asked_for(engine):
+    page = click(opened(), "new_run.preset.gsm8k")
+    assert draft(page)["data"]["source"] == ""
+    assert any("Is empty." in alert for alert in alerts(page))
+
+
+def test_a_file_is_looked_at_and_its_columns_offered(engine, tmp_path):
+    path = tmp_path / "own.jsonl"
+    path.write_text("".join(json.dumps({"frage": f"{n}+1", "loesung": str(n + 1)}) + "\n" for n in range(9)))
+    page = good(opened().button_group(key=key(opened(), "data.kind")).set_value("A file").run())
+    page = fill(page, "data.source", str(path))
+    assert page.dataframe[0].value.shape == (3, 2)
+    assert any("Choose the prompt column." in alert for alert in alerts(page))
+    page = fill(fill(page, "data.prompt_column", "frage"), "data.answer_column", "loesung")
+    assert alerts(page) == []
+    assert draft(page)["data"]["prompt_column"] == "frage"
+
+
+def test_a_missing_file_is_told_below_its_path(engine):
+    page = click(opened(), "new_run.preset.gsm8k")
+    page = fill(page, "data.source", "/nowhere/x.jsonl")
+    assert any("/nowhere/x.jsonl" in alert and "does not exist" in alert for alert in alerts(page))
+
+
+def test_back_to_built_in_data_forgets_the_file(engine):
+    page = click(opened(), "new_run.preset.smollm2-sums")
+    page = good(page.button_group(key=key(page, "data.kind")).set_value("Built-in sums").run())
+    assert draft(page)["data"]["source"] == "arithmetic"
+
+
+def test_a_model_that_is_not_there_is_told_below_the_picker(engine):
+    page = with_model(opened(), "/no/such/folder")
+    assert draft(page)["model"]["source"] == "/no/such/folder"
+    assert any("/no/such/folder" in alert for alert in alerts(page))
+
+
+def test_lora_settings_show_only_for_lora(engine):
+    page = opened()
+    assert key(page, "model.lora_rank") not in {widget.key for widget in page.number_input}
+    page = fill(page, "model.adapter", "lora")
+    assert key(page, "model.lora_rank") in {widget.key for widget in page.number_input}
+
+
+def test_rewards_are_added_and_removed(engine):
+    page = opened()
+    page = good(page.selectbox(key=key(page, "rewards.add")).set_value("length_target").run())
+    assert [spec["name"] for spec in draft(page)["rewards"]] == ["exact_match", "digit_match", "length_target"]
+    page = fill(page, "rewards[2].params.target", 4)
+    page = click(page, key(page, "rewards[0].remove"))
+    assert [spec["name"] for spec in draft(page)["rewards"]] == ["digit_match", "length_target"]
+    assert page.number_input(key=key(page, "rewards[1].params.target")).value == 4
+
+
+def test_a_reward_that_needs_a_setting_asks_for_it(engine):
+    page = opened()
+    page = good(page.selectbox(key=key(page, "rewards.add")).set_value("regex_match").run())
+    assert any("Is required." in alert for alert in alerts(page))
+    page = fill(page, "rewards[2].params.pattern", "([")
+    assert any("is not a regular expression" in alert for alert in alerts(page))
+
+
+def test_removing_the_deciding_reward_frees_its_field(engine):
+    page = opened()
+    page.toggle(key="new_run.more.budget").set_value(True).run()
+    page = fill(page, "evaluation.pass_reward", "digit_match")
+    page = click(page, key(page, "rewards[1].remove"))
+    assert draft(page)["evaluation"]["pass_reward"] is None
+    assert alerts(page) == []
+
+
+def test_without_rewards_the_list_says_so(engine):
+    page = opened()
+    page = click(page, key(page, "rewards[1].remove"))
+    page = click(page, key(page, "rewards[0].remove"))
+    assert any("Is empty." in alert for alert in alerts(page))
+
+
+def test_a_problem_in_a_hidden_field_brings_the_field_to_light(engine):
+    page = opened()
+    page.session_state["new_run.form"].draft["optim"]["warmup_steps"] = 10_000
+    page = good(page.run())
+    assert page.toggle(key="new_run.more.budget").value is True
+    assert any("is more than the" in alert for alert in alerts(page))
+
+
+def test_a_clone_shows_only_what_differs_from_its_parent(engine):
+    write_fake_run(engine.root, "parent", steps=2, config=fake_config(name="parent", steps=50))
+    page = opened(clone="parent")
+    assert draft(page)["name"] == "parent"
+    assert "The same settings as parent." in notes(page)
+    page = fill(page, "optim.learning_rate", "3e-4")
+    table = next(element.proto.body for element in page.get("html") if "<table" in element.proto.body)
+    assert "Learning rate" in table and "1e-4 → <b>3e-4</b>" in table
+    assert table.count("<tr>") == 1
+
+
+def test_an_unknown_clone_leaves_the_form_usable(engine):
+    page = opened(clone="../../etc")
+    assert any("was not loaded" in error.value for error in page.error)
+    assert draft(page)["name"] == "learn to add"
+
+
+def test_a_config_file_fills_the_form(engine):
+    config = preset("short-and-right").config.model_copy(update={"name": "from a file", "seed": 5})
+    page = opened()
+    page.file_uploader(key=key(page, "import")).upload("config.json", dump_config(config).encode(), "application/json")
+    page = good(page.run())
+    assert (draft(page)["name"], draft(page)["seed"]) == ("from a file", 5)
+
+
+def test_a_wrong_config_file_is_refused_with_every_reason(engine):
+    page = opened()
+    wrong = {"model": {"source": "embedded"}, "data": {"source": "arithmetic"}, "rewards": [{"name": "exact_match"}]}
+    wrong |= {"rollout": {"num_generations": 1}, "learning_rat": 3}
+    page.file_uploader(key=key(page, "import")).upload("c.json", json.dumps(wrong).encode(), "application/json")
+    page = good(page.run())
+    assert page.error[0].value == r"c\.json was not loaded: 2 of its settings cannot be used."
+    assert "rollout.num_generations: 1 is not accepted" in " ".join(alerts(page))
+    assert "learning_rat: is not a setting" in " ".join(alerts(page)).lower()
+    assert draft(page)["name"] == "learn to add"
+
+
+def test_an_uploaded_data_file_becomes_a_path(engine, tmp_path):
+    write_sums(tmp_path / "s.jsonl", n=20)
+    page = click(opened(), "new_run.preset.gsm8k")
+    page.file_uploader(key=key(page, "data.upload")).upload("../My sums.jsonl", (tmp_path / "s.jsonl").read_bytes(), "")
+    page = good(page.run())
+    source = Path(draft(page)["data"]["source"])
+    assert source.parent == engine.root / ".uploads" and source.name.endswith("-My-sums.jsonl")
+    assert page.text_input(key=key(page, "data.source")).value == str(source)
+
+
+def test_hostile_settings_are_shown_as_text(engine):
+    page = fill(opened(), "name", "<b>:red[x]</b>")
+    page = with_model(page, "<img src=x onerror=alert(1)>")
+    bodies = " ".join(element.proto.body for element in page.get("html"))
+    assert "<img src" not in bodies and "&lt;img src" in bodies
+    assert all("<img" not in element.value for element in page.markdown)
+
+
+def test_the_exported_configuration_is_the_one_that_starts(engine):
+    page = fill(opened(), "seed", 3)
+    exported = next(element.value for element in page.code if element.language == "json")
+    assert parse_config(exported).seed == 3
+    click(page, "new_run.start")
+    assert dump_config(engine.started[0]).strip() == exported.strip()

@@ -1,0 +1,280 @@
+"""The Run page in every state of a run, and what its buttons do. No engine is started."""
+
+import json
+import os
+import time
+from contextlib import contextmanager
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine.errors import RunBusyError
+from engine.runs.control import request_stop, stop_requested
+from engine.runs.durable import write_atomic
+from engine.runs.launch import Launched
+from engine.runs.lease import Lease
+from engine.runs.paths import RunPaths
+from engine.runs.process import write_launch
+from engine.runs.store import StoreWriter
+from tests.fake_records import FakeRun
+from tests.fakes import FAILURE, fake_config, write_fake_run
+from tests.pages.reading import buttons, charts, component, html_text, in_url, kpis, open_page, raw_html, words
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRPO_LAB_RUNS", str(tmp_path))
+    return tmp_path
+
+
+def opened(run_id: str, **query: str) -> AppTest:
+    app = open_page("run", run=run_id, **query)
+    assert not app.exception
+    return app
+
+
+@contextmanager
+def running(root, run_id: str = "live", steps: int = 5):
+    """A run whose lease is held, as by a living engine."""
+    paths = write_fake_run(root, run_id, steps=steps, outcome=None)
+    with Lease(paths.lock):
+        yield paths
+
+
+def test_a_finished_run_shows_its_head_its_numbers_and_all_charts(root):
+    write_fake_run(root, "done", steps=30)
+    app = opened("done")
+    assert "✔ finished done step 30 / 30" in html_text(app)
+    assert "rewards exact_match × 1, digit_match × 0.3" in html_text(app)
+    assert [kpi["title"] for kpi in kpis(app).values()] == [
+        "Reward", "Held-out pass@1", "KL to reference", "Entropy", "Dead groups", "Length",
+    ]  # fmt: skip
+    assert list(charts(app)) == [
+        "reward-fan", "reward-heatmap", "group-kinds", "advantages", "held-out", "phase-times", "curves",
+    ]  # fmt: skip
+    assert all(chart["figure"] for chart in charts(app).values())
+    assert buttons(app) == ["Clone", "Groups"]
+
+
+def test_every_chart_says_what_to_look_for_and_what_it_is(root):
+    write_fake_run(root, "done", steps=3)
+    for chart in charts(opened("done")).values():
+        assert chart["title"] and chart["note"] and chart["height"] > 100
+        assert chart["alt"].startswith(chart["title"])
+
+
+def test_the_held_out_number_stands_beside_the_one_before_training(root):
+    paths = write_fake_run(root, "done", steps=30)
+    store = StoreWriter(paths.db)
+    fake = FakeRun(fake_config(name="x", steps=30))
+    for step, share in ((0, 0.25), (30, 0.75)):
+        record = fake.evaluation(step)
+        store.add_evaluation(type(record)(step, share, 64, 0.1, record.rewards, record.samples))
+    store.close()
+    kpi = kpis(opened("done"))["eval/pass_at_1"]
+    assert (kpi["value"], kpi["change"], kpi["note"]) == ("75 %", "+50 points", "25 % before training")
+    assert kpi["tone"] == "good"
+
+
+def test_a_running_run_says_how_long_it_takes_and_when_it_was_heard_of(root):
+    with running(root):
+        app = opened("live")
+        head = html_text(app)
+    assert "● running live step 5 / 10" in head
+    assert "ETA 0:02" in head  # 5 steps of 0.4 s
+    assert "seen" in head
+    assert "tokens/s" in head
+    assert buttons(app) == ["Stop", "Clone", "Groups"]
+
+
+def test_stop_asks_the_engine_to_stop(root):
+    with running(root) as paths:
+        app = opened("live")
+        app.button[0].click().run()
+        assert stop_requested(paths)
+        assert "◑ stopping" in html_text(app)
+        assert app.button[0].label == "Stopping…"
+        assert app.button[0].disabled
+
+
+def test_a_run_that_does_not_stop_can_be_ended(root, monkeypatch):
+    ended = []
+    monkeypatch.setattr("engine.runs.launch.kill_run", lambda paths: ended.append(paths.run_id) or True)
+    with running(root) as paths:
+        request_stop(paths)
+        app = opened("live")
+        next(b for b in app.button if b.label == "End the engine").click().run()
+    assert ended == ["live"]
+
+
+def test_a_failed_run_gives_the_sentence_first_then_the_log_and_the_next_step(root):
+    write_fake_run(root, "bad", steps=12, outcome="failed")
+    app = opened("bad")
+    assert app.error[0].value.replace("\\", "") == FAILURE
+    assert "Clone the run to change its settings" in words(app)
+    assert "ModelError" in app.code[0].value
+    assert buttons(app) == ["Resume", "Clone", "Groups"]
+
+
+def test_an_interrupted_run_offers_to_resume(root, monkeypatch):
+    write_fake_run(root, "cut", steps=6, outcome="interrupted")
+    resumed = []
+    monkeypatch.setattr(
+        "engine.runs.launch.resume_run",
+        lambda where, run_id: resumed.append((where, run_id)) or Launched(run_id, created=True),
+    )
+    app = opened("cut")
+    assert "◆ interrupted" in html_text(app)
+    assert "the 6 steps stored here stay" in words(app)
+    app.button[0].click().run()
+    assert resumed == [(root, "cut")]
+
+
+def test_a_resume_that_fails_says_why(root, monkeypatch):
+    write_fake_run(root, "cut", steps=6, outcome="stopped")
+
+    def refuse(where, run_id):
+        raise RunBusyError("Another engine works on it.", hint="Wait.")
+
+    monkeypatch.setattr("engine.runs.launch.resume_run", refuse)
+    app = opened("cut")
+    app.button[0].click().run()
+    assert app.error[0].value.replace("\\", "") == "Another engine works on it. Wait."
+
+
+def test_a_starting_run_shows_what_is_loaded_and_for_how_long(root):
+    paths = RunPaths(root / "fresh")
+    paths.root.mkdir()
+    write_atomic(paths.config, fake_config(name="fresh", steps=10).model_dump_json().encode())
+    write_launch(paths, os.getpid(), at=time.time() - 5, argv=[], cwd=str(root))
+    store = StoreWriter(paths.db)
+    store.begin_attempt(0, {})
+    store.beat(0, "loading", "model weights")
+    store.close()
+    with Lease(paths.lock):
+        app = opened("fresh")
+    assert "loading model weights" in words(app) + html_text(app)
+    assert all(chart["figure"] is None and chart["sentence"] for chart in charts(app).values())
+
+
+def test_a_run_that_was_never_started_can_be_started(root):
+    paths = RunPaths(root / "fresh")
+    paths.root.mkdir()
+    write_atomic(paths.config, fake_config(name="fresh", steps=10).model_dump_json().encode())
+    app = opened("fresh")
+    assert "○ not started" in html_text(app)
+    assert buttons(app) == ["Start", "Clone", "Groups"]
+
+
+@pytest.mark.parametrize("run_id", ["nothing-here", "../..", "a/b", "\x00", "<b>"])
+def test_a_run_that_does_not_exist_gets_one_sentence_and_a_way_back(root, run_id):
+    app = open_page("run", run=run_id)
+    assert not app.exception
+    assert app.error[0].value.startswith("There is no run")
+    assert app.get("page_link")[0].proto.label == "All runs"
+
+
+def test_without_a_choice_the_runs_are_offered(root):
+    write_fake_run(root, "one", steps=2)
+    write_fake_run(root, "two", steps=3)
+    app = open_page("run")
+    links = [link.proto.label.replace("\\", "") for link in app.get("page_link")]
+    assert sorted(links) == ["✔ finished · one · step 2", "✔ finished · two · step 3"]
+
+
+def test_without_any_run_the_form_is_offered(root):
+    app = open_page("run")
+    assert app.get("page_link")[0].proto.label == "Set up the first one"
+
+
+def test_the_last_run_is_kept_when_the_page_is_opened_from_the_menu(root):
+    write_fake_run(root, "one", steps=2)
+    app = opened("one")
+    del app.query_params["run"]
+    app.switch_page("app_pages/groups.py").run()
+    assert not app.exception
+    assert in_url(app, "run") == "one"
+
+
+def test_clone_opens_the_form_with_this_run(root):
+    write_fake_run(root, "one", steps=2)
+    app = opened("one")
+    next(b for b in app.button if b.label == "Clone").click().run()
+    assert in_url(app, "clone") == "one"
+
+
+def test_the_newest_step_is_shown_until_another_one_is_asked_for(root):
+    write_fake_run(root, "done", steps=30)
+    newest = component(opened("done"), "step_scrubber")
+    assert (newest["step"], newest["newest"], newest["follow"]) == (30, 30, True)
+    app = opened("done", step="7")
+    assert component(app, "step_scrubber")["step"] == 7
+    assert component(app, "step_scrubber")["follow"] is False
+    assert charts(app)["advantages"]["title"] == "Advantages of step 7"
+
+
+@pytest.mark.parametrize("step", ["0", "-3", "x", "1e3", "9" * 40, "٣"])
+def test_a_step_that_is_none_means_the_newest(root, step):
+    write_fake_run(root, "done", steps=3)
+    assert component(opened("done", step=step), "step_scrubber")["step"] == 3
+
+
+def test_a_step_beyond_the_last_is_the_last(root):
+    write_fake_run(root, "done", steps=3)
+    assert component(opened("done", step="999"), "step_scrubber")["step"] == 3
+
+
+def test_groups_with_signal_come_first_as_rows_of_dots(root):
+    write_fake_run(root, "done", steps=1, prompts=6)
+    rows = component(opened("done"), "run_groups")["rows"]
+    kinds = [row["kind"] for row in rows]
+    assert kinds == sorted(kinds, key=lambda kind: kind != "mixed")
+    assert all(len(row["dots"]) == 8 for row in rows)
+    assert all(row["word"] in row["title"] for row in rows)
+
+
+def test_a_run_without_reference_has_a_sentence_where_kl_would_be(root):
+    config = fake_config(name="free", steps=4)
+    config = config.model_copy(update={"loss": config.loss.model_copy(update={"beta": 0.0})})
+    write_fake_run(root, "free", steps=4, config=config)
+    app = opened("free")
+    assert kpis(app)["kl"]["value"] == "–"
+    assert "β is 0" in kpis(app)["kl"]["note"]
+    assert "β is 0" in charts(app)["curves"]["sentence"]
+
+
+def test_hostile_text_stays_text(root):
+    write_fake_run(root, "wild", steps=3, hostile_text=True)
+    app = opened("wild")
+    assert "<script>" not in raw_html(app)
+    assert "<script>document.title='owned'</script>" in html_text(app)
+    figures = " ".join(chart["figure"] for chart in charts(app).values())
+    assert "<img" not in figures and "<script" not in figures
+
+
+def test_a_damaged_store_is_a_sentence_not_a_traceback(root):
+    paths = write_fake_run(root, "broken", steps=3)
+    paths.db.write_bytes(b"SQLite format 3\x00" + b"\xff" * 5000)
+    app = open_page("run", run="broken")
+    assert not app.exception
+    assert "run.db: file is not a database" in app.error[0].value.replace("\\", "")
+
+
+def test_settings_can_be_read_and_taken_along(root):
+    write_fake_run(root, "done", steps=3)
+    app = opened("done")
+    shown = next(code.value for code in app.code if '"max_steps"' in code.value)
+    assert json.loads(shown)["optim"]["max_steps"] == 3
+    assert app.get("download_button")[0].proto.label == "Download config.json"
+
+
+def test_the_element_order_is_the_same_on_every_tick(root):
+    with running(root) as paths:
+        before = [e.proto.id for e in opened("live").get("bidi_component")]
+        store = StoreWriter(paths.db)
+        store.begin_attempt(5, {})
+        store.commit_step(FakeRun(fake_config(name="live", steps=10)).step(6))
+        store.close()
+        app = opened("live")
+    assert [e.proto.id for e in app.get("bidi_component")] == before
+    assert component(app, "step_scrubber")["newest"] == 6

@@ -1,0 +1,45 @@
+import pytest
+
+from engine.analysis.arithmetic import advantage_arithmetic, formula, scale_words
+
+NAN = float("nan")
+
+
+def test_a_group_scaled_advantage_is_written_out():
+    # rewards 1, 1, 0, 0: mean 0.5, n−1 std 0.577, so (1 − 0.5) / 0.5774 = 0.866
+    text = advantage_arithmetic(1.0, 0.5, 0.5774, 0.866, dead=False)
+    assert text == "(1.000 − 0.500) / (0.577 + 0.0001) = +0.866"
+
+
+def test_without_scaling_it_is_a_difference():
+    assert advantage_arithmetic(0.25, 0.75, None, -0.5, dead=False) == "0.250 − 0.750 = −0.500"
+
+
+def test_a_negative_mean_is_added():
+    assert advantage_arithmetic(0.5, -0.5, None, 1.0, dead=False) == "0.500 + 0.500 = +1.000"
+
+
+@pytest.mark.parametrize(
+    ("total", "scale", "dead", "words"),
+    [
+        (NAN, 0.5, False, "no reward, so advantage 0"),
+        (1.0, 0.0, True, "all rewards of the group are equal, so advantage 0"),
+        (1.0, NAN, False, "fewer than two rewards in the group, so advantage 0"),
+    ],
+)
+def test_an_advantage_of_0_has_its_reason(total, scale, dead, words):
+    assert advantage_arithmetic(total, 1.0, scale, 0.0, dead=dead) == words
+
+
+def test_the_group_states_its_rule():
+    assert formula(0.75, 0.463) == "advantage = (reward − 0.750) / (0.463 + 0.0001)"
+    assert formula(0.75, None) == "advantage = reward − 0.750"
+    assert formula(NAN, 0.1).endswith("no completion of this group has a reward")
+
+
+def test_every_scaling_has_words():
+    assert {scale_words(mode) for mode in ("group", "batch", "none")} == {
+        "divided by the group's standard deviation",
+        "divided by the standard deviation of all rewards of the step",
+        "not divided",
+    }

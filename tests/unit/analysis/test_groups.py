@@ -1,0 +1,29 @@
+import pytest
+
+from engine.analysis.groups import group_kind, is_dead
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("totals", "passed", "truncated", "kind"),
+    [
+        ([1.0, 0.0], [True, False], [False, False], "mixed"),
+        ([1.0, 1.0], [True, True], [False, False], "solved"),
+        ([0.0, 0.0], [False, False], [False, False], "hopeless"),
+        ([0.0, 0.0], [False, False], [True, True], "truncated"),
+        ([0.5, 0.5], [None, None], [False, False], "other"),
+        ([NAN, NAN], [None, None], [False, False], "other"),
+    ],
+)
+def test_a_group_is_of_the_kind_that_its_completions_make_it(totals, passed, truncated, kind):
+    assert group_kind(totals, passed, truncated) == kind
+
+
+def test_a_rounding_error_is_no_signal():
+    assert is_dead([0.1 + 0.2, 0.3])
+    assert not is_dead([0.3001, 0.3])
+
+
+def test_a_single_reward_is_no_signal():
+    assert is_dead([1.0, NAN, NAN])

@@ -1,0 +1,241 @@
+import numpy as np
+import orjson
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from dashboard import charts
+from dashboard.charts import Chart
+from engine.analysis.distribution import bin_shares, reward_bins, reward_levels, reward_quantiles
+from engine.glossary import METRICS, TERMS
+
+NAN = float("nan")
+WEIGHTS = {"exact_match": 1.0, "digit_match": 0.3}
+
+
+def metrics_of(steps: int, **columns) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({key: rng.random(steps) / 5 for key in METRICS})
+    frame["step"] = np.arange(1, steps + 1)
+    return frame.assign(**columns)
+
+
+def totals_of(steps: int) -> np.ndarray:
+    return np.random.default_rng(1).choice([0.0, 0.3, 1.3], size=(steps, 16))
+
+
+def functions_of(steps: int) -> pd.DataFrame:
+    return pd.DataFrame({name: np.linspace(0, 1, steps) for name in WEIGHTS})
+
+
+def completions_of(advantages: list[float], group_size: int = 2) -> pd.DataFrame:
+    index = np.arange(len(advantages))
+    return pd.DataFrame(
+        {
+            "group_index": index // group_size,
+            "completion_index": index % group_size,
+            "total": np.array(advantages, dtype=float),
+            "advantage": np.array(advantages, dtype=float),
+        }
+    )
+
+
+def evaluations_of(*rows: tuple[int, float, int]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["step", "pass_at_1", "num_prompts"])
+    return frame.astype({"pass_at_1": float})
+
+
+def every_chart(steps: int) -> list[Chart]:
+    metrics, totals = metrics_of(steps), totals_of(steps)
+    bins = reward_bins(0, 1.3, reward_levels(totals))
+    return [
+        charts.reward_fan(metrics, reward_quantiles(totals), functions_of(steps), WEIGHTS, window=10),
+        charts.reward_heatmap(metrics["step"], bin_shares(totals, bins), bins),
+        charts.group_kinds(metrics),
+        charts.advantage_strip(completions_of([0.5, -0.5] * steps), steps, 2.0),
+        charts.training_curves(metrics, reference=True, iterations=2),
+        charts.held_out(evaluations_of(*((step, 0.5, 64) for step in range(steps)))),
+        charts.phase_times(metrics),
+    ]
+
+
+def trace(chart: Chart, name: str) -> dict:
+    assert chart.figure is not None
+    return next(t for t in chart.figure["data"] if t["name"] == name)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 10_000])
+def test_every_chart_is_a_valid_figure_with_words_at_any_length(steps):
+    for chart in every_chart(steps):
+        figure = go.Figure(chart.figure)  # raises for anything that plotly does not know
+        assert orjson.dumps(chart.figure, np.ndarray.tolist, orjson.OPT_SERIALIZE_NUMPY)
+        assert chart.title and chart.look_for
+        assert figure.layout.xaxis.title.text
+        assert chart.height > 100
+        for drawn in figure.data:
+            assert len(drawn.x) <= 2000
+
+
+def test_without_a_step_a_sentence_stands_for_each_chart():
+    for chart in every_chart(0):
+        assert chart.figure is None
+        assert chart.sentence.endswith(".")
+
+
+def test_columns_of_nothing_but_missing_values_do_not_break_a_chart():
+    empty = metrics_of(5, **{key: np.full(5, NAN) for key in METRICS})
+    shares = np.full((5, 1), NAN)
+    quantiles = np.full((5, 5), NAN)
+    functions = pd.DataFrame({"exact_match": np.full(5, NAN)})
+    for chart in (
+        charts.reward_fan(empty, quantiles, functions, WEIGHTS),
+        charts.reward_heatmap(empty["step"], shares, reward_bins(0, 0, set())),
+        charts.group_kinds(empty),
+        charts.phase_times(empty),
+        charts.advantage_strip(completions_of([NAN, NAN]), 1, 2.0),
+    ):
+        assert go.Figure(chart.figure).data
+
+
+def test_the_median_of_known_rewards():
+    totals = np.array([[0.0, 1.0, 2.0], [4.0, 5.0, 9.0]])
+    chart = charts.reward_fan(metrics_of(2), reward_quantiles(totals), pd.DataFrame(index=range(2)), {})
+    assert trace(chart, "median")["y"].tolist() == [1.0, 5.0]
+
+
+def test_the_bands_enclose_the_middle_half_and_the_middle_eighty_per_cent():
+    totals = np.arange(11, dtype=float)[None]  # 0 … 10
+    chart = charts.reward_fan(metrics_of(1), reward_quantiles(totals), pd.DataFrame(index=range(1)), {})
+    outer = [t["y"][0] for t in chart.figure["data"] if t["name"] == "10–90 %"]
+    inner = [t["y"][0] for t in chart.figure["data"] if t["name"] == "25–75 %"]
+    assert outer == pytest.approx([1.0, 9.0])
+    assert inner == pytest.approx([2.5, 7.5])
+
+
+def test_monitors_are_dashed_and_trained_functions_are_not():
+    chart = charts.reward_fan(
+        metrics_of(40), reward_quantiles(totals_of(40)), functions_of(40), {"exact_match": 2.0, "digit_match": 0.0}
+    )
+    assert trace(chart, "digit_match (monitor)")["line"]["dash"] == "dash"
+    assert trace(chart, "exact_match (× 2)")["line"]["dash"] == "solid"
+
+
+def test_a_single_reward_of_weight_1_is_not_drawn_twice():
+    one = functions_of(3)[["exact_match"]]
+    chart = charts.reward_fan(metrics_of(3), reward_quantiles(totals_of(3)), one, {"exact_match": 1.0})
+    assert [t["name"] for t in chart.figure["data"] if "exact" in t["name"]] == []
+
+
+def test_names_cannot_bring_markup_into_a_chart():
+    functions = pd.DataFrame({"<b>x</b>": [1.0]})
+    chart = charts.reward_fan(metrics_of(1), reward_quantiles(totals_of(1)), functions, {"<b>x</b>": 0.5})
+    assert trace(chart, "&lt;b&gt;x&lt;/b&gt; (× 0.5)")
+
+
+def test_the_shares_of_each_heat_map_column_add_up_to_one():
+    totals = totals_of(1000)
+    bins = reward_bins(0, 1.3, reward_levels(totals))
+    chart = charts.reward_heatmap(np.arange(1, 1001), bin_shares(totals, bins), bins)
+    z = chart.figure["data"][0]["z"]
+    assert z.shape == (3, 150)
+    assert z.sum(axis=0) == pytest.approx(np.ones(150))
+
+
+def test_a_heat_map_column_says_which_steps_it_covers():
+    totals = totals_of(300)
+    bins = reward_bins(0, 1.3, reward_levels(totals))
+    cells = charts.reward_heatmap(np.arange(1, 301), bin_shares(totals, bins), bins).figure["data"][0]["customdata"]
+    assert cells[0][0] == ["0", "steps 1–2"]
+    assert cells[2][-1] == ["1.3", "steps 299–300"]
+
+
+def test_the_kinds_of_groups_fill_the_whole_height():
+    dead = {"frac_solved": 0.2, "frac_hopeless": 0.1, "frac_truncated": 0.05, "frac_other_dead": 0.05}
+    chart = charts.group_kinds(metrics_of(7, **dead))
+    assert trace(chart, "with signal")["y"] == pytest.approx(np.full(8, 0.6))
+    assert sum(t["y"][0] for t in chart.figure["data"]) == pytest.approx(1.0)
+
+
+def test_advantages_are_drawn_by_the_mean_reward_of_their_group_and_marked_by_sign():
+    chart = charts.advantage_strip(completions_of([1.0, 3.0, -2.0, -4.0]), 5, reach=2.0)
+    drawn = chart.figure["data"][0]
+    assert np.round(drawn["x"]).tolist() == [2, 2, 1, 1]  # the second group has the lower mean
+    assert drawn["marker"]["symbol"] == ["circle", "circle", "circle-open", "circle-open"]
+    assert (drawn["marker"]["cmin"], drawn["marker"]["cmax"]) == (-2.0, 2.0)
+    assert drawn["customdata"][2].tolist() == [2, 1, -2.0]
+
+
+def test_equal_advantages_stand_side_by_side_within_their_group():
+    x = charts.advantage_strip(completions_of([0.5] * 8, group_size=8), 1, 2.0).figure["data"][0]["x"]
+    assert len(set(x)) == 8
+    assert abs(x - 1).max() < 0.5
+
+
+def test_the_extreme_advantages_of_a_huge_step_are_drawn():
+    advantages = np.random.default_rng(4).normal(size=9000).tolist()
+    advantages[4321], advantages[17] = 99.0, -99.0
+    y = charts.advantage_strip(completions_of(advantages, 16), 1, 2.0).figure["data"][0]["y"]
+    assert len(y) <= 2000
+    assert (y.max(), y.min()) == (99.0, -99.0)
+
+
+def test_a_run_without_a_reference_says_so_instead_of_an_empty_axis():
+    chart = charts.training_curves(metrics_of(4, kl=NAN), reference=False, iterations=1)
+    assert "β is 0" in chart.sentence
+    assert "KL to reference" not in [t["name"] for t in chart.figure["data"]]
+
+
+def test_clipping_has_no_axis_while_it_is_0_by_construction():
+    quiet = charts.training_curves(metrics_of(4, **{"clip_ratio/region_mean": 0.0}), reference=True, iterations=1)
+    several = charts.training_curves(metrics_of(4), reference=True, iterations=4)
+    assert "Clipped tokens: 0 by construction" in quiet.sentence
+    assert trace(several, "Clipped tokens")
+
+
+def test_small_charts_share_one_step_axis():
+    figure = charts.training_curves(metrics_of(4), reference=True, iterations=4).figure
+    assert [t["yaxis"] for t in figure["data"]] == ["y", "y2", "y3", "y4", "y5"]
+    assert [key for key in figure["layout"] if key.startswith("xaxis")] == ["xaxis"]
+    assert figure["layout"]["hoversubplots"] == "axis"
+
+
+def test_a_smoothed_curve_keeps_its_raw_values_in_sight():
+    spiky = np.zeros(500)
+    spiky[250] = 10.0
+    chart = charts.training_curves(metrics_of(500, grad_norm=spiky), reference=True, iterations=2, window=10)
+    assert trace(chart, "Gradient norm")["y"].max() == 10.0
+    assert trace(chart, "Gradient norm, mean of 10 steps")["y"].max() == 1.0
+
+
+def test_the_evaluation_before_training_is_marked():
+    chart = charts.held_out(evaluations_of((0, 0.4, 64), (25, 0.9, 64)))
+    before = trace(chart, "before training")
+    assert (before["x"].tolist(), before["y"].tolist()) == ([0.0], [0.4])
+
+
+def test_the_interval_of_half_of_100_is_the_known_one():
+    low, high = charts.wilson(np.array([0.5]), np.array([100.0]))
+    assert (round(low[0], 3), round(high[0], 3)) == (0.404, 0.596)
+
+
+def test_without_a_pass_reward_there_is_a_sentence():
+    chart = charts.held_out(evaluations_of((0, NAN, 64)))
+    assert chart.figure is None
+    assert chart.sentence == "No reward of this run decides right or wrong."
+
+
+def test_phases_add_up_to_the_step():
+    phases = {"time/rollout": 0.2, "time/reward": 0.01, "time/update": 0.15, "time/evaluation": 0.0}
+    chart = charts.phase_times(metrics_of(3, **phases))
+    assert sum(t["y"][0] for t in chart.figure["data"]) == pytest.approx(0.36)
+
+
+def test_a_sparkline_fills_its_box():
+    assert charts.sparkline([1, 2, 3], [0.0, 10.0, 5.0]) == ["0.0,28.0", "50.0,2.0", "100.0,15.0"]
+    assert charts.sparkline([1], [1.0]) == []
+    assert charts.sparkline([1, 2], [NAN, 1.0]) == []
+
+
+def test_words_about_charts_come_from_the_glossary():
+    assert charts.group_kinds(metrics_of(1)).look_for == METRICS["frac_reward_zero_std"].look_for
+    assert TERMS["eval/pass_at_1"].look_for in charts.held_out(evaluations_of((0, 0.4, 64))).look_for

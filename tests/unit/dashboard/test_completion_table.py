@@ -1,0 +1,94 @@
+import re
+
+import pandas as pd
+
+from dashboard.views.completion_table import by_reward, completion_table, pass_words
+
+NAN = float("nan")
+WEIGHTS = {"exact": 1.0, "digits": 0.5, "style": 0.0}
+GROUP = pd.Series({"mean": 0.75, "std": 0.5, "scale": 0.5})
+
+
+def row(index: int, text: str, rewards: dict, total: float, advantage: float, **more) -> dict:
+    return {
+        "completion_index": index, "text": text, "rewards": rewards, "errors": {}, "total": total,
+        "advantage": advantage, "length": 3, "finish_reason": "eos", "mean_kl": 0.01, "mean_entropy": 0.5,
+        "passed": NAN, "parsed": None, **more,
+    }  # fmt: skip
+
+
+def table(*rows: dict, group: pd.Series = GROUP, weights: dict = WEIGHTS) -> str:
+    return completion_table(group, pd.DataFrame(rows), weights)
+
+
+GOOD = row(0, "85", {"exact": 1.0, "digits": 1.0, "style": 0.2}, 1.5, 1.4997, passed=1.0)
+BAD = row(1, "75", {"exact": 0.0, "digits": 0.5, "style": 0.1}, 0.25, -0.9998, passed=0.0)
+
+
+def plain(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+def test_the_best_completion_comes_first():
+    text = plain(table(BAD, GOOD))
+    assert text.index("✔ right") < text.index("✘ wrong")
+
+
+def test_each_advantage_has_its_arithmetic():
+    text = plain(table(GOOD, BAD))
+    assert "▲ +1.500 (1.500 − 0.750) / (0.500 + 0.0001) = +1.500" in text
+    assert "▼ −1.000 (0.250 − 0.750) / (0.500 + 0.0001) = −1.000" in text
+
+
+def test_the_total_is_written_as_weights_times_values_and_monitors_stand_apart():
+    text = plain(table(GOOD, BAD))
+    assert "1 × 1.000 + 0.5 × 1.000 style: 0.200" in text
+    assert "style (monitor, not trained on)" in text
+
+
+def test_bars_are_as_long_as_their_share_of_the_best():
+    widths = re.findall(r"width:([\d.]+)%", table(GOOD, BAD))
+    assert widths == ["66.7", "33.3", "16.7"]  # 1 and 0.5 of 1.5; 0.25 of 1.5
+
+
+def test_a_penalty_points_to_the_left():
+    html = table(row(0, "a", {"exact": 1.0, "length": 1.0}, 0.5, 0.1), weights={"exact": 1.0, "length": -0.5})
+    assert re.search(r'lab-bar-minus"><i style="width:50.0%', html)
+
+
+def test_a_missing_reward_says_why():
+    failed = row(0, "a", {"exact": None, "digits": 1.0, "style": 0.0}, 0.5, 0.0, errors={"exact": "timed out <b>"})
+    assert "exact is missing: timed out &lt;b&gt;" in table(failed, BAD)
+
+
+def test_text_is_escaped_and_control_characters_are_seen():
+    html = table(row(0, "<img src=x onerror=alert(1)>\x00", {"exact": 0.0}, 0.0, 0.0), weights={"<b>": 1.0})
+    assert "<img" not in html
+    assert "&lt;img src=x onerror=alert(1)&gt;␀" in html
+    assert "&lt;b&gt;" in html
+
+
+def test_a_long_text_is_cut_with_its_length():
+    assert "… (5,000 characters, all below)" in table(row(0, "x" * 5000, {"exact": 0.0}, 0.0, 0.0))
+
+
+def test_what_the_reward_read_is_shown_when_it_is_not_the_text():
+    assert "read as 85" in table(row(0, "so it is 85", {"exact": 1.0}, 1.0, 0.0, parsed="85"))
+    assert "read as" not in table(row(0, "85 ", {"exact": 1.0}, 1.0, 0.0, parsed="85"))
+
+
+def test_a_dead_group_gives_its_reason_and_an_undivided_one_no_division():
+    dead = table(row(0, "a", {"exact": 1.0}, 1.0, 0.0), row(1, "b", {"exact": 1.0}, 1.0, 0.0))
+    assert dead.count("all rewards of the group are equal, so advantage 0") == 2
+    undivided = table(GOOD, BAD, group=pd.Series({"mean": 0.75, "std": 0.5, "scale": NAN}))
+    assert "1.500 − 0.750 = +1.500" in undivided
+
+
+def test_missing_totals_come_last():
+    frame = pd.DataFrame({"total": [NAN, 0.1, 0.9]})
+    assert by_reward(frame).index.tolist() == [2, 1, 0]
+
+
+def test_right_answers_are_counted_where_something_decides():
+    assert pass_words(pd.DataFrame({"passed": [1.0, 0.0, NAN, 1.0]})) == "2 of 3 right (67 %)"
+    assert pass_words(pd.DataFrame({"passed": [NAN]})) == ""

@@ -1,0 +1,47 @@
+import pandas as pd
+import pytest
+
+from dashboard.views.group_rows import MAX_DOTS, advantage_reach, dot_levels, group_row_list
+
+NAN = float("nan")
+
+
+def completions(totals: list[float], advantages: list[float], group: int = 0) -> pd.DataFrame:
+    return pd.DataFrame({"group_index": group, "total": totals, "advantage": advantages})
+
+
+def test_dots_go_from_the_best_reward_to_the_worst():
+    assert dot_levels(completions([0.0, 1.0, 0.5], [-2.0, 2.0, 0.0]), reach=2.0) == (1.0, 0.0, -1.0)
+
+
+def test_a_missing_reward_comes_last():
+    assert dot_levels(completions([NAN, 0.0, 1.0], [0.0, -1.0, 1.0]), reach=2.0) == (0.5, -0.5, 0.0)
+
+
+def test_a_tiny_advantage_is_not_shown_as_none():
+    assert dot_levels(completions([1.0, 0.0], [0.001, -0.001]), reach=2.0) == (0.05, -0.05)
+
+
+def test_advantages_beyond_full_colour_are_full_colour():
+    assert dot_levels(completions([1.0], [7.0]), reach=2.0) == (1.0,)
+
+
+def test_a_huge_group_keeps_its_best_and_its_worst():
+    size = 1000
+    levels = dot_levels(completions(list(range(size)), [-2.0, *[0.0] * (size - 2), 2.0]), reach=2.0)
+    assert len(levels) == MAX_DOTS
+    assert (levels[0], levels[-1]) == (1.0, -1.0)
+
+
+@pytest.mark.parametrize(
+    ("advantages", "scaled", "reach"),
+    [([0.1, -0.4], True, 2.0), ([0.1, -0.4], False, 0.4), ([0.0], False, 2.0), ([], False, 2.0)],
+)
+def test_full_colour_is_two_standard_deviations_or_the_largest_undivided_advantage(advantages, scaled, reach):
+    assert advantage_reach(advantages, scaled=scaled) == reach
+
+
+def test_rows_count_groups_from_one():
+    groups = pd.DataFrame({"group_index": [3], "prompt": ["1+1="], "mean": [0.5], "kind": ["mixed"]})
+    (row,) = group_row_list(groups, completions([1.0, 0.0], [1.0, -1.0], group=3), reach=2.0)
+    assert (row.group, row.prompt, row.levels, row.kind) == (4, "1+1=", (0.5, -0.5), "mixed")

@@ -1,0 +1,40 @@
+import pytest
+
+from dashboard.text import as_html, as_label, one_line, visible
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("nul\x00", "nul␀"),
+        ("\x1b[31m", "␛[31m"),
+        ("a\u202eb", "a⟨U+202E⟩b"),
+        ("a\u200bb", "a⟨U+200B⟩b"),
+        ("\ud800", "⟨U+D800⟩"),
+        ("del\x7f", "del␡"),
+        ("line\none\ttab", "line\none\ttab"),
+        ("\u2028", "⟨U+2028⟩"),
+    ],
+)
+def test_what_cannot_be_seen_is_shown(text, shown):
+    assert visible(text) == shown
+
+
+def test_scripts_and_emoji_stay_whole():
+    text = "ünï 日本 नमस्ते क्\u200dष \U0001f468\u200d\U0001f469"
+    assert visible(text) == text
+
+
+def test_one_line_is_one_line_and_no_longer_than_asked():
+    assert one_line("a\nb\tc") == "a⏎b c"
+    assert one_line("x" * 100, 10) == "x" * 9 + "…"
+    assert one_line("x" * 10, 10) == "x" * 10
+
+
+def test_html_is_escaped_in_and_out_of_quotes():
+    assert as_html("<b title=\"'&") == "&lt;b title=&quot;&#x27;&amp;"
+
+
+def test_markdown_is_escaped():
+    assert as_label("*a* [b](c) :red[d] `e` $f$ <g>") == (r"\*a\* \[b\]\(c\) \:red\[d\] \`e\` \$f\$ \<g\>")

@@ -1,0 +1,50 @@
+import math
+
+import pytest
+
+from dashboard.wording import ago, duration, number, percent, plural, signed
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "words"),
+    [
+        (0.5, 3, "0.500"),
+        (-0.5, 2, "−0.50"),
+        (12345.6, 3, "12,346"),
+        (0.00002, 3, "2.0e-05"),
+        (0.083, 1, "0.083"),
+        (0.0, 2, "0.00"),
+        (math.nan, 3, "–"),
+        (None, 3, "–"),
+        (math.inf, 3, "∞"),
+        (-math.inf, 3, "−∞"),
+    ],
+)
+def test_numbers(value, digits, words):
+    assert number(value, digits) == words
+
+
+def test_a_sign_is_always_there():
+    assert (signed(0.25), signed(-0.25), signed(0.0)) == ("+0.25", "−0.25", "0.00")
+
+
+def test_shares_become_per_cent():
+    assert (percent(0.5), percent(0.004), percent(0.0), percent(math.nan)) == ("50 %", "0.4 %", "0 %", "–")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(41, "0:41"), (725, "12:05"), (11049, "3:04:09"), (-1, "0:00"), (math.inf, "–")]
+)
+def test_durations(seconds, words):
+    assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.3, "just now"), (12.9, "12 s ago"), (300, "5 min ago"), (9000, "2 h ago"), (None, "–")]
+)
+def test_ages(seconds, words):
+    assert ago(seconds) == words
+
+
+def test_one_is_singular():
+    assert (plural(1, "group"), plural(2, "group"), plural(1200, "group")) == ("1 group", "2 groups", "1,200 groups")
