@@ -1,4 +1,4 @@
-"""The README's file tree, from the first sentence of each file: `python docs/file_tree.py` writes it into the README."""
+"""The README's file tree, from the first sentence of each file; `python docs/file_tree.py` writes it there."""
 
 import ast
 import re

@@ -116,7 +116,7 @@ _METRICS = (
         "KL to reference",
         "nats/token",
         "Mean per-token k3 estimate of the KL divergence from the reference.",
-        "A slow rise is learning; a jump means that the policy has left the reference. Raise β or lower the learning rate.",
+        "A slow rise is learning; a jump: the policy has left the reference. Raise β or lower the learning rate.",
     ),
     Metric(
         "kl_max",

@@ -51,10 +51,11 @@ def _examples(session: Session, step: int) -> list:  # type: ignore[type-arg]
 
 
 def _rows(batch: Batch) -> list[Row]:
-    return [
-        Row(i, batch.rendered[i // batch.group_size].ids, completion)
-        for i, completion in enumerate(batch.completions.ids)
-    ]
+    rows = []
+    for index, completion in enumerate(batch.completions.ids):
+        group = index // batch.group_size
+        rows.append(Row(index, group, batch.rendered[group].ids, completion))
+    return rows
 
 
 def _events(session: Session, step: int, batch: Batch, skipped: bool) -> list[Event]:

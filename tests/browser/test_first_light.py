@@ -52,9 +52,9 @@ def expect_status(page: Page, word: str) -> None:
 def chart_points(page: Page, title: str) -> int:
     """The largest number of points in a trace of the chart with this title."""
     return int(
-        page.locator("figure.lab-chart", has_text=title).locator(".js-plotly-plot").evaluate(
-            "plot => Math.max(...plot.data.map(trace => (trace.x && trace.x.length) || 0))"
-        )
+        page.locator("figure.lab-chart", has_text=title)
+        .locator(".js-plotly-plot")
+        .evaluate("plot => Math.max(...plot.data.map(trace => (trace.x && trace.x.length) || 0))")
     )
 
 

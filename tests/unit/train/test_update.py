@@ -11,7 +11,7 @@ from engine.train.forward import Forward, Row
 from engine.train.update import UpdateResult, learning_rate_at, update_policy
 from tests.toy import toy_config, toy_policy
 
-ROWS = [Row(i, [5, 6, 7][: 1 + i % 3], [3, 4, 8, 1][: 1 + i % 4]) for i in range(8)]
+ROWS = [Row(i, i // 4, [5, 6, 7][: 2 + i // 4], [3, 4, 8, 1][: 1 + i % 4]) for i in range(8)]
 ADVANTAGES = torch.tensor([1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 0.0, 0.0])
 
 

@@ -1,0 +1,42 @@
+"""The documents say what is so: the README's tree is the tree, and every exit code stands there."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+from engine import errors
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_file_tree_of_the_readme_is_the_one_on_disk() -> None:
+    spec = importlib.util.spec_from_file_location("file_tree", ROOT / "docs" / "file_tree.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert module.updated(README) == README, "run: python docs/file_tree.py"
+
+
+def test_every_exit_code_is_in_the_readme() -> None:
+    codes = {e.exit_code for e in vars(errors).values() if isinstance(e, type) and issubclass(e, errors.LabError)}
+    line = README[README.index("Exit codes of the engine") :].split("\n\n")[0]
+    assert {int(number) for number in re.findall(r"\b\d+\b", line)} == codes | {0}
+
+
+def test_every_picture_of_the_readme_and_the_docs_exists() -> None:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    missing = [
+        f"{page.name}: {target}"
+        for page in pages
+        for target in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", page.read_text())
+        if not (page.parent / target).is_file()
+    ]
+    assert missing == []
+
+
+def test_the_readme_names_both_commands_and_the_makefile_has_them() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for command in ("demo", "test"):
+        assert f"make {command}" in README
+        assert re.search(rf"^{command}:", makefile, re.M)
