@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Every install names the constraints: without them pip would choose another torch, with gigabytes of CUDA libraries.
+# Every install names the constraints: a range would let pip choose a newer torch than the one that was tested.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .PHONY: demo dashboard install smollm2 test test-fast check clean
@@ -35,10 +35,10 @@ check: install $(VENV)/.dev
 
 $(BIN)/python:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'GRPO Lab needs Python 3.11 or newer, this is ' + sys.version.split()[0] + '. Name another one: make PYTHON=python3.11 ...')"
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing into $(VENV) (about 1.5 GB; a few minutes the first time) ..."
+	@echo "Installing into $(VENV); this takes a few minutes the first time ..."
 	$(PIP) --editable .
 	@touch $@
 

@@ -22,7 +22,7 @@ from engine.config_io import parse_config
 from engine.errors import ConfigError, LabError
 from engine.presets import PRESETS
 from engine.runs.control import request_stop
-from engine.runs.launch import reap, resume_run, start_run
+from engine.runs.launch import is_live, reap, resume_run, start_run
 from engine.runs.paths import RunPaths, list_runs, open_run, runs_root
 from engine.runs.reader import RunReader
 from engine.runs.status import LIVE_STATES, run_status
@@ -108,7 +108,7 @@ def _resume(options: argparse.Namespace) -> int:
 
 def _stop(options: argparse.Namespace) -> int:
     paths = open_run(runs_root(), options.run)
-    if run_status(paths).state not in LIVE_STATES:
+    if not is_live(paths):
         print(f"{options.run} is not running.", file=sys.stderr)
         return 1
     request_stop(paths)
@@ -118,8 +118,12 @@ def _stop(options: argparse.Namespace) -> int:
 
 def _runs(_: argparse.Namespace) -> int:
     for paths in list_runs(runs_root()):
-        status = run_status(paths)
-        print(f"{status.state:12} step {status.step:>6} of {status.max_steps:<6} {paths.run_id}")
+        try:
+            status = run_status(paths)
+        except LabError as error:
+            print(f"{'unreadable':12} {paths.run_id}: {error}")
+        else:
+            print(f"{status.state:12} step {status.step:>6} of {status.max_steps:<6} {paths.run_id}")
     return 0
 
 
@@ -154,7 +158,7 @@ def _read_config(path: Path) -> RunConfig:
 
 def _follow(paths: RunPaths) -> int:
     """Print progress until the run ends. Ctrl-C asks it to stop; a second one only stops following."""
-    reader, printed = RunReader(paths.db), 0
+    reader, printed, asked = RunReader(paths.db), 0, False
     while True:
         try:
             status = run_status(paths)
@@ -163,8 +167,11 @@ def _follow(paths: RunPaths) -> int:
                 break
             time.sleep(POLL_S)
         except KeyboardInterrupt:
-            print("stopping after this step; Ctrl-C again leaves it to itself", file=sys.stderr)
+            if asked:
+                raise
+            print("stopping with a checkpoint; Ctrl-C again leaves it to itself", file=sys.stderr)
             request_stop(paths)
+            asked = True
     reap()
     print(f"{status.state}: {paths.run_id}{': ' + status.detail if status.detail else ''}", file=sys.stderr)
     return 0 if status.state in ("finished", "stopped") else 1

@@ -55,7 +55,7 @@ _EMBEDDED = ModelConfig(source="embedded", adapter="full")
 # 512 held-out sums: with 64, chance alone moves pass@1 by 6 points.
 _SUMS = DataConfig(source="arithmetic", digits=2, held_out=512)
 _SMALL_ROLLOUT = RolloutConfig(num_generations=8, prompts_per_step=16, max_completion_length=6)
-_SMALL_OPTIM = OptimConfig(learning_rate=1e-4, warmup_steps=5, max_steps=150)
+_SMALL_OPTIM = OptimConfig(learning_rate=1e-4, lr_scheduler_type="linear", warmup_steps=5, max_steps=150)
 _SMALL_EVALUATION = EvaluationConfig(every=25, num_prompts=512)
 _SMALL_CHECKPOINT = CheckpointConfig(every=25)
 _SMALL_THREADS = 1  # its matrices are too small to be worth sharing out

@@ -1,6 +1,6 @@
 """The clipped policy loss with its KL penalty, and the numbers that describe one evaluation of it.
 
-B completions, T completion tokens (padded). Sums, not means, are returned as metrics, so that micro-batches add up.
+B completions, T completion tokens (padded). Counts, not shares, are returned as metrics, so that micro-batches add up.
 """
 
 from dataclasses import dataclass
@@ -22,11 +22,9 @@ class LossScale:
 
 @dataclass(frozen=True)
 class LossMetrics:
-    """Sums over the tokens of this call, and their number; `kl_max` is a maximum."""
+    """Counts over the tokens of this call."""
 
     tokens: int
-    kl_sum: float
-    kl_max: float
     clip_low: int
     clip_high: int
 
@@ -61,7 +59,7 @@ def policy_loss(
         if kl is None:
             raise ValueError("beta > 0 needs ref_logprobs")
         per_token = per_token + config.beta * kl
-    metrics = _metrics(ratio, advantages, mask, kl, low=1 - config.epsilon, high=1 + high)
+    metrics = _metrics(ratio, advantages, mask, low=1 - config.epsilon, high=1 + high)
     return aggregate(per_token, mask, config.loss_type, scale), metrics
 
 
@@ -87,17 +85,12 @@ def aggregate(per_token: Tensor, mask: Tensor, loss_type: str, scale: LossScale)
 
 
 @torch.no_grad()
-def _metrics(
-    ratio: Tensor, advantages: Tensor, mask: Tensor, kl: Tensor | None, *, low: float, high: float
-) -> LossMetrics:
+def _metrics(ratio: Tensor, advantages: Tensor, mask: Tensor, *, low: float, high: float) -> LossMetrics:
     """Clip shares as TRL counts them: low with A < 0, high with A > 0: the tokens whose gradient the clip removed."""
     inside = mask.bool()
     sign = advantages[:, None]
-    kl_tokens = kl[inside] if kl is not None else ratio.new_full((1,), torch.nan)
     return LossMetrics(
         tokens=int(inside.sum()),
-        kl_sum=float(kl_tokens.sum()),
-        kl_max=float(kl_tokens.max()) if kl_tokens.numel() else 0.0,
         clip_low=int(((ratio < low) & (sign < 0) & inside).sum()),
         clip_high=int(((ratio > high) & (sign > 0) & inside).sum()),
     )

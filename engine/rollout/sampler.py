@@ -80,8 +80,10 @@ def draw(logits: Tensor, uniforms: Tensor, params: SamplingParams) -> Tensor:
     probabilities = torch.softmax(_filtered(logits.float() / params.temperature, params), dim=-1)
     cumulative = probabilities.cumsum(dim=-1)
     # Rounding leaves the last value near 1, not at it: scale the threshold rather than the distribution.
-    threshold = uniforms[:, None] * cumulative[:, -1:]
-    return torch.searchsorted(cumulative, threshold, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
+    last = cumulative[:, -1:]
+    # Below the last value even after rounding, so that no token without probability is drawn at the end.
+    threshold = torch.minimum(uniforms[:, None] * last, torch.nextafter(last, torch.zeros_like(last)))
+    return torch.searchsorted(cumulative, threshold, right=True)[:, 0]
 
 
 def _filtered(logits: Tensor, params: SamplingParams) -> Tensor:

@@ -100,7 +100,7 @@ def newest_valid(parent: Path, prefix: str) -> tuple[Path | None, list[str]]:
     for name in reversed([name for name in names if name.startswith(prefix)]):
         try:
             verify_directory(parent / name)
-        except CheckpointError as error:
+        except (CheckpointError, OSError) as error:
             problems.append(str(error))
         else:
             return parent / name, problems

@@ -91,7 +91,8 @@ class StoreWriter:
         """Store a step with all it holds in one transaction.
 
         A step that is stored already is a replay after a resume: with the same digest nothing is written
-        ("replayed"); with another one the old rows move to `superseded` and the new ones take their place ("differs").
+        ("replayed"). With another one ("differs") the old rows move to `superseded`, and with them every later step and
+        evaluation: they followed from weights that are no longer the run's.
         """
         digest = step_digest(record)
         with self._transaction():
@@ -99,7 +100,7 @@ class StoreWriter:
             if stored is not None and stored[0] == digest:
                 return "replayed"
             if stored is not None:
-                self._supersede(record.step, stored[1])
+                self._supersede_from(record.step)
             self._insert_step(record, digest)
             for event in record.events:
                 self._insert_event(event)
@@ -216,9 +217,14 @@ class StoreWriter:
     def _insert(self, table: str, *values: Any) -> None:
         self._db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(values))})", values)
 
+    def _supersede_from(self, first: int) -> None:
+        later = self._db.execute("SELECT step, attempt FROM steps WHERE step >= ? ORDER BY step", (first,)).fetchall()
+        for step, attempt in later:
+            self._supersede(step, attempt)
+
     def _supersede(self, step: int, attempt: int) -> None:
         payload: dict[str, list[list[Any]]] = {}
-        for table in STEP_TABLES:
+        for table in (*STEP_TABLES, "evaluations"):
             rows = self._db.execute(f"SELECT * FROM {table} WHERE step = ?", (step,)).fetchall()
             payload[table] = [[v.hex() if isinstance(v, bytes) else v for v in row] for row in rows]
             self._db.execute(f"DELETE FROM {table} WHERE step = ?", (step,))

@@ -50,7 +50,8 @@ def save_checkpoint(parent: Path, session: Session, step: int, environment: dict
     if final.exists():  # resume starts from the newest checkpoint that verifies, so this one did not
         final.rename(parent / f".bad-{final.name}-{os.getpid()}")
     commit_directory(temporary, final)
-    for old in _all(parent)[:-keep]:
+    # Newer ones than this did not verify when the run was resumed: they must not count as kept.
+    for old in [path for path in _all(parent) if path.name <= final.name][:-keep]:
         shutil.rmtree(old)
     return final
 

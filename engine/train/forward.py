@@ -105,6 +105,8 @@ class Forward:
         if parts is None:
             return "this architecture has no separate head"
         decoder, head = parts
+        if getattr(decoder.config, "sliding_window", None):
+            return "its attention has a sliding window, which padding between prompt and completion would shorten"
         tail = list(prompt[-4:])
         rows = [Row(0, 0, prompt, tail), Row(1, 0, prompt, tail[:1]), Row(2, 1, tail, [*tail, *tail])]
         (batch,) = micro_batches(rows, 10**9, self.policy.pad_id, head.weight.device)

@@ -1,24 +1,27 @@
 """The life of an engine process: take the run, load, train step by step, leave a true record of how it ended."""
 
+import os
 import signal
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Literal
 
 import torch
 
 from engine.config import RunConfig
-from engine.errors import LabError
+from engine.errors import DatasetError, LabError, StoreError
 from engine.runs.control import clear_requests, stop_requested
 from engine.runs.lease import Lease
 from engine.runs.paths import RunPaths, read_config
+from engine.runs.process import read_launch
 from engine.runs.records import Event
 from engine.runs.store import StoreWriter
 from engine.train.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
 from engine.train.evaluate import evaluate
-from engine.train.session import Session, build_session, environment
+from engine.train.session import Session, build_session, environment, fingerprint
 from engine.train.step import train_step
 
 BEAT_EVERY_S = 0.5  # progress within a phase; a new phase is written at once
@@ -41,6 +44,7 @@ def run_engine(paths: RunPaths) -> Outcome:
     Raises RunBusyError when another process has it. A LabError or crash inside is recorded, then raised.
     """
     with Lease(paths.lock):
+        _forget_stale_requests(paths)
         config = read_config(paths)
         store = StoreWriter(paths.db)
         try:
@@ -73,35 +77,37 @@ class Engine:
         if self.config.threads:
             torch.set_num_threads(self.config.threads)
         checkpoint, problems = newest_checkpoint(self.paths.checkpoints)
+        if checkpoint is not None:
+            self.step = self._saved_step = int(checkpoint.name.rpartition("-")[2])
         self.environment = environment(self.config)
-        self.store.begin_attempt(
-            from_step=int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0, versions=self.environment
-        )
+        self.store.begin_attempt(from_step=self.step, versions=self.environment)
         for problem in problems:
             self.store.add_event(Event("checkpoint-damaged", problem, "warning"))
+        session: Session | None = None
         with _signals(self._on_signal):
             try:
                 session = build_session(self.config, progress=lambda detail: self.beat("loading", detail))
+                self.environment["data"] = fingerprint(session.dataset)
                 self._note_slow_path(session)
                 if checkpoint is not None:
                     self._restore(session, checkpoint.name)
                 self._evaluate_if_due(session)
                 self._train(session)
             except StopRequest:
-                if "session" in locals():
+                if session is not None:
                     self._save(session)
                 self.store.add_event(Event("stopped", f"Stopped on request after step {self.step}.", step=self.step))
                 return "stopped"
         self.store.add_event(Event("finished", f"Finished all {self.step} steps.", step=self.step))
         return "finished"
 
-    def beat(self, phase: str, detail: str = "") -> None:
-        """Report progress from the working thread; raises StopRequest when a stop was asked for."""
+    def beat(self, phase: str, detail: str = "", *, may_stop: bool = True) -> None:
+        """Report progress from the working thread; raises StopRequest when one is due."""
         now = time.monotonic()
         if phase != self._phase or now - self._beat_at >= BEAT_EVERY_S:
             self.store.beat(self.step, phase, detail)
             self._phase, self._beat_at = phase, now
-            if self._signalled or stop_requested(self.paths):
+            if may_stop and (self._signalled or stop_requested(self.paths)):
                 raise StopRequest
 
     def _train(self, session: Session) -> None:
@@ -145,7 +151,12 @@ class Engine:
     def _restore(self, session: Session, name: str) -> None:
         self.beat("loading", f"checkpoint {name}")
         state = load_checkpoint(self.paths.checkpoints / name, session)
-        self.step = self._saved_step = state.step
+        if state.environment.get("data") != self.environment["data"]:
+            raise DatasetError(
+                f"{self.config.data.source}: the data are not those of the checkpoint of step {state.step}, so held-out "
+                "examples may have been trained on.",
+                hint="Put the data back as they were, or clone the run.",
+            )
         stored = self.store.last_step()
         message = f"Resumed from the checkpoint of step {state.step}."
         if stored > state.step:
@@ -174,6 +185,13 @@ class _signals:
             signal.signal(number, handler)
 
 
+def _forget_stale_requests(paths: RunPaths) -> None:
+    """Drop what was asked of an earlier process. A launcher has done so itself, before this process could be asked."""
+    launch = read_launch(paths)
+    if launch is None or launch.process.pid != os.getpid():
+        clear_requests(paths)
+
+
 def _record_failure(store: StoreWriter, error: BaseException) -> None:
     """Say in the store why the process ends. What went wrong in code goes to the log in full."""
     if isinstance(error, LabError):
@@ -183,6 +201,7 @@ def _record_failure(store: StoreWriter, error: BaseException) -> None:
     else:
         message = f"{type(error).__name__}: {error}"
         traceback.print_exc()
-    store.add_event(Event("failed", message[:4000], "error"))
-    if store.attempt:
-        store.end_attempt("failed", message[:4000])
+    with suppress(StoreError):  # a full disk, say: the first error is the one to report, and the log has it
+        store.add_event(Event("failed", message[:4000], "error"))
+        if store.attempt:
+            store.end_attempt("failed", message[:4000])

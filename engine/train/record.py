@@ -85,7 +85,7 @@ def _reward_metrics(
     batch: Batch, totals: Tensor, mean: Tensor, std: Tensor, groups: Sequence[GroupRecord]
 ) -> dict[str, float]:
     kinds = [group.kind for group in groups]
-    scored = totals[~totals.isnan()].double()
+    scored, means = totals[~totals.isnan()].double(), mean[~mean.isnan()]
     decided = [value for value in batch.passed if value is not None]
 
     def share(kind: str) -> float:
@@ -95,7 +95,7 @@ def _reward_metrics(
         "reward": float(scored.mean()) if len(scored) else float("nan"),
         "reward_std": float(scored.std()) if len(scored) > 1 else float("nan"),
         "reward_within_std": float(std.nanmean()),
-        "reward_between_std": float(mean.std()) if len(mean) > 1 else 0.0,
+        "reward_between_std": float(means.std()) if len(means) > 1 else 0.0,
         "frac_reward_zero_std": 1 - share("mixed"),
         "frac_solved": share("solved"),
         "frac_hopeless": share("hopeless"),

@@ -1,5 +1,6 @@
 """Everything a run needs in memory, built once from its configuration."""
 
+import hashlib
 import os
 import platform
 from collections.abc import Callable
@@ -69,6 +70,14 @@ def build_session(config: RunConfig, *, progress: Callable[[str], None]) -> Sess
     return Session(
         config, policy, dataset, renderer, rewards, pass_reward(config), optimizer, forward
     )  # fmt: skip
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """Of every example in order: another one means that training and held-out examples are no longer the same."""
+    sha = hashlib.sha256()
+    for _, example in dataset.examples():
+        sha.update(example.id.encode())
+    return sha.hexdigest()[:16]
 
 
 def choose_device(config: RunConfig) -> str:

@@ -15,8 +15,8 @@ from engine.train.session import Session
 from engine.train.update import learning_rate_at, update_policy
 
 
-def train_step(session: Session, step: int, *, beat: Callable[[str, str], None]) -> StepRecord:
-    """Run the 1-based `step` and change the weights. `beat(phase, detail)` may raise while they are still unchanged."""
+def train_step(session: Session, step: int, *, beat: Callable[..., None]) -> StepRecord:
+    """Run the 1-based `step` and change the weights. `beat(phase, detail, may_stop=...)` may raise before."""
     started = time.monotonic()
     batch = collect(
         session, _examples(session, step), session.config.rollout.num_generations,
@@ -31,7 +31,7 @@ def train_step(session: Session, step: int, *, beat: Callable[[str, str], None])
     update_started = time.monotonic()
     update = update_policy(
         session.forward, session.optimizer, _rows(batch), advantages, session.config,
-        check=lambda detail: beat("update", detail),
+        check=lambda detail, may_stop: beat("update", detail, may_stop=may_stop),
     )  # fmt: skip
     session.num_tokens += batch.prompt_tokens * batch.group_size + batch.completion_tokens
     timings = {
@@ -61,7 +61,7 @@ def _rows(batch: Batch) -> list[Row]:
 def _events(session: Session, step: int, batch: Batch, skipped: bool) -> list[Event]:
     events = []
     if skipped:
-        message = "The loss or its gradient was not finite: the weights were left as they were."
+        message = "The loss or its gradient was not finite: this update was left out."
         events.append(Event("update-skipped", message, "warning", step))
     failures = [(name, text) for errors in batch.scores.errors for name, text in errors.items()]
     if failures:

@@ -12,6 +12,9 @@ from engine.grpo.loss import LossMetrics, LossScale, policy_loss
 from engine.train.forward import Forward, MicroBatch, Row, micro_batches
 
 
+Check = Callable[[str, bool], None]
+
+
 @dataclass(frozen=True)
 class TokenStats:
     """Per-token arrays of one completion at sampling time, [its length], in nats. `ref_logprobs` may be None."""
@@ -40,13 +43,13 @@ def update_policy(
     advantages: Tensor,
     config: RunConfig,
     *,
-    check: Callable[[str], None],
+    check: Check,
 ) -> UpdateResult:
     """Run config.loss.num_iterations optimizer steps on one batch of completions.
 
-    advantages [B]. `check(detail)` is called before each micro-batch of the first iteration; it may raise to stop
-    while the weights are still those of the step before. An update with a loss or gradient that is not finite is
-    skipped, so no checkpoint can ever hold NaN weights.
+    advantages [B]. `check(detail, may_stop)` is called before each micro-batch; it may raise to stop when `may_stop`
+    says that the weights are still those of the step before. An update with a loss or gradient that is not finite is
+    left out, and so are the iterations after it: no checkpoint can ever hold NaN weights.
     """
     device = next(parameter for _, parameter in forward.policy.trainable()).device
     batches = list(micro_batches(rows, config.optim.micro_batch_tokens, forward.policy.pad_id, device))
@@ -54,7 +57,7 @@ def update_policy(
     work.references = _reference_logprobs(forward, batches, check)
     for iteration in range(config.loss.num_iterations):
         optimizer.zero_grad(set_to_none=True)
-        loss, metrics = work.accumulate_gradients(check if iteration == 0 else lambda _: None)
+        loss, metrics = work.accumulate_gradients(check, may_stop=iteration == 0)
         grad_norm = float(torch.nn.utils.clip_grad_norm_(work.parameters, config.optim.max_grad_norm))
         skipped = not (math.isfinite(loss) and math.isfinite(grad_norm))
         if skipped:
@@ -89,11 +92,11 @@ class _Work:
     def parameters(self) -> list[torch.nn.Parameter]:
         return [parameter for _, parameter in self.forward.policy.trainable()]
 
-    def accumulate_gradients(self, check: Callable[[str], None]) -> tuple[float, list[LossMetrics]]:
+    def accumulate_gradients(self, check: Check, *, may_stop: bool) -> tuple[float, list[LossMetrics]]:
         """Forward and backward over all micro-batches; the loss of the step and its metrics."""
         loss, metrics = 0.0, []
         for number, batch in enumerate(self.batches):
-            check(f"update {number + 1}/{len(self.batches)}")
+            check(f"update {number + 1}/{len(self.batches)}", may_stop)
             logprobs, entropy = self.forward(self.forward.policy.model, batch)
             if number == len(self.old):
                 self.old.append(logprobs.detach())
@@ -119,11 +122,11 @@ class _Work:
 
 
 @torch.no_grad()
-def _reference_logprobs(forward: Forward, batches: list[MicroBatch], check: Callable[[str], None]) -> list[Tensor]:
+def _reference_logprobs(forward: Forward, batches: list[MicroBatch], check: Check) -> list[Tensor]:
     with forward.policy.reference() as reference:
         out = []
         for number, batch in enumerate(batches):
-            check(f"reference {number + 1}/{len(batches)}")
+            check(f"reference {number + 1}/{len(batches)}", True)
             out.append(forward(reference, batch)[0])
     return out
 

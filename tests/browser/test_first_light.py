@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from engine.runs.paths import RunPaths, list_runs, open_run, read_config
+from engine.runs.paths import RunPaths, list_runs, read_config
 from engine.runs.reader import RunReader
 from engine.runs.status import run_status
 from tests.browser.conftest import TIMEOUT_MS, Dashboard
@@ -203,12 +203,15 @@ def test_hostile_text_from_model_and_data_is_shown_and_never_interpreted(page: P
     raw = json.loads(paths.config.read_text())
     paths.config.write_text(json.dumps({**raw, "name": HOSTILE[:80]}))
     asked: list[str] = []
+    shown: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     for address in ("", "run?run=hostile", "groups?run=hostile&step=3&group=1", "new_run?clone=hostile"):
         page.goto(dashboard.url + address)
         page.wait_for_load_state("networkidle")
         expect(page.get_by_role("link", name="Groups")).to_be_visible()
         assert page.title() != "owned"
+        shown.append(page.locator("body").inner_text())
+    assert "<script>" in shown[2]  # the groups page shows what was written, to the letter
     home = re.compile(r"^(ws|http)://127\.0\.0\.1:\d+/|^data:|^blob:")
     assert [url for url in asked if not home.match(url) or "beacon" in url] == []
 
@@ -218,8 +221,14 @@ def test_a_run_that_does_not_exist_gets_one_sentence(page: Page, dashboard: Dash
     expect(page.get_by_text(re.compile("no-such-run"))).to_be_visible()
 
 
-def test_g_of_one_is_refused_beside_its_field_and_nothing_starts(page: Page, dashboard: Dashboard) -> None:
+def test_settings_that_cannot_work_are_refused_beside_their_field_and_nothing_starts(
+    page: Page, dashboard: Dashboard
+) -> None:
     page.goto(f"{dashboard.url}new_run")
-    page.get_by_text("GRPO", exact=False).last.wait_for()
-    with pytest.raises(Exception, match="no-such-run"):
-        open_run(dashboard.runs, "no-such-run")
+    page.get_by_text("GRPO", exact=True).last.click()
+    field = page.get_by_role("spinbutton", name="Group size G")
+    field.fill("1")
+    field.press("Enter")
+    page.get_by_role("button", name="Start run").click()
+    expect(page.get_by_text(re.compile("at least 2|2 or more|smallest"))).to_be_visible()
+    assert list_runs(dashboard.runs) == []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from engine.errors import LabError, RunBusyError
+from engine.errors import DatasetError, LabError, RunBusyError
 from engine.runs.control import request_stop
 from engine.runs.lease import Lease
 from engine.runs.paths import RunPaths
@@ -93,11 +93,11 @@ def test_a_run_stopped_in_any_phase_resumes_to_the_same_numbers(
     monkeypatch.setattr(loop, "BEAT_EVERY_S", 0.0)  # look for requests at every beat
     original, asked = loop.Engine.beat, []
 
-    def beat(engine: loop.Engine, name: str, detail: str = "") -> None:
+    def beat(engine: loop.Engine, name: str, detail: str = "", *, may_stop: bool = True) -> None:
         if name == phase and not asked and (engine.step == 4 or phase in ("loading", "evaluation")):
             asked.append(name)
             request_stop(paths)
-        original(engine, name, detail)
+        original(engine, name, detail, may_stop=may_stop)
 
     monkeypatch.setattr(loop.Engine, "beat", beat)
     assert run_engine(paths) == "stopped"
@@ -136,7 +136,7 @@ def superseded(paths: RunPaths) -> int:
 def test_a_damaged_checkpoint_is_passed_over_with_a_warning_and_the_one_before_it_is_used(
     tmp_path: Path, straight: RunPaths
 ) -> None:
-    paths = make_run(tmp_path / "run", toy_config(checkpoint={"every": 2, "keep": 3}))
+    paths = make_run(tmp_path / "run", toy_config(checkpoint={"every": 2, "keep": 2}))
     run_engine(paths)
     damaged = paths.checkpoints / "step-000006" / "policy.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:-1])
@@ -194,3 +194,63 @@ def test_a_checkpoint_names_what_bit_exactness_depends_on(straight: RunPaths) ->
     state = json.loads((straight.checkpoints / "step-000006" / "state.json").read_text())
     assert state["environment"]["threads"] == 1
     assert {"torch", "transformers", "device"} <= set(state["environment"])
+
+
+def test_saving_after_a_damaged_checkpoint_keeps_the_ones_that_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = make_run(tmp_path / "run", toy_config(checkpoint={"every": 1, "keep": 2}))
+    run_engine(paths)  # leaves steps 5 and 6
+    for name in ("step-000005", "step-000006"):
+        (paths.checkpoints / name / "policy.safetensors").write_bytes(b"cut")
+    original = loop.save_checkpoint
+
+    def power_cut_after_step_two(parent, session, step, *rest):  # type: ignore[no-untyped-def]
+        original(parent, session, step, *rest)
+        if step == 2:
+            raise SystemExit
+
+    monkeypatch.setattr(loop, "save_checkpoint", power_cut_after_step_two)
+    with pytest.raises(SystemExit):
+        run_engine(paths)  # from the beginning: no checkpoint verifies
+    monkeypatch.setattr(loop, "save_checkpoint", original)
+    assert run_engine(paths) == "finished"
+    assert RunReader(paths.db).attempts()[-1].from_step == 2
+
+
+def test_data_that_changed_since_the_checkpoint_are_refused(tmp_path: Path) -> None:
+    rows = [f'{{"prompt": "{i}+1=", "answer": "{i + 1}"}}\n' for i in range(40)]
+    data = tmp_path / "sums.jsonl"
+    data.write_text("".join(rows))
+    config = toy_config(data={"source": str(data), "held_out": 8}, optim={"max_steps": 3})
+    paths = make_run(tmp_path / "run", config)
+    run_engine(paths)
+    data.write_text("".join(rows[1:]))
+    with pytest.raises(DatasetError, match="not those of the checkpoint of step 3"):
+        run_engine(paths)
+    assert RunReader(paths.db).last_step() == 3
+
+
+def test_a_replay_that_differs_puts_the_old_steps_and_what_followed_from_them_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = make_run(tmp_path / "run", toy_config(checkpoint={"every": 100, "keep": 1}))
+    original = loop.train_step
+
+    def crash_in_step_six(session, step, **kwargs):  # type: ignore[no-untyped-def]
+        if step == 6:
+            raise SystemExit
+        return original(session, step, **kwargs)
+
+    monkeypatch.setattr(loop, "train_step", crash_in_step_six)
+    with pytest.raises(SystemExit):
+        run_engine(paths)
+    stored = digests(paths)
+    with sqlite3.connect(paths.db) as db:  # as if step 4 had come out differently then
+        db.execute("UPDATE steps SET digest = 'other' WHERE step = 4")
+    monkeypatch.setattr(loop, "train_step", original)
+    assert run_engine(paths) == "finished"
+    assert superseded(paths) == 2  # steps 4 and 5
+    assert digests(paths)[:5] == stored
+    events = RunReader(paths.db).events()
+    assert events[events["kind"] == "replay-differs"]["step"].tolist() == [4]

@@ -15,7 +15,7 @@ ROWS = [Row(i, i // 4, [5, 6, 7][: 2 + i // 4], [3, 4, 8, 1][: 1 + i % 4]) for i
 ADVANTAGES = torch.tensor([1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 0.0, 0.0])
 
 
-def update(config: RunConfig, advantages: torch.Tensor = ADVANTAGES, check=lambda _: None):  # type: ignore[no-untyped-def]
+def update(config: RunConfig, advantages: torch.Tensor = ADVANTAGES, check=lambda *_: None):  # type: ignore[no-untyped-def]
     policy = toy_policy()
     optimizer = torch.optim.SGD([parameter for _, parameter in policy.trainable()], lr=0.1)
     return policy, update_policy(Forward(policy, 1.0, [2, 3]), optimizer, ROWS, advantages, config, check=check)
@@ -74,7 +74,8 @@ def test_a_stop_between_micro_batches_leaves_the_weights_alone() -> None:
     policy = toy_policy()
     optimizer = torch.optim.SGD([parameter for _, parameter in policy.trainable()], lr=0.1)
 
-    def stop_at_the_second_batch(detail: str) -> None:
+    def stop_at_the_second_batch(detail: str, may_stop: bool) -> None:
+        assert may_stop
         calls.append(detail)
         if detail.startswith("update 2/"):
             raise InterruptedError
