@@ -109,14 +109,15 @@ REWARD_HACKING = RunConfig(
 
 SMOLLM2_SUMS = RunConfig(
     name="SmolLM2 learns sums",
-    model=_SMOLLM2_LORA,
+    # As plain text: asked in a chat, the model explains, and hardly one of a hundred answers is a bare number.
+    model=_SMOLLM2_LORA.model_copy(update={"chat_template": False}),
     data=DataConfig(
-        source="sums-to-20.jsonl", prompt_template="What is {prompt}? Answer with the number only.", held_out=64
+        source="sums-to-20.jsonl", prompt_template="2 + 3 = 5\n10 + 4 = 14\n7 + 16 = 23\n{prompt} =", held_out=64
     ),
     rewards=(RewardSpec(name="exact_match"), RewardSpec(name="digits_only", weight=0.2)),
-    rollout=RolloutConfig(num_generations=8, prompts_per_step=4, max_completion_length=16),
+    rollout=RolloutConfig(num_generations=8, prompts_per_step=8, max_completion_length=6),
     loss=LossConfig(beta=0.04),
-    optim=OptimConfig(learning_rate=1e-4, max_steps=80),
+    optim=OptimConfig(learning_rate=1e-4, warmup_steps=2, max_steps=80),
     evaluation=EvaluationConfig(every=20, num_prompts=64),
     checkpoint=CheckpointConfig(every=20),
 )
@@ -162,7 +163,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "smollm2-sums",
         "SmolLM2 learns sums",
-        "A real chat model of 135 million parameters learns, with LoRA, to answer small sums with the bare number.",
+        "A real chat model of 135 million parameters learns, with LoRA, to end a small sum with the bare number.",
         SMOLLM2_SUMS,
         make_data=partial(write_sums, n=441),
     ),

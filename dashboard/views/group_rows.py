@@ -5,6 +5,7 @@ Filled dots are above their group's mean, rings below, small grey ones carry no 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from os.path import commonprefix
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ from dashboard.text import one_line
 from dashboard.wording import number
 
 MAX_DOTS = 64
+SHARED = 12  # characters; a shorter common beginning is not worth hiding
 LEVELS = 20  # shades between 0 and full colour
 
 _rows = st.components.v2.component("grpo_lab.group_rows", js=asset("group_rows.js"), isolate_styles=False)
@@ -42,12 +44,20 @@ def advantage_reach(advantages: Sequence[float] | pd.Series, *, scaled: bool) ->
 def group_row_list(groups: pd.DataFrame, completions: pd.DataFrame, reach: float) -> list[GroupRow]:
     """Rows for the groups of one step, in the order given."""
     by_group = dict(iter(completions.groupby("group_index")))
+    prompts = distinct_parts(list(groups["prompt"]))
     return [
         GroupRow(index + 1, prompt, dot_levels(by_group[index], reach), mean, kind)
         for index, prompt, mean, kind in zip(
-            groups["group_index"], groups["prompt"], groups["mean"], groups["kind"], strict=True
+            groups["group_index"], prompts, groups["mean"], groups["kind"], strict=True
         )
     ]
+
+
+def distinct_parts(prompts: Sequence[str]) -> list[str]:
+    """Prompts without the beginning that all of them share, such as instructions or examples, up to a whole word."""
+    shared = commonprefix(prompts) if len(set(prompts)) > 1 else ""
+    cut = max(shared.rfind(" "), shared.rfind("\n")) + 1
+    return [f"…{prompt[cut:]}" for prompt in prompts] if cut >= SHARED else list(prompts)
 
 
 def dot_levels(completions: pd.DataFrame, reach: float) -> tuple[float, ...]:

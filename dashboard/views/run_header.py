@@ -1,6 +1,7 @@
 """The head of the Run page: status, progress, speed, age of the last sign of life, and the settings in one line."""
 
 import math
+from pathlib import Path
 
 from dashboard.live_run import Course
 from dashboard.text import as_html
@@ -39,7 +40,8 @@ def progress_html(status: RunStatus) -> str:
 
 def config_line(config: RunConfig) -> str:
     """What is trained, on what, for what, how."""
-    data = f"arithmetic, {config.data.digits} digits" if config.data.source == "arithmetic" else config.data.source
+    source = config.data.source
+    data = f"arithmetic, {config.data.digits} digits" if source == "arithmetic" else "/".join(Path(source).parts[-2:])
     rewards = ", ".join(f"{r.name} × {r.weight:g}" if r.weight else f"{r.name} (monitor)" for r in config.rewards)
     rollout, loss, optim = config.rollout, config.loss, config.optim
     parts = (

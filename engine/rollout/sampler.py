@@ -71,6 +71,26 @@ def sample_completions(
     return Completions(drawn, ended)
 
 
+@torch.no_grad()
+def decoding_error(model: Any, prompt: Sequence[int], pad_id: int) -> float:
+    """Largest difference in nats between cached decoding, as it is done here, and the whole model without a cache.
+
+    Compares the distribution after one decoded token, for two prompts of different lengths. Architectures whose cache
+    is of another kind give a large number, or raise.
+    """
+    device = model.get_input_embeddings().weight.device
+    prompts = [list(prompt), list(prompt[-1:])]
+    state = _Decoding(model, prompts, 1, pad_id, device)
+    token = prompt[0]
+    state.advance(torch.tensor([token, token], device=device), torch.tensor([True, True], device=device))
+    found = state.logits.float().log_softmax(dim=-1)
+    worst = 0.0
+    for row, ids in enumerate(prompts):
+        whole = model(input_ids=torch.tensor([[*ids, token]], device=device), use_cache=False).logits[0, -1].float()
+        worst = max(worst, float((found[row] - whole.log_softmax(dim=-1)).abs().max()))
+    return worst
+
+
 def draw(logits: Tensor, uniforms: Tensor, params: SamplingParams) -> Tensor:
     """One token per row by inverting the cumulative distribution at `uniforms`.
 

@@ -153,8 +153,8 @@ class Engine:
         state = load_checkpoint(self.paths.checkpoints / name, session)
         if state.environment.get("data") != self.environment["data"]:
             raise DatasetError(
-                f"{self.config.data.source}: the data are not those of the checkpoint of step {state.step}, so held-out "
-                "examples may have been trained on.",
+                f"{self.config.data.source}: the data are not those of the checkpoint of step {state.step}, so "
+                "held-out examples may have been trained on.",
                 hint="Put the data back as they were, or clone the run.",
             )
         stored = self.store.last_step()

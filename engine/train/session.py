@@ -3,7 +3,7 @@
 import hashlib
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
@@ -15,11 +15,12 @@ from engine.config_io import pass_reward
 from engine.data.answers import check_answers
 from engine.data.examples import Dataset, open_dataset
 from engine.data.prompts import Renderer, check_lengths
-from engine.errors import ConfigError, Problem
+from engine.errors import ConfigError, ModelError, Problem
 from engine.models.load import load_policy
 from engine.models.policy import Policy
 from engine.rewards.score import BoundReward, bind_rewards
-from engine.train.forward import Forward
+from engine.rollout.sampler import decoding_error
+from engine.train.forward import AGREEMENT, Forward
 
 
 @dataclass
@@ -66,10 +67,26 @@ def build_session(config: RunConfig, *, progress: Callable[[str], None]) -> Sess
         weight_decay=config.optim.weight_decay,
     )
     first_prompt = renderer.render(dataset.held_out[0]).ids
+    _check_sampling(policy, first_prompt)
     forward = Forward(policy, config.rollout.temperature, first_prompt)
     return Session(
         config, policy, dataset, renderer, rewards, pass_reward(config), optimizer, forward
     )  # fmt: skip
+
+
+def _check_sampling(policy: Policy, prompt: Sequence[int]) -> None:
+    """Raises ModelError when the model cannot be decoded with a cache that rows can leave."""
+    try:
+        error = decoding_error(policy.model, prompt, policy.pad_id)
+        reason = f"cached and whole decoding differ by {error:.2g} nats" if not error <= AGREEMENT else ""
+    except (TypeError, ValueError, AttributeError, IndexError, RuntimeError) as failure:
+        reason = f"{type(failure).__name__}: {str(failure)[:200]}"
+    if reason:
+        raise ModelError(
+            f"This model's architecture cannot be sampled here: {reason}.",
+            hint="Choose a causal transformer with an ordinary attention cache.",
+            field="model.source",
+        )
 
 
 def fingerprint(dataset: Dataset) -> str:

@@ -11,7 +11,6 @@ from engine.config import RunConfig
 from engine.grpo.loss import LossMetrics, LossScale, policy_loss
 from engine.train.forward import Forward, MicroBatch, Row, micro_batches
 
-
 Check = Callable[[str, bool], None]
 
 

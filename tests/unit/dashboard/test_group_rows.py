@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from dashboard.views.group_rows import MAX_DOTS, advantage_reach, dot_levels, group_row_list
+from dashboard.views.group_rows import MAX_DOTS, advantage_reach, distinct_parts, dot_levels, group_row_list
 
 NAN = float("nan")
 
@@ -45,3 +45,13 @@ def test_rows_count_groups_from_one():
     groups = pd.DataFrame({"group_index": [3], "prompt": ["1+1="], "mean": [0.5], "kind": ["mixed"]})
     (row,) = group_row_list(groups, completions([1.0, 0.0], [1.0, -1.0], group=3), reach=2.0)
     assert (row.group, row.prompt, row.levels, row.kind) == (4, "1+1=", (0.5, -0.5), "mixed")
+
+
+def test_rows_leave_out_the_beginning_that_all_prompts_share() -> None:
+    shots = "2 + 3 = 5\n10 + 4 = 14\n"
+    assert distinct_parts([f"{shots}9 + 18 =", f"{shots}7 + 1 ="]) == ["…9 + 18 =", "…7 + 1 ="]
+
+
+def test_prompts_with_little_in_common_or_all_alike_stay_whole() -> None:
+    assert distinct_parts(["47+38=", "47+39="]) == ["47+38=", "47+39="]
+    assert distinct_parts(["the same long question"] * 2) == ["the same long question"] * 2

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from engine.rollout.sampler import SamplingParams, draw, sample_completions
+from engine.rollout.sampler import SamplingParams, decoding_error, draw, sample_completions
 
 PLAIN = SamplingParams(temperature=1.0, max_completion_length=6)
 EOS, PAD = 1, 0
@@ -97,3 +97,17 @@ def test_an_exception_from_the_progress_callback_ends_sampling_at_once(model: Ll
     with pytest.raises(InterruptedError):
         sample_completions(model, [[5]], 32, PLAIN, eos_ids=frozenset({EOS}), pad_id=PAD, seed=1, on_token=stop_at_two)
     assert seen == [0, 1, 2]
+
+
+def test_cached_decoding_agrees_with_the_whole_model(model: LlamaForCausalLM) -> None:
+    assert decoding_error(model, [5, 6, 7], PAD) < 1e-5
+
+
+def test_a_model_that_ignores_its_cache_is_found_out(model: LlamaForCausalLM) -> None:
+    forget = model.model.register_forward_pre_hook(
+        lambda _, args, kwargs: (args, {**kwargs, "past_key_values": None, "attention_mask": None}), with_kwargs=True
+    )
+    try:
+        assert decoding_error(model, [5, 6, 7], PAD) > 0.01
+    finally:
+        forget.remove()
