@@ -5,7 +5,6 @@ Filled dots are above their group's mean, rings below, small grey ones carry no 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from os.path import commonprefix
 from typing import Any, Literal
 
 import numpy as np
@@ -55,8 +54,9 @@ def group_row_list(groups: pd.DataFrame, completions: pd.DataFrame, reach: float
 
 def distinct_parts(prompts: Sequence[str]) -> list[str]:
     """Prompts without the beginning that all of them share, such as instructions or examples, up to a whole word."""
-    shared = commonprefix(prompts) if len(set(prompts)) > 1 else ""
-    cut = max(shared.rfind(" "), shared.rfind("\n")) + 1
+    first, last = min(prompts, default=""), max(prompts, default="")  # what these two share, all in between share
+    same = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), 0)
+    cut = max(first[:same].rfind(" "), first[:same].rfind("\n")) + 1
     return [f"…{prompt[cut:]}" for prompt in prompts] if cut >= SHARED else list(prompts)
 
 
