@@ -32,7 +32,21 @@ def parse_config(data: str | bytes | Mapping[str, Any]) -> RunConfig:
 
 def dump_config(config: RunConfig) -> str:
     """The configuration as JSON text with every field spelled out, so that later defaults cannot change it."""
-    return json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(spelled_out(config).model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+
+
+def spelled_out(config: RunConfig) -> RunConfig:
+    """The same configuration with every setting of every reward named, so that each has a value to show."""
+    rewards = tuple(
+        spec.model_copy(update={"params": {**default_params(spec.name), **spec.params}}) for spec in config.rewards
+    )
+    return config.model_copy(update={"rewards": rewards})
+
+
+def default_params(name: str) -> dict[str, Any]:
+    """The settings of a reward as they are when nobody sets them; those that must be set are left out."""
+    fields = REWARDS[name].params.model_fields if name in REWARDS else {}
+    return {key: info.get_default(call_default_factory=True) for key, info in fields.items() if not info.is_required()}
 
 
 def cross_problems(config: RunConfig) -> list[Problem]:

@@ -7,8 +7,9 @@ import streamlit as st
 from dashboard.text import as_label, visible
 from dashboard.views.form import Placed, draw_grid, show_problems
 from dashboard.views.form_model import controls
-from dashboard.views.form_state import FormState, collect, default_params, params_controls
+from dashboard.views.form_state import FormState, collect, params_controls
 from engine.config import RewardSpec
+from engine.config_io import default_params
 from engine.rewards.registry import REWARDS
 
 LIST = "rewards"

@@ -15,7 +15,7 @@ from dashboard.views.form_model import Control, Draft, controls, from_widget, ge
 from dashboard.views.form_sections import ALL_CONTROLS, is_shown
 from engine.check_client import Check
 from engine.config import RewardSpec, RunConfig
-from engine.config_io import dump_config, parse_config
+from engine.config_io import dump_config, parse_config, spelled_out
 from engine.errors import ConfigError, Problem
 from engine.presets import PRESETS
 from engine.rewards.registry import REWARDS
@@ -89,20 +89,6 @@ def form_state() -> FormState:
         )
     form: FormState = st.session_state[FORM]
     return form
-
-
-def spelled_out(config: RunConfig) -> RunConfig:
-    """The same configuration with every setting of every reward named, so that each has a value to show."""
-    rewards = tuple(
-        spec.model_copy(update={"params": {**default_params(spec.name), **spec.params}}) for spec in config.rewards
-    )
-    return config.model_copy(update={"rewards": rewards})
-
-
-def default_params(name: str) -> dict[str, Any]:
-    """The settings of a reward as they are when nobody sets them; those that must be set are left out."""
-    fields = REWARDS[name].params.model_fields if name in REWARDS else {}
-    return {key: info.get_default(call_default_factory=True) for key, info in fields.items() if not info.is_required()}
 
 
 def collect(form: FormState) -> None:

@@ -123,7 +123,7 @@ def _shared_prompt_states(decoder: Any, batch: MicroBatch) -> Tensor:
     """[N, H]: the states that predict the completion tokens, row by row."""
     cache = DynamicCache(config=decoder.config)
     # Causal attention of a real token never looks at padding on its right, so the prompts need no mask.
-    prompt = decoder(input_ids=batch.prompt_ids, past_key_values=cache, use_cache=True).last_hidden_state
+    prompt: Tensor = decoder(input_ids=batch.prompt_ids, past_key_values=cache, use_cache=True).last_hidden_state
     lengths = batch.prompt_mask.sum(dim=1)
     first = prompt[torch.arange(len(lengths), device=lengths.device), lengths - 1][batch.owner][:, None]
     if batch.completion_ids.shape[1] == 1:
@@ -141,7 +141,8 @@ def _shared_prompt_states(decoder: Any, batch: MicroBatch) -> Tensor:
 def _whole_model_logits(module: Any, batch: MicroBatch, pad_id: int) -> Tensor:
     """[N, V]: the same tokens' logits from whole sequences, prompt and completion, without a cache."""
     sequences = [[*row.prompt, *row.completion] for row in batch.rows]
-    logits = module(input_ids=_right_padded(sequences, pad_id).to(batch.mask.device), use_cache=False).logits
+    ids = _right_padded(sequences, pad_id).to(batch.mask.device)
+    logits: Tensor = module(input_ids=ids, use_cache=False).logits
     parts = [
         logits[place, len(row.prompt) - 1 : len(row.prompt) + len(row.completion) - 1]
         for place, row in enumerate(batch.rows)

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from engine.config import RunConfig
-from engine.config_io import config_diff, dump_config, flatten, parse_config, pass_reward
+from engine.config_io import config_diff, dump_config, flatten, parse_config, pass_reward, spelled_out
 from engine.errors import ConfigError, LabError, Problem
 
 
@@ -36,7 +36,9 @@ def test_model_data_and_rewards_are_all_that_is_needed() -> None:
 def test_a_written_configuration_reads_back_the_same_and_spells_out_every_field() -> None:
     config = parse_config(raw(rewards=[{"name": "regex_match", "params": {"pattern": "ä{2}"}, "weight": 0.5}], seed=7))
     text = dump_config(config)
-    assert parse_config(text) == config and parse_config(text.encode()) == config
+    assert parse_config(text) == parse_config(text.encode()) == spelled_out(config)
+    assert json.loads(text)["rewards"][0]["params"]["pattern"] == "ä{2}"
+    assert json.loads(text)["rewards"][0]["params"]["mode"] == "search"
     assert json.loads(text)["optim"]["adam_beta2"] == 0.999
 
 

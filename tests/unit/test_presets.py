@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from engine.config_io import dump_config, parse_config, pass_reward
+from engine.config_io import dump_config, parse_config, pass_reward, spelled_out
 from engine.data.columns import preview_file
 from engine.presets import PRESETS, preset, write_sums
 
 
 @pytest.mark.parametrize("found", PRESETS, ids=lambda found: found.key)
 def test_every_preset_is_a_valid_configuration_that_judges_right_and_wrong(found):
-    assert parse_config(dump_config(found.config)) == found.config
+    assert parse_config(dump_config(found.config)) == spelled_out(found.config)
     assert pass_reward(found.config) is not None
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.config_io import spelled_out
 from engine.errors import LabError, RunNotFoundError
 from engine.runs import launch
 from engine.runs.control import stop_requested
@@ -39,7 +40,7 @@ def test_a_started_run_trains_stops_on_request_and_is_resumed(tmp_path: Path, st
     launched = start_run(tmp_path, CONFIG)
     paths = open_run(tmp_path, launched.run_id)
     assert launched.created and launched.run_id.startswith("my-run-")
-    assert read_config(paths) == CONFIG
+    assert read_config(paths) == spelled_out(CONFIG)
     wait_for(paths, "running")
     stop_run(paths)
     wait_for(paths, "stopped")
