@@ -35,12 +35,17 @@ def main() -> int:
         try:
             page.goto(_address(demo), timeout=60_000)
             print(f"page served after {time.monotonic() - started:.1f} s")
-            expect(page.get_by_text(re.compile("Newest groups"))).to_be_visible(timeout=60_000)
-            expect(page.get_by_text(re.compile(r"\d+\+\d+=")).first).to_be_visible(timeout=60_000)
+            expect(page.locator("button.lab-group").first).to_be_visible(timeout=60_000)
             seconds = time.monotonic() - started
         finally:
             subprocess.run(
-                [sys.executable, "-m", "engine.cli", "stop", os.listdir(runs)[0]],
+                [
+                    sys.executable,
+                    "-m",
+                    "engine.cli",
+                    "stop",
+                    next(name for name in os.listdir(runs) if name.startswith("learn")),
+                ],
                 env={**os.environ, "GRPO_LAB_RUNS": runs},
                 check=False,
             )

@@ -9,11 +9,11 @@ grpo-lab resume RUN · stop RUN · runs · doctor
 import argparse
 import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from engine import __version__
 from engine.check_client import check_in_child
@@ -71,14 +71,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _dashboard(options: argparse.Namespace, page: str = "") -> int:
+def _dashboard(options: argparse.Namespace, page: str = "") -> NoReturn:
     """The dashboard is a program of its own: nothing here imports it."""
     command = [sys.executable, "-m", "dashboard", "--page", page]
     if options.port is not None:
         command += ["--port", str(options.port)]
     if options.no_browser:
         command.append("--no-browser")
-    return subprocess.call(command)
+    os.execv(sys.executable, command)  # in this process's place, so that ending one ends the other
 
 
 def _demo(options: argparse.Namespace) -> int:
