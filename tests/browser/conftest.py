@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from engine.runs.launch import kill_run
 from engine.runs.paths import list_runs
@@ -79,13 +79,19 @@ def dashboard(launch_dashboard: Callable[[], Dashboard]) -> Dashboard:
     return launch_dashboard()
 
 
+def note_error(page: Page, message: ConsoleMessage) -> None:
+    """Keep what the console calls an error, but for Streamlit's search for its server below a deep link's path."""
+    if message.type == "error" and "/_stcore/" not in message.location.get("url", ""):
+        page.console_errors.append(message.text)  # type: ignore[attr-defined]
+
+
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     page.set_default_timeout(TIMEOUT_MS)
     page.console_errors = []  # type: ignore[attr-defined]
-    page.on("console", lambda message: message.type == "error" and page.console_errors.append(message.text))  # type: ignore[attr-defined]
+    page.on("console", lambda message: note_error(page, message))
     page.on("pageerror", lambda error: page.console_errors.append(str(error)))  # type: ignore[attr-defined]
     yield page
     context.close()
