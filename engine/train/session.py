@@ -76,9 +76,10 @@ def build_session(config: RunConfig, *, progress: Callable[[str], None]) -> Sess
 
 def _check_sampling(policy: Policy, prompt: Sequence[int]) -> None:
     """Raises ModelError when the model cannot be decoded with a cache that rows can leave."""
+    allowed = AGREEMENT[policy.model.get_input_embeddings().weight.dtype]  # type: ignore[operator]
     try:
         error = decoding_error(policy.model, prompt, policy.pad_id)
-        reason = f"cached and whole decoding differ by {error:.2g} nats" if not error <= AGREEMENT else ""
+        reason = f"cached and whole decoding differ by {error:.2g} nats" if not error <= allowed else ""
     except (TypeError, ValueError, AttributeError, IndexError, RuntimeError) as failure:
         reason = f"{type(failure).__name__}: {str(failure)[:200]}"
     if reason:

@@ -4,6 +4,7 @@ import torch
 from torch.testing import assert_close
 
 from engine.train.forward import Forward, MicroBatch, Row, micro_batches
+from engine.train.session import _check_sampling
 from tests.toy import PAD, toy_policy
 
 CPU = torch.device("cpu")
@@ -83,6 +84,13 @@ def test_a_model_that_caps_its_logits_takes_the_slow_way_and_gives_what_the_whol
 
 def test_the_fast_way_is_taken_by_a_plain_model() -> None:
     assert Forward(toy_policy(), 1.0, [2, 3]).slow_reason == ""
+
+
+def test_a_bfloat16_model_is_not_refused_for_its_rounding() -> None:
+    policy = toy_policy()
+    policy.model.to(torch.bfloat16)
+    assert Forward(policy, 1.0, [2, 3, 4, 5, 6, 7]).slow_reason == ""
+    _check_sampling(policy, [2, 3, 4, 5, 6, 7])
 
 
 def test_padding_puts_each_value_at_its_completion_and_zero_elsewhere() -> None:
