@@ -5,34 +5,24 @@ Names follow TRL's GRPOConfig where the meaning is the same. Parsing, and the ch
 are in config_io.py.
 """
 
-from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from engine.config_loss import LossConfig
+from engine.config_section import Section, knob
 
-class Section(BaseModel):
-    """A frozen group of settings that refuses unknown keys, NaN, and values of another type ("8" or true for 8)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
-
-
-def knob(
-    default: Any,
-    help: str,
-    *,
-    label: str,
-    unit: str = "",
-    advanced: bool = False,
-    words: Mapping[str, str] | None = None,
-    **bounds: Any,
-) -> Any:
-    """A field with what a form and a glossary need: `label`, `help`, `unit`, and whether it hides under "more".
-
-    `words` says in a form what each choice of a Literal means.
-    """
-    extra: dict[str, Any] = {"label": label, "unit": unit, "advanced": advanced, "words": dict(words or {})}
-    return Field(default, description=help, json_schema_extra=extra, **bounds)
+__all__ = [
+    "CheckpointConfig",
+    "DataConfig",
+    "EvaluationConfig",
+    "LossConfig",
+    "ModelConfig",
+    "OptimConfig",
+    "RewardSpec",
+    "RolloutConfig",
+    "RunConfig",
+]
 
 
 class ModelConfig(Section):
@@ -165,47 +155,31 @@ class RolloutConfig(Section):
         ge=0,
         lt=1,
     )
-
-
-class LossConfig(Section):
-    loss_type: Literal["grpo", "dapo", "dr_grpo"] = knob(
-        "dapo",
-        "How token losses are averaged: grpo first within each completion, dapo over all tokens of the step, "
-        "dr_grpo over a constant number of tokens.",
-        label="Loss type",
-        words={"grpo": "grpo: per completion", "dapo": "dapo: per token", "dr_grpo": "dr_grpo: by a constant"},
-    )
-    beta: float = knob(
-        0.04,
-        "Weight of the KL penalty that holds the policy near the model it started from. 0 is off.",
-        label="KL weight β",
-        ge=0,
-        le=10,
-    )
-    epsilon: float = knob(
-        0.2,
-        "A token stops being pushed once its probability has changed by more than this share in one step's updates: "
-        "the ratio is clipped to 1 − ε … 1 + ε.",
-        label="Clip range ε",
-        gt=0,
-        lt=1,
-    )
-    epsilon_high: float | None = knob(
-        None,
-        "Another limit upwards: the ratio is clipped to 1 − ε … 1 + ε_high. Empty: the same as ε.",
-        label="Clip range ε, upwards",
+    dynamic_sampling: bool = knob(
+        False,
+        "Sample again until the step is full of groups with signal. Groups without are stored, but not trained on.",
+        label="Dynamic sampling",
+        source="DAPO, arXiv:2503.14476",
         advanced=True,
-        gt=0,
-        le=100,
     )
-    scale_rewards: Literal["group", "batch", "none"] = knob(
-        "group",
-        "Divide advantages by the standard deviation of their group, of all groups of the step, or not at all.",
-        label="Scale rewards",
-        words={"group": "by the group's std", "batch": "by the step's std", "none": "not at all"},
+    max_sampling_rounds: int = knob(
+        4,
+        "With dynamic sampling: how often a step samples at most before it trains on the groups it has.",
+        label="Sampling rounds, at most",
+        unit="rounds",
+        advanced=True,
+        ge=1,
+        le=64,
     )
-    num_iterations: int = knob(
-        1, "Optimizer updates on each batch of completions.", label="Iterations per batch", advanced=True, ge=1, le=64
+    max_batch_tokens: int = knob(
+        65_536,
+        "Tokens, prompts and completions together, that are sampled at once. Lower needs less memory; what is sampled "
+        "is the same but for rounding.",
+        label="Sampled at once",
+        unit="tokens",
+        advanced=True,
+        ge=16,
+        le=10_000_000,
     )
 
 
@@ -264,16 +238,41 @@ class EvaluationConfig(Section):
     )
     num_prompts: int = knob(
         64,
-        "Held-out examples asked in each evaluation, one sampled completion each.",
+        "Held-out examples asked in each evaluation.",
         label="Evaluation prompts",
         ge=1,
         le=10_000,
+    )
+    num_generations: int = knob(
+        1,
+        "Completions sampled for each held-out example. With more than 1, pass@k and majority@k are measured too.",
+        label="Completions per prompt",
+        advanced=True,
+        ge=1,
+        le=256,
     )
     pass_reward: str | None = knob(
         None,
         "The reward that decides whether a completion is right: right at its value 1. Empty: the first task reward.",
         label="Pass decided by",
         advanced=True,
+    )
+    early_stopping_patience: int | None = knob(
+        None,
+        "Stop after so many evaluations in a row without a better one. Empty: train all steps.",
+        label="Stop after no gain in",
+        unit="evaluations",
+        advanced=True,
+        ge=1,
+        le=1000,
+    )
+    early_stopping_threshold: float = knob(
+        0.0,
+        "How much better an evaluation must be than the best before it, to count as a gain.",
+        label="Least gain",
+        advanced=True,
+        ge=0,
+        le=100,
     )
 
 
@@ -288,6 +287,18 @@ class CheckpointConfig(Section):
     )
     keep: int = knob(
         2, "How many of the newest checkpoints stay on disk.", label="Checkpoints kept", advanced=True, ge=1, le=1000
+    )
+    metric_for_best_model: Literal["pass_at_1", "pass_at_k", "majority_at_k", "reward"] | None = knob(
+        None,
+        "Keep the checkpoint of the best evaluation too, by this measure. Empty: keep none for its score.",
+        label="Keep the best by",
+        words={
+            "pass_at_1": "held-out pass@1",
+            "pass_at_k": "held-out pass@k",
+            "majority_at_k": "held-out majority@k",
+            "reward": "held-out total reward",
+        },
+        advanced=True,
     )
 
 

@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from engine.config import ModelConfig, OptimConfig, RewardSpec, RunConfig, Section
+from engine.config import ModelConfig, OptimConfig, RewardSpec, RunConfig
 from engine.config_problems import problems_from
+from engine.config_section import Section
 from engine.errors import ConfigError, Problem
 from engine.rewards.registry import REWARDS, reward_problems
 

@@ -3,12 +3,12 @@
 B completions in group order, G completions a group, R reward functions.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-ScaleRewards = Literal["group", "batch", "none"]
+from engine.config_loss import Aggregation, Baseline, ScaleRewards
 
 STD_GUARD = 1e-4  # added to the standard deviation, as in TRL; not inside a root
 _FLAT = 1e-8  # rewards closer than this, relative to their size, are equal
@@ -48,34 +48,73 @@ def dead_groups(totals: Tensor, group_size: int) -> Tensor:
 
 
 def group_advantages(
-    rewards: Tensor, weights: Tensor, group_size: int, *, scale_rewards: ScaleRewards = "group"
+    rewards: Tensor,
+    weights: Tensor,
+    group_size: int,
+    *,
+    scale_rewards: ScaleRewards = "group",
+    aggregation: Aggregation = "sum_then_normalize",
+    baseline: Baseline = "mean",
 ) -> Tensor:
-    """Advantage of each completion: A_i = (R_i − mean_g) / (s + 1e-4), with R_i the weighted sum of its rewards.
+    """Advantage of each completion: A_i = (R_i − baseline) / (s + 1e-4), with R_i the weighted sum of its rewards.
 
     rewards [B, R]: row i belongs to group i // group_size; NaN marks a missing value. weights [R].
     returns [B]. s is the group's n−1 standard deviation for "group", that of all B totals for "batch"; "none" does not
-    divide. The baseline is the group mean in every case.
+    divide. The baseline is the mean of the group in every case, or with "leave_one_out" of the others in it.
+    "normalize_then_sum" compares each reward within its group first; scale_rewards does not matter then.
 
-    Outcome supervision of GRPO, arXiv:2402.03300; "none" is Dr. GRPO, arXiv:2503.20783. A missing total, a group with
-    fewer than two scored completions when s is its own, and a dead group get advantage 0: no evidence, no gradient.
+    Outcome supervision of GRPO, arXiv:2402.03300; "none" is Dr. GRPO, arXiv:2503.20783; "leave_one_out" RLOO,
+    arXiv:2402.14740; "normalize_then_sum" GDPO, arXiv:2601.05242. A missing total, a group with fewer than two scored
+    completions where others are needed to judge one, and a dead group get advantage 0: no evidence, no gradient.
+    Raises ValueError when B is not a multiple of group_size.
     """
-    totals = total_rewards(rewards.double(), weights.double())
-    mean, std = group_statistics(totals, group_size)
-    advantages = totals - mean.repeat_interleave(group_size)
-    scale = advantage_scale(totals, std, scale_rewards)
+    if len(rewards) % group_size:
+        raise ValueError(f"{len(rewards)} completions are not whole groups of {group_size}")
+    rewards, weights = rewards.double(), weights.double()
+    if aggregation == "normalize_then_sum":
+        return _finite(_normalized_then_summed(rewards, weights, group_size, baseline))
+    totals = total_rewards(rewards, weights)
+    advantages = distance_to_baseline(totals, group_size, baseline)
+    scale = advantage_scale(totals, group_size, scale_rewards)
     if scale is not None:
         advantages = advantages / (scale.repeat_interleave(group_size) + STD_GUARD)
-    advantages = advantages.masked_fill(dead_groups(totals, group_size).repeat_interleave(group_size), 0.0)
-    return advantages.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).float()
+    return _finite(advantages.masked_fill(dead_groups(totals, group_size).repeat_interleave(group_size), 0.0))
 
 
-def advantage_scale(totals: Tensor, group_std: Tensor, scale_rewards: ScaleRewards) -> Tensor | None:
+def distance_to_baseline(totals: Tensor, group_size: int, baseline: Baseline) -> Tensor:
+    """R_i − baseline, [B]: the group's mean, or the mean of the others, which is n / (n − 1) as far with n scored."""
+    grouped = totals.view(-1, group_size)
+    distance = grouped - grouped.nanmean(dim=1, keepdim=True)
+    if baseline == "leave_one_out":
+        count = (~grouped.isnan()).sum(dim=1, keepdim=True)
+        distance = distance * count / (count - 1)  # one scored completion alone: 0 / 0, which is no evidence
+    return distance.view(-1)
+
+
+def advantage_scale(totals: Tensor, group_size: int, scale_rewards: ScaleRewards) -> Tensor | None:
     """The divisor of each group's advantages before the guard, [B / G]; None when they are not divided."""
     if scale_rewards == "none":
         return None
+    group_std = group_statistics(totals, group_size).std
     if scale_rewards == "group":
         return group_std
     return _nan_std(totals.view(1, -1)).expand(group_std.shape)
+
+
+def _normalized_then_summed(rewards: Tensor, weights: Tensor, group_size: int, baseline: Baseline) -> Tensor:
+    """GDPO: z_k within each group, S = Σ w_k z_k over what is not missing, then z of S over all completions. [B]."""
+    trained = weights != 0
+    columns = rewards[:, trained].T.reshape(-1)  # every reward's groups, one below the other
+    std = group_statistics(columns, group_size).std.repeat_interleave(group_size)
+    z = distance_to_baseline(columns, group_size, baseline) / (std + STD_GUARD)
+    flat = dead_groups(columns, group_size).repeat_interleave(group_size) & ~columns.isnan()
+    z = z.masked_fill(flat, 0.0).view(int(trained.sum()), -1).T
+    summed = total_rewards(z, weights[trained])
+    return (summed - summed.nanmean()) / (_nan_std(summed.view(1, -1)) + STD_GUARD)
+
+
+def _finite(advantages: Tensor) -> Tensor:
+    return advantages.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).float()
 
 
 def _nan_std(values: Tensor) -> Tensor:

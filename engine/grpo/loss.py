@@ -1,32 +1,18 @@
-"""The clipped policy loss with its KL penalty, and the numbers that describe one evaluation of it.
+"""The loss of GRPO and its relatives, from log-probabilities and advantages, and the numbers that describe it.
 
-B completions, T completion tokens (padded). Counts, not shares, are returned as metrics, so that micro-batches add up.
+The parts are in modules of their own: ratio, objectives (one per loss type), masks, kl, aggregate, metrics.
+B completions, T completion tokens (padded).
 """
 
-from dataclasses import dataclass
-
-import torch
 from torch import Tensor
 
-from engine.config import LossConfig
-
-
-@dataclass(frozen=True)
-class LossScale:
-    """What a loss is averaged over: the whole step, not the micro-batch at hand, so that splitting changes nothing."""
-
-    num_completions: int
-    num_tokens: int
-    max_completion_length: int
-
-
-@dataclass(frozen=True)
-class LossMetrics:
-    """Counts over the tokens of this call."""
-
-    tokens: int
-    clip_low: int
-    clip_high: int
+from engine.config_loss import LossConfig
+from engine.grpo.aggregate import LossScale, aggregate
+from engine.grpo.kl import kl_estimate
+from engine.grpo.masks import entropy_mask, entropy_threshold, off_policy_mask
+from engine.grpo.metrics import LossMetrics, loss_metrics
+from engine.grpo.objectives import policy_objective
+from engine.grpo.ratio import log_importance_ratio
 
 
 def policy_loss(
@@ -36,61 +22,70 @@ def policy_loss(
     mask: Tensor,
     *,
     config: LossConfig,
-    scale: LossScale,
     ref_logprobs: Tensor | None = None,
+    entropies: Tensor | None = None,
+    scale: LossScale | None = None,
+    keep: Tensor | None = None,
+    entropy_coef: float | None = None,
 ) -> tuple[Tensor, LossMetrics]:
-    """The GRPO loss of some completions of a step, and its metrics.
+    """The loss of some completions of an update, and its metrics.
 
     logprobs, old_logprobs, ref_logprobs [B, T]: log-probability of each sampled token under the policy now, at
-    sampling, and under the reference, all at the sampling temperature. advantages [B]. mask [B, T]: 1 on tokens up to
-    and including the end token.
+    sampling, and under the reference, in nats, all at the sampling temperature. advantages [B], or [B, T] under process
+    supervision. mask [B, T]: 1 on tokens up to and including the end token; all 0 for a completion that is left out.
+    entropies [B, T], in nats; with a gradient if there is a bonus.
 
-    l = −min(ρA, clip(ρ, 1−ε, 1+ε_high) A) + β k3, with ρ = exp(logprob − old_logprob); averaged as config.loss_type
-    says: grpo (arXiv:2402.03300) over tokens of a completion, then completions; dapo (arXiv:2503.14476) over all tokens
-    of the step; dr_grpo (arXiv:2503.20783) by the constant completions × max_completion_length. Raises ValueError when
-    β > 0 without ref_logprobs.
+    loss = average(m · l + β KL) − c · mean H, with l the policy term of config.loss_type (objectives.py), m the masks
+    (masks.py), the average as aggregate.py says. For a part of an update, give three things that only the whole update
+    knows: `scale`; `keep` [B, T], the tokens that top_entropy_quantile keeps; and `entropy_coef`, the bonus now.
+    Without them this batch is the whole update. Raises ValueError when β needs ref_logprobs, or the entropies are
+    missing for a setting that uses them.
     """
-    ratio = torch.exp(logprobs - old_logprobs)
-    high = config.epsilon if config.epsilon_high is None else config.epsilon_high
-    clipped = ratio.clamp(1 - config.epsilon, 1 + high)
-    per_token = -torch.minimum(ratio * advantages[:, None], clipped * advantages[:, None])
-    kl = None if ref_logprobs is None else k3(logprobs, ref_logprobs)
-    if config.beta > 0:
-        if kl is None:
-            raise ValueError("beta > 0 needs ref_logprobs")
+    keep = _kept_tokens(entropies, mask, config) if keep is None else keep
+    scale = LossScale.of(mask, keep) if scale is None else scale
+    rewards = advantages if advantages.dim() == 2 else advantages[:, None]
+    log_ratio = log_importance_ratio(logprobs, old_logprobs, mask, config.importance_sampling_level)
+    objective = policy_objective(log_ratio, logprobs, old_logprobs, rewards, mask, config)
+    per_token, near = objective.loss, None
+    if config.off_policy_mask_threshold is not None:
+        near = off_policy_mask(logprobs, old_logprobs, rewards, mask, config.off_policy_mask_threshold)
+        per_token = per_token * near
+    if config.top_entropy_quantile < 1:
+        per_token = per_token * keep
+    kl = _kl_penalty(logprobs, ref_logprobs, log_ratio, config)
+    if kl is not None and config.beta > 0:
         per_token = per_token + config.beta * kl
-    metrics = _metrics(ratio, advantages, mask, low=1 - config.epsilon, high=1 + high)
-    return aggregate(per_token, mask, config.loss_type, scale), metrics
-
-
-def k3(logprobs: Tensor, ref_logprobs: Tensor) -> Tensor:
-    """Per-token estimate of KL(policy ‖ reference) in nats: exp(q − p) − (q − p) − 1, never negative.
-
-    Schulman, "Approximating KL divergence" (2020); the penalty of arXiv:2402.03300, equation 4.
-    """
-    delta = ref_logprobs - logprobs
-    return torch.expm1(delta) - delta
-
-
-def aggregate(per_token: Tensor, mask: Tensor, loss_type: str, scale: LossScale) -> Tensor:
-    """One number from token losses [B, T]; calls over the parts of a step add up to the loss of the step."""
-    masked = per_token * mask
-    if loss_type == "grpo":
-        return (masked.sum(dim=1) / mask.sum(dim=1).clamp(min=1)).sum() / scale.num_completions
-    if loss_type == "dapo":
-        return masked.sum() / max(scale.num_tokens, 1)
-    if loss_type == "dr_grpo":
-        return masked.sum() / (scale.num_completions * scale.max_completion_length)
-    raise ValueError(f"unknown loss_type {loss_type!r}")
-
-
-@torch.no_grad()
-def _metrics(ratio: Tensor, advantages: Tensor, mask: Tensor, *, low: float, high: float) -> LossMetrics:
-    """Clip shares as TRL counts them: low with A < 0, high with A > 0: the tokens whose gradient the clip removed."""
-    inside = mask.bool()
-    sign = advantages[:, None]
-    return LossMetrics(
-        tokens=int(inside.sum()),
-        clip_low=int(((ratio < low) & (sign < 0) & inside).sum()),
-        clip_high=int(((ratio > high) & (sign > 0) & inside).sum()),
+    loss = aggregate(per_token, mask, config.loss_type, scale)
+    if coef := config.entropy_coef if entropy_coef is None else entropy_coef:
+        loss = loss - coef * _entropy_bonus(entropies, keep, scale)
+    metrics = loss_metrics(
+        log_ratio.detach().exp(), objective, mask, keep, kl=kl, entropies=entropies, keep_completion=near
     )
+    return loss, metrics
+
+
+def _kept_tokens(entropies: Tensor | None, mask: Tensor, config: LossConfig) -> Tensor:
+    """[B, T]: the mask, or its most uncertain tokens alone."""
+    if config.top_entropy_quantile >= 1:
+        return mask
+    if entropies is None:
+        raise ValueError("top_entropy_quantile below 1 needs entropies")
+    threshold = entropy_threshold(entropies[mask.bool()], config.top_entropy_quantile)
+    return entropy_mask(entropies, mask, threshold)
+
+
+def _kl_penalty(logprobs: Tensor, ref_logprobs: Tensor | None, log_ratio: Tensor, config: LossConfig) -> Tensor | None:
+    """[B, T] in nats; None without a reference. With use_bias_correction_kl times ρ, which keeps its gradient."""
+    if ref_logprobs is None:
+        if config.beta > 0:
+            raise ValueError("beta > 0 needs ref_logprobs")
+        return None
+    kl = kl_estimate(logprobs, ref_logprobs, config.kl_estimator)
+    return kl * log_ratio.exp() if config.use_bias_correction_kl else kl
+
+
+def _entropy_bonus(entropies: Tensor | None, keep: Tensor, scale: LossScale) -> Tensor:
+    """Mean entropy over the update's kept tokens: this batch's share of it."""
+    if entropies is None:
+        raise ValueError("an entropy bonus needs entropies")
+    return (entropies * keep).sum() / max(scale.bonus_tokens, 1.0)

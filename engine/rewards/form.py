@@ -7,7 +7,7 @@ from typing import Any, Literal
 import regex
 from pydantic import field_validator, model_validator
 
-from engine.config import Section, knob
+from engine.config_section import Section, knob
 from engine.rewards.protocol import Missing, RewardFunction, per_completion, required
 
 REGEX_TIMEOUT_S = 0.1

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import Literal
 
-from engine.config import Section, knob
+from engine.config_section import Section, knob
 from engine.rewards.extract import Extract, read_number, reference_number, show_number, stated_answer
 from engine.rewards.protocol import Missing, RewardFunction, per_completion, required
 

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from engine.config import RewardSpec, Section
+from engine.config import RewardSpec
 from engine.config_problems import closest, problems_from, short
+from engine.config_section import Section
 from engine.errors import Problem
 from engine.rewards import form, matching
 from engine.rewards.protocol import RewardFunction

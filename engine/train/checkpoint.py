@@ -1,13 +1,15 @@
 """Checkpoints that are whole or absent: tensors as safetensors, the rest as JSON, committed by one rename.
 
 checkpoints/step-000050/ holds policy.safetensors (the adapter, or all weights), optimizer.safetensors, state.json and
-the manifest. The reference is not saved: it is the base model, which the configuration names.
+the manifest. A reference that is refreshed is in reference.safetensors; else it is the base model, which the
+configuration names.
 """
 
 import json
+import math
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engine.errors import CheckpointError
+from engine.grpo.entropy_control import EntropyControl
 from engine.runs.durable import commit_directory, newest_valid, verify_directory
 from engine.train.session import Session
 
 PREFIX = "step-"
+REFERENCE = "reference.safetensors"
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,9 @@ class CheckpointState:
 
     step: int
     num_tokens: int
+    next_example: int
+    entropy_coef: float
+    last_entropy: float | None  # None: no update yet
     environment: dict[str, Any]
 
 
@@ -44,8 +51,9 @@ def save_checkpoint(parent: Path, session: Session, step: int, environment: dict
     temporary.mkdir()
     save_file(_contiguous(session.policy.adapter_state()), temporary / "policy.safetensors")
     save_file(_contiguous(_optimizer_tensors(session)), temporary / "optimizer.safetensors")
-    state = {"step": step, "num_tokens": session.num_tokens, "environment": environment}
-    (temporary / "state.json").write_text(json.dumps(state, indent=2))
+    if session.config.loss.sync_ref_model:
+        save_file(_contiguous(session.policy.reference_state()), temporary / REFERENCE)
+    (temporary / "state.json").write_text(json.dumps(asdict(_state(session, step, environment)), indent=2))
     final = parent / f"{PREFIX}{step:06d}"
     if final.exists():  # resume starts from the newest checkpoint that verifies, so this one did not
         final.rename(parent / f".bad-{final.name}-{os.getpid()}")
@@ -65,12 +73,28 @@ def load_checkpoint(path: Path, session: Session) -> CheckpointState:
     """Put a checkpoint's state into the session. Raises CheckpointError when a file does not verify or fit."""
     verify_directory(path)
     raw = json.loads((path / "state.json").read_text())
-    state = CheckpointState(raw["step"], raw["num_tokens"], raw["environment"])
+    state = CheckpointState(**raw)
     device = str(next(parameter for _, parameter in session.policy.trainable()).device)
     session.policy.load_state(load_file(path / "policy.safetensors", device=device))
     _restore_optimizer(session, load_file(path / "optimizer.safetensors", device=device), path)
-    session.num_tokens = state.num_tokens
+    if reference := _reference_of(path, device):
+        session.policy.load_reference_state(reference)
+    session.num_tokens, session.next_example = state.num_tokens, state.next_example
+    last_entropy = math.inf if state.last_entropy is None else state.last_entropy
+    session.entropy_control = EntropyControl(state.entropy_coef, last_entropy)
     return state
+
+
+def _state(session: Session, step: int, environment: dict[str, Any]) -> CheckpointState:
+    control = session.entropy_control
+    last_entropy = control.last_entropy if math.isfinite(control.last_entropy) else None
+    return CheckpointState(step, session.num_tokens, session.next_example, control.coef, last_entropy, environment)
+
+
+def _reference_of(path: Path, device: str) -> dict[str, Tensor]:
+    """A refreshed reference; empty when the reference is still the base model."""
+    file = path / REFERENCE
+    return load_file(file, device=device) if file.exists() else {}
 
 
 def _optimizer_tensors(session: Session) -> dict[str, Tensor]:

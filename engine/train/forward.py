@@ -90,15 +90,19 @@ class Forward:
         self.temperature = temperature
         self.slow_reason = self._compare(prompt)
 
-    def __call__(self, module: Any, batch: MicroBatch) -> tuple[Tensor, Tensor]:
+    def __call__(self, module: Any, batch: MicroBatch, *, entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
         """(log-probabilities [N] with gradient, entropies [N]) of the batch's completion tokens, in nats."""
+        head: Any
         parts = None if self.slow_reason else self.policy.backbone_and_head(module)
         if parts is None:
-            logits = _whole_model_logits(module, batch, self.policy.pad_id)
-            return selected_logprobs(logits, nn.Identity(), batch.ids, self.temperature, vocabulary=logits.shape[-1])
-        decoder, head = parts
-        states = _shared_prompt_states(decoder, batch)
-        return selected_logprobs(states, head, batch.ids, self.temperature, vocabulary=head.out_features)
+            states = _whole_model_logits(module, batch, self.policy.pad_id)
+            head, vocabulary = nn.Identity(), states.shape[-1]
+        else:
+            decoder, head = parts
+            states, vocabulary = _shared_prompt_states(decoder, batch), head.out_features
+        return selected_logprobs(
+            states, head, batch.ids, self.temperature, vocabulary=vocabulary, entropy_gradient=entropy_gradient
+        )
 
     @torch.no_grad()
     def _compare(self, prompt: Sequence[int]) -> str:

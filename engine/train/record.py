@@ -8,7 +8,7 @@ from torch import Tensor
 
 from engine.analysis.groups import group_kind
 from engine.grpo.advantages import advantage_scale, group_statistics
-from engine.grpo.loss import k3
+from engine.grpo.kl import k3
 from engine.runs.records import CompletionRecord, Event, GroupRecord, StepRecord, TokenRecord
 from engine.train.rollout import Batch
 from engine.train.session import Session
@@ -21,7 +21,7 @@ def step_record(
 ) -> StepRecord:  # fmt: skip
     """Assemble the record of a step. totals, advantages [B] in group order."""
     mean, std = group_statistics(totals.double(), batch.group_size)
-    scale = advantage_scale(totals.double(), std, session.config.loss.scale_rewards)
+    scale = advantage_scale(totals.double(), batch.group_size, session.config.loss.scale_rewards)
     completions = [
         _completion(batch, i, float(totals[i]), float(advantages[i]), update.tokens[i]) for i in range(len(totals))
     ]
@@ -112,9 +112,9 @@ def _policy_metrics(update: UpdateResult) -> dict[str, float]:
         "loss": update.loss,
         "grad_norm": update.grad_norm,
         "entropy": float(torch.cat([stats.entropies for stats in update.tokens]).mean()),
-        "clip_ratio/low_mean": update.clip_low,
-        "clip_ratio/high_mean": update.clip_high,
-        "clip_ratio/region_mean": update.clip_low + update.clip_high,
+        "clip_ratio/low_mean": update.metrics.clip_low,
+        "clip_ratio/high_mean": update.metrics.clip_high,
+        "clip_ratio/region_mean": update.metrics.clip_region,
     }
     kl = [k3(s.logprobs, s.ref_logprobs) for s in update.tokens if s.ref_logprobs is not None]
     if kl:

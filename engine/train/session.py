@@ -16,6 +16,7 @@ from engine.data.answers import check_answers
 from engine.data.examples import Dataset, open_dataset
 from engine.data.prompts import Renderer, check_lengths
 from engine.errors import ConfigError, ModelError, Problem
+from engine.grpo.entropy_control import EntropyControl
 from engine.models.load import load_policy
 from engine.models.policy import Policy
 from engine.rewards.score import BoundReward, bind_rewards
@@ -25,7 +26,11 @@ from engine.train.forward import AGREEMENT, Forward
 
 @dataclass
 class Session:
-    """The parts of a run. `pieces` caches token id → (text, is special) for the inspector."""
+    """The parts of a run, and what of them changes from step to step: all that a checkpoint has to hold.
+
+    `next_example`: the position in the training data of the next prompt. `pieces` caches token id → (text, is special)
+    for the inspector.
+    """
 
     config: RunConfig
     policy: Policy
@@ -35,7 +40,9 @@ class Session:
     pass_reward: str | None
     optimizer: torch.optim.Optimizer
     forward: Forward
+    entropy_control: EntropyControl
     num_tokens: int = 0
+    next_example: int = 0
     pieces: dict[int, tuple[str, bool]] = field(default_factory=dict)
 
     def piece(self, token: int) -> tuple[str, bool]:
@@ -70,7 +77,8 @@ def build_session(config: RunConfig, *, progress: Callable[[str], None]) -> Sess
     _check_sampling(policy, first_prompt)
     forward = Forward(policy, config.rollout.temperature, first_prompt)
     return Session(
-        config, policy, dataset, renderer, rewards, pass_reward(config), optimizer, forward
+        config, policy, dataset, renderer, rewards, pass_reward(config), optimizer, forward,
+        EntropyControl(config.loss.entropy_coef),
     )  # fmt: skip
 
 

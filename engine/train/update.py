@@ -1,14 +1,20 @@
-"""The optimizer step: from completions and advantages to changed weights, over micro-batches."""
+"""The optimizer updates of one step: from completions and advantages to changed weights, over micro-batches."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from engine.config import RunConfig
-from engine.grpo.loss import LossMetrics, LossScale, policy_loss
+from engine.grpo.aggregate import LossScale
+from engine.grpo.entropy_control import EntropyControl, has_entropy_bonus
+from engine.grpo.loss import policy_loss
+from engine.grpo.masks import entropy_mask, entropy_threshold
+from engine.grpo.metrics import LossMetrics
+from engine.seeds import derive_seed
 from engine.train.forward import Forward, MicroBatch, Row, micro_batches
 
 Check = Callable[[str, bool], None]
@@ -24,115 +30,226 @@ class TokenStats:
 
 
 @dataclass(frozen=True)
+class Lesson:
+    """What a step teaches: B completions with their advantages, [B], or [B, T] under process supervision.
+
+    counted [B]: whether the loss counts this completion's tokens at all; a masked truncated one it does not.
+    """
+
+    rows: Sequence[Row]
+    advantages: Tensor
+    counted: Sequence[bool]
+
+
+@dataclass(frozen=True)
 class UpdateResult:
-    """`tokens[i]` belongs to row i. Metrics are those of the last iteration over the batch."""
+    """`tokens[i]` belongs to row i. loss and grad_norm are means over the step's updates; metrics are their sum."""
 
     tokens: list[TokenStats]
     loss: float
     grad_norm: float
-    clip_low: float
-    clip_high: float
+    metrics: LossMetrics
     skipped: bool
+    control: EntropyControl
 
 
 def update_policy(
     forward: Forward,
     optimizer: torch.optim.Optimizer,
-    rows: Sequence[Row],
-    advantages: Tensor,
+    lesson: Lesson,
     config: RunConfig,
     *,
+    seed: int,
+    control: EntropyControl,
     check: Check,
 ) -> UpdateResult:
-    """Run config.loss.num_iterations optimizer steps on one batch of completions.
+    """Run config.loss.num_iterations × num_minibatches optimizer updates on one step's completions.
 
-    advantages [B]. `check(detail, may_stop)` is called before each micro-batch; it may raise to stop when `may_stop`
-    says that the weights are still those of the step before. An update with a loss or gradient that is not finite is
-    left out, and so are the iterations after it: no checkpoint can ever hold NaN weights.
+    `seed` deals groups into mini-batches. `check(detail, may_stop)` is called before each micro-batch; it may raise to
+    stop when `may_stop` says that the weights are still those of the step before. An update with a loss or gradient
+    that is not finite is left out, and so are those after it: no checkpoint can ever hold NaN weights.
     """
-    device = next(parameter for _, parameter in forward.policy.trainable()).device
-    batches = list(micro_batches(rows, config.optim.micro_batch_tokens, forward.policy.pad_id, device))
-    work = _Work(forward, config, batches, _scale(rows, config), advantages.to(device))
-    work.references = _reference_logprobs(forward, batches, check)
-    for iteration in range(config.loss.num_iterations):
+    work = _Work(forward, config, lesson, control, check)
+    work.measure_before_updates()
+    losses: list[float] = []
+    norms: list[float] = []
+    skipped = False
+    for rows in _deal(lesson.rows, config, seed):
         optimizer.zero_grad(set_to_none=True)
-        loss, metrics = work.accumulate_gradients(check, may_stop=iteration == 0)
-        grad_norm = float(torch.nn.utils.clip_grad_norm_(work.parameters, config.optim.max_grad_norm))
-        skipped = not (math.isfinite(loss) and math.isfinite(grad_norm))
+        losses.append(work.accumulate_gradients(rows))
+        norms.append(float(torch.nn.utils.clip_grad_norm_(work.parameters, config.optim.max_grad_norm)))
+        skipped = not (math.isfinite(losses[-1]) and math.isfinite(norms[-1]))
         if skipped:
             break
         optimizer.step()
-    low, high = _clip_shares(metrics)
-    return UpdateResult(work.token_stats(), loss, grad_norm, low, high, skipped)
+        work.finish_update()
+    return UpdateResult(
+        work.token_stats(), _mean(losses), _mean(norms), work.metrics, skipped, control if skipped else work.control
+    )
 
 
-def _scale(rows: Sequence[Row], config: RunConfig) -> LossScale:
-    return LossScale(len(rows), sum(len(row.completion) for row in rows), config.rollout.max_completion_length)
+def _deal(rows: Sequence[Row], config: RunConfig, seed: int) -> Iterator[Sequence[Row]]:
+    """The rows of each update in turn. Groups stay whole, so that their prompt is run once; each pass deals anew."""
+    groups = sorted({row.group for row in rows})
+    for iteration in range(config.loss.num_iterations):
+        if config.loss.num_minibatches == 1:
+            yield rows
+            continue
+        generator = np.random.default_rng(derive_seed(seed, iteration, "minibatches"))
+        for part in np.array_split(generator.permutation(groups), min(config.loss.num_minibatches, len(groups))):
+            yield [row for row in rows if row.group in set(part.tolist())]
 
 
 @dataclass
 class _Work:
-    """The micro-batches of one step, and what is known about each: lists below run parallel to `batches`.
-
-    `old` and `entropies` are those of the first pass, when the weights are the ones that sampled: no extra forward
-    pass is needed for the old log-probabilities, and on-policy the ratio is exactly 1.
-    """
+    """One step's updates. `old`, `entropies` and `references` hold what was measured of each row before the first."""
 
     forward: Forward
     config: RunConfig
-    batches: list[MicroBatch]
-    scale: LossScale
-    advantages: Tensor
-    references: list[Tensor] = field(default_factory=list)
-    old: list[Tensor] = field(default_factory=list)
-    entropies: list[Tensor] = field(default_factory=list)
+    lesson: Lesson
+    control: EntropyControl
+    check: Check
+    metrics: LossMetrics = field(default_factory=LossMetrics)
+    old: dict[int, Tensor] = field(default_factory=dict)
+    entropies: dict[int, Tensor] = field(default_factory=dict)
+    references: dict[int, Tensor] = field(default_factory=dict)
+    may_stop: bool = True
+    this_update: LossMetrics = field(default_factory=LossMetrics)
 
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
         return [parameter for _, parameter in self.forward.policy.trainable()]
 
-    def accumulate_gradients(self, check: Check, *, may_stop: bool) -> tuple[float, list[LossMetrics]]:
-        """Forward and backward over all micro-batches; the loss of the step and its metrics."""
-        loss, metrics = 0.0, []
-        for number, batch in enumerate(self.batches):
-            check(f"update {number + 1}/{len(self.batches)}", may_stop)
-            logprobs, entropy = self.forward(self.forward.policy.model, batch)
-            if number == len(self.old):
-                self.old.append(logprobs.detach())
-                self.entropies.append(entropy)
-            part, metric = policy_loss(
-                batch.padded(logprobs), batch.padded(self.old[number]), self.advantages[batch.indices], batch.mask,
-                config=self.config.loss, scale=self.scale, ref_logprobs=batch.padded(self.references[number]),
-            )  # fmt: skip
+    def measure_before_updates(self) -> None:
+        """Reference of all rows; and log-probabilities of those that the first pass will not measure on its way.
+
+        A row without gradient is never passed forward again. Where the policy moves before a row's first pass, or the
+        loss needs every entropy first, its log-probabilities at sampling are measured here; else on-policy the ratio is
+        exactly 1, without a pass of its own.
+        """
+        with torch.no_grad(), self.forward.policy.reference() as reference:
+            for batch in self._batches(self.lesson.rows, "reference"):
+                self._keep(self.references, batch, self.forward(reference, batch)[0])
+        loss = self.config.loss
+        all_first = loss.num_minibatches > 1 or loss.top_entropy_quantile < 1
+        self._measure([row for row in self.lesson.rows if all_first or not self._has_gradient(row)])
+
+    def accumulate_gradients(self, rows: Sequence[Row]) -> float:
+        """Forward and backward over an update's micro-batches; its loss."""
+        trained = [row for row in rows if self._has_gradient(row)]
+        self.this_update = self._without_gradient([row for row in rows if not self._has_gradient(row)])
+        keep = self._kept_tokens(trained)
+        scale = self._scale(rows, keep)
+        loss = 0.0
+        if not trained:  # no evidence is a gradient of 0, and AdamW's moments still decay and act, as in TRL
+            for parameter in self.parameters:
+                parameter.grad = torch.zeros_like(parameter)
+        for batch in self._batches(trained, "update"):
+            part = self._loss(batch, scale, keep)
             part.backward()  # type: ignore[no-untyped-call]
             loss += float(part.detach())
-            metrics.append(metric)
-        return loss, metrics
+        self.metrics = self.metrics + self.this_update
+        return loss
+
+    def finish_update(self) -> None:
+        """What follows an optimizer step."""
+        self.may_stop = False
+        self.control = self.control.after(self.this_update.bonus_entropy, self.config.loss)
 
     def token_stats(self) -> list[TokenStats]:
         """Per completion, in the order of the step."""
-        found: dict[int, TokenStats] = {}
-        for batch, *arrays in zip(self.batches, self.old, self.entropies, self.references, strict=True):
-            lengths = [len(row.completion) for row in batch.rows]
-            parts = [torch.split(array.cpu(), lengths) for array in arrays]
-            for index, logprobs, entropy, reference in zip(batch.indices, *parts, strict=True):
-                found[index] = TokenStats(logprobs, entropy, reference)
-        return [found[index] for index in range(len(found))]
+        return [
+            TokenStats(self.old[row.index].cpu(), self.entropies[row.index].cpu(), self.references[row.index].cpu())
+            for row in self.lesson.rows
+        ]
 
+    def _loss(self, batch: MicroBatch, scale: LossScale, keep: dict[int, Tensor]) -> Tensor:
+        bonus = has_entropy_bonus(self.config.loss)
+        logprobs, entropies = self.forward(self.forward.policy.model, batch, entropy_gradient=bonus)
+        for known, values in ((self.old, logprobs), (self.entropies, entropies)):
+            if batch.indices[0] not in known:
+                self._keep(known, batch, values.detach())
+        advantages = self.lesson.advantages.to(batch.mask.device)[batch.indices]
+        part, metrics = policy_loss(
+            batch.padded(logprobs), self._padded(self.old, batch),
+            advantages if advantages.dim() == 1 else advantages[:, : batch.mask.shape[1]], batch.mask,
+            config=self.config.loss, ref_logprobs=self._padded(self.references, batch),
+            entropies=batch.padded(entropies), scale=scale,
+            keep=self._padded(keep, batch) if keep else batch.mask,
+            entropy_coef=self.control.applied(self.config.loss) if bonus else 0.0,
+        )  # fmt: skip
+        self.this_update = self.this_update + metrics
+        return part
 
-@torch.no_grad()
-def _reference_logprobs(forward: Forward, batches: list[MicroBatch], check: Check) -> list[Tensor]:
-    with forward.policy.reference() as reference:
-        out = []
+    def _has_gradient(self, row: Row) -> bool:
+        """Whether this row can move the weights: by its advantage, by the KL penalty, or by the entropy bonus."""
+        if not self.lesson.counted[row.index]:
+            return False
+        if has_entropy_bonus(self.config.loss) or bool((self.lesson.advantages[row.index] != 0).any()):
+            return True
+        return self.config.loss.beta > 0 and not self.config.loss.skip_dead_groups
+
+    def _without_gradient(self, rows: Sequence[Row]) -> LossMetrics:
+        """Rows that are not passed forward count among the tokens of which a share is clipped, with ratio 1."""
+        counted = [row for row in rows if self.lesson.counted[row.index]]
+        tokens = float(sum(len(row.completion) for row in counted))
+        ratios = tokens if self.config.loss.importance_sampling_level == "token" else float(len(counted))
+        return LossMetrics(ratios=ratios, ratio_sum=ratios)
+
+    def _scale(self, rows: Sequence[Row], keep: dict[int, Tensor]) -> LossScale:
+        step_tokens = self._counted_tokens(self.lesson.rows)
+        update_tokens = self._counted_tokens(rows)
+        kept = sum(float(values.sum()) for values in keep.values()) if keep else update_tokens
+        minibatches = min(self.config.loss.num_minibatches, len({row.group for row in self.lesson.rows}))
+        limit = self.config.rollout.max_completion_length
+        return LossScale(len(rows), step_tokens / minibatches, limit, update_tokens, kept)
+
+    def _counted_tokens(self, rows: Sequence[Row]) -> float:
+        return float(sum(len(row.completion) for row in rows if self.lesson.counted[row.index]))
+
+    def _kept_tokens(self, rows: Sequence[Row]) -> dict[int, Tensor]:
+        """For each row which of its tokens are among the most uncertain of the update; empty when all are kept."""
+        share = self.config.loss.top_entropy_quantile
+        if share >= 1 or not rows:
+            return {}
+        now = dict(self.entropies) if self.may_stop else self._measured_again(rows)
+        threshold = entropy_threshold(torch.cat([now[row.index] for row in rows]), share)
+        return {row.index: entropy_mask(now[row.index], torch.ones_like(now[row.index]), threshold) for row in rows}
+
+    @torch.no_grad()
+    def _measured_again(self, rows: Sequence[Row]) -> dict[int, Tensor]:
+        found: dict[int, Tensor] = {}
+        for batch in self._batches(rows, "entropy"):
+            self._keep(found, batch, self.forward(self.forward.policy.model, batch)[1])
+        return found
+
+    @torch.no_grad()
+    def _measure(self, rows: Sequence[Row]) -> None:
+        for batch in self._batches(rows, "log-probabilities"):
+            logprobs, entropies = self.forward(self.forward.policy.model, batch)
+            self._keep(self.old, batch, logprobs)
+            self._keep(self.entropies, batch, entropies)
+
+    def _batches(self, rows: Sequence[Row], what: str) -> Iterator[MicroBatch]:
+        device = self.parameters[0].device
+        batches = list(micro_batches(rows, self.config.optim.micro_batch_tokens, self.forward.policy.pad_id, device))
         for number, batch in enumerate(batches):
-            check(f"reference {number + 1}/{len(batches)}", True)
-            out.append(forward(reference, batch)[0])
-    return out
+            self.check(f"{what} {number + 1}/{len(batches)}", self.may_stop)
+            yield batch
+
+    @staticmethod
+    def _keep(known: dict[int, Tensor], batch: MicroBatch, values: Tensor) -> None:
+        """[N] values of a batch, row by row."""
+        lengths = [len(row.completion) for row in batch.rows]
+        known.update(zip(batch.indices, torch.split(values, lengths), strict=True))
+
+    @staticmethod
+    def _padded(known: dict[int, Tensor], batch: MicroBatch) -> Tensor:
+        return batch.padded(torch.cat([known[index] for index in batch.indices]))
 
 
-def _clip_shares(metrics: list[LossMetrics]) -> tuple[float, float]:
-    tokens = max(sum(metric.tokens for metric in metrics), 1)
-    return sum(m.clip_low for m in metrics) / tokens, sum(m.clip_high for m in metrics) / tokens
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def learning_rate_at(step: int, config: RunConfig) -> float:

@@ -59,13 +59,13 @@ def test_a_misspelt_setting_brings_the_right_one() -> None:
 
 def test_a_setting_like_none_brings_all_of_its_section() -> None:
     assert problems(raw(checkpoint={"zzz": 1})) == [
-        "checkpoint.zzz: is not a setting. The settings here are every, keep."
+        "checkpoint.zzz: is not a setting. The settings here are every, keep, metric_for_best_model."
     ]
 
 
 def test_a_wrong_choice_brings_the_right_ones() -> None:
-    assert problems(raw(loss={"loss_type": "dapoo"})) == [
-        "loss.loss_type: 'dapoo' is not accepted: should be 'grpo', 'dapo' or 'dr_grpo'. Did you mean 'dapo'?"
+    assert problems(raw(loss={"scale_rewards": "groop"})) == [
+        "loss.scale_rewards: 'groop' is not accepted: should be 'group', 'batch' or 'none'. Did you mean 'group'?"
     ]
 
 

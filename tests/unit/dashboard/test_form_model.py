@@ -15,7 +15,8 @@ from dashboard.views.form_model import (
     short_number,
     to_widget,
 )
-from engine.config import RewardSpec, RunConfig, Section
+from engine.config import RewardSpec, RunConfig
+from engine.config_section import Section
 from engine.errors import Problem
 from engine.rewards.registry import REWARDS
 
@@ -48,7 +49,7 @@ def test_bounds_are_told_in_words():
 
 
 def test_literals_are_choices_and_optional_bools_have_three_positions():
-    assert CONTROLS["loss.loss_type"].choices == ("grpo", "dapo", "dr_grpo")
+    assert CONTROLS["loss.scale_rewards"].choices == ("group", "batch", "none")
     assert CONTROLS["model.chat_template"].kind == "tristate"
 
 

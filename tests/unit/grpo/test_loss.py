@@ -1,24 +1,25 @@
 """Golden numbers of the clipped loss, the KL estimate and the averaging rules."""
 
 import math
+from dataclasses import replace
+from typing import get_args
 
 import pytest
 import torch
 from torch.testing import assert_close
 
-from engine.config import LossConfig
+from engine.config_loss import LossConfig, LossType
 from engine.grpo import policy_loss
+from engine.grpo.aggregate import LossScale, aggregate
+from engine.grpo.kl import k3
 from engine.grpo.logprobs import selected_logprobs
-from engine.grpo.loss import LossScale, aggregate, k3
-
-SINGLE = LossScale(num_completions=1, num_tokens=1, max_completion_length=1)
 
 
 def single_token_loss(ratio: float, advantage: float) -> float:
     logprobs = torch.tensor([[math.log(ratio)]], dtype=torch.float64)
     loss, _ = policy_loss(
         logprobs, torch.zeros_like(logprobs), torch.tensor([advantage], dtype=torch.float64), torch.ones(1, 1),
-        config=LossConfig(beta=0.0, epsilon=0.2), scale=SINGLE,
+        config=LossConfig(beta=0.0, epsilon=0.2),
     )  # fmt: skip
     return float(loss)
 
@@ -44,24 +45,27 @@ def test_k3_gives_the_golden_numbers(delta: float, value: float) -> None:
 # Two completions in one step: two tokens of loss 1, four tokens of -0.5 or -1; the completion limit is 8.
 @pytest.mark.parametrize(
     ("second", "expected"),
-    [(-0.5, {"grpo": 0.25, "dapo": 0.0, "dr_grpo": 0.0}), (-1.0, {"grpo": 0.0, "dapo": -1 / 3, "dr_grpo": -0.125})],
+    [
+        (-0.5, {"grpo": 0.25, "bnpo": 0.0, "dapo": 0.0, "dr_grpo": 0.0, "luspo": 0.0}),
+        (-1.0, {"grpo": 0.0, "bnpo": -1 / 3, "dapo": -1 / 3, "dr_grpo": -0.125, "luspo": -1.0}),
+    ],
 )
 def test_each_loss_type_averages_as_its_source_says(second: float, expected: dict[str, float]) -> None:
     per_token = torch.tensor([[1.0, 1.0, 9.0, 9.0], [second] * 4])
     mask = torch.tensor([[1.0, 1.0, 0.0, 0.0], [1.0] * 4])
-    scale = LossScale(num_completions=2, num_tokens=6, max_completion_length=8)
+    scale = LossScale(num_completions=2, num_tokens=6, max_completion_length=8, update_tokens=6, bonus_tokens=6)
     for loss_type, value in expected.items():
         assert float(aggregate(per_token, mask, loss_type, scale)) == pytest.approx(value, abs=1e-7)
 
 
-@pytest.mark.parametrize("loss_type", ["grpo", "dapo", "dr_grpo"])
+@pytest.mark.parametrize("loss_type", get_args(LossType))
 def test_splitting_a_step_into_micro_batches_adds_up_to_the_same_loss_and_gradient(loss_type: str) -> None:
     torch.manual_seed(0)
     logprobs = torch.randn(6, 5, dtype=torch.float64, requires_grad=True)
     old, ref = torch.randn(6, 5, dtype=torch.float64), torch.randn(6, 5, dtype=torch.float64)
     advantages = torch.randn(6, dtype=torch.float64)
     mask = (torch.arange(5) < torch.tensor([1, 2, 3, 4, 5, 5])[:, None]).double()
-    scale = LossScale(num_completions=6, num_tokens=int(mask.sum()), max_completion_length=7)
+    scale = replace(LossScale.of(mask), max_completion_length=7)
     config = LossConfig(loss_type=loss_type, beta=0.1)  # type: ignore[arg-type]
 
     def loss(rows: slice) -> torch.Tensor:
@@ -77,31 +81,29 @@ def test_splitting_a_step_into_micro_batches_adds_up_to_the_same_loss_and_gradie
 def test_on_policy_the_loss_is_near_zero_and_the_gradient_is_not() -> None:
     logprobs = torch.full((4, 1), -1.0, dtype=torch.float64, requires_grad=True)
     advantages = torch.tensor([1.5, -0.5, -0.5, -0.5], dtype=torch.float64)
-    scale = LossScale(num_completions=4, num_tokens=4, max_completion_length=1)
-    loss, metrics = policy_loss(
-        logprobs, logprobs.detach(), advantages, torch.ones(4, 1), config=LossConfig(beta=0.0), scale=scale
-    )
+    loss, metrics = policy_loss(logprobs, logprobs.detach(), advantages, torch.ones(4, 1), config=LossConfig(beta=0.0))
     loss.backward()  # type: ignore[no-untyped-call]
     assert loss.item() == pytest.approx(0.0, abs=1e-12)
     assert logprobs.grad is not None
     assert logprobs.grad[:, 0].tolist() == [-0.375, 0.125, 0.125, 0.125]  # -A / 4
-    assert (metrics.clip_low, metrics.clip_high) == (0, 0)
+    assert (metrics.clipped_low, metrics.clipped_high) == (0, 0)
 
 
 def test_the_clip_counts_only_tokens_whose_gradient_it_removed() -> None:
     ratio = torch.tensor([[0.5, 1.5, 1.0], [0.5, 1.5, 1.0]], dtype=torch.float64)
     _, metrics = policy_loss(
         ratio.log(), torch.zeros_like(ratio), torch.tensor([1.0, -1.0], dtype=torch.float64), torch.ones(2, 3),
-        config=LossConfig(beta=0.0), scale=LossScale(2, 6, 3),
+        config=LossConfig(beta=0.0),
     )  # fmt: skip
-    assert (metrics.clip_low, metrics.clip_high, metrics.tokens) == (1, 1, 6)
+    assert (metrics.clipped_low, metrics.clipped_high, metrics.tokens) == (1, 1, 6)
+    assert metrics.clip_region == pytest.approx(2 / 6, rel=1e-12)
 
 
 def test_kl_without_reference_log_probabilities_is_refused() -> None:
     with pytest.raises(ValueError, match="ref_logprobs"):
         policy_loss(
             torch.zeros(1, 1), torch.zeros(1, 1), torch.zeros(1), torch.ones(1, 1),
-            config=LossConfig(beta=0.1), scale=SINGLE,
+            config=LossConfig(beta=0.1),
         )  # fmt: skip
 
 

@@ -1,14 +1,17 @@
 """The optimizer step: independent of how it is cut up, and never a step into NaN."""
 
 import math
+from typing import get_args
 
 import pytest
 import torch
 from torch.testing import assert_close
 
 from engine.config import RunConfig
+from engine.config_loss import LossType
+from engine.grpo.entropy_control import EntropyControl
 from engine.train.forward import Forward, Row
-from engine.train.update import UpdateResult, learning_rate_at, update_policy
+from engine.train.update import Lesson, UpdateResult, learning_rate_at, update_policy
 from tests.toy import toy_config, toy_policy
 
 ROWS = [Row(i, i // 4, [5, 6, 7][: 2 + i // 4], [3, 4, 8, 1][: 1 + i % 4]) for i in range(8)]
@@ -18,14 +21,17 @@ ADVANTAGES = torch.tensor([1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 0.0, 0.0])
 def update(config: RunConfig, advantages: torch.Tensor = ADVANTAGES, check=lambda *_: None):  # type: ignore[no-untyped-def]
     policy = toy_policy()
     optimizer = torch.optim.SGD([parameter for _, parameter in policy.trainable()], lr=0.1)
-    return policy, update_policy(Forward(policy, 1.0, [2, 3]), optimizer, ROWS, advantages, config, check=check)
+    return policy, update_policy(
+        Forward(policy, 1.0, [2, 3]), optimizer, Lesson(ROWS, advantages, [True] * len(ROWS)), config,
+        seed=0, control=EntropyControl(config.loss.entropy_coef), check=check,
+    )  # fmt: skip
 
 
 def weights(policy) -> torch.Tensor:  # type: ignore[no-untyped-def]
     return torch.cat([parameter.detach().flatten() for _, parameter in policy.trainable()])
 
 
-@pytest.mark.parametrize("loss_type", ["grpo", "dapo", "dr_grpo"])
+@pytest.mark.parametrize("loss_type", get_args(LossType))
 def test_the_size_of_micro_batches_does_not_change_the_update(loss_type: str) -> None:
     found = [
         weights(update(toy_config(loss={"loss_type": loss_type}, optim={"micro_batch_tokens": size}))[0])
@@ -39,7 +45,7 @@ def test_on_policy_nothing_is_clipped_and_the_loss_is_the_mean_advantage_per_tok
     _, result = update(toy_config(loss={"beta": 0.0, "loss_type": "dapo"}))
     lengths = torch.tensor([len(row.completion) for row in ROWS])
     assert result.loss == pytest.approx(float(-(ADVANTAGES * lengths).sum() / lengths.sum()), abs=1e-6)
-    assert (result.clip_low, result.clip_high) == (0.0, 0.0)
+    assert (result.metrics.clip_low, result.metrics.clip_high, result.metrics.ratio) == (0.0, 0.0, 1.0)
 
 
 def test_a_second_iteration_moves_on_from_the_first_against_the_same_old_log_probabilities() -> None:
@@ -73,6 +79,7 @@ def test_a_stop_between_micro_batches_leaves_the_weights_alone() -> None:
     calls: list[str] = []
     policy = toy_policy()
     optimizer = torch.optim.SGD([parameter for _, parameter in policy.trainable()], lr=0.1)
+    lesson = Lesson(ROWS, ADVANTAGES, [True] * len(ROWS))
 
     def stop_at_the_second_batch(detail: str, may_stop: bool) -> None:
         assert may_stop
@@ -82,8 +89,8 @@ def test_a_stop_between_micro_batches_leaves_the_weights_alone() -> None:
 
     with pytest.raises(InterruptedError):
         update_policy(
-            Forward(policy, 1.0, [2, 3]), optimizer, ROWS, ADVANTAGES, toy_config(optim={"micro_batch_tokens": 16}),
-            check=stop_at_the_second_batch,
+            Forward(policy, 1.0, [2, 3]), optimizer, lesson, toy_config(optim={"micro_batch_tokens": 16}),
+            seed=0, control=EntropyControl(0.0), check=stop_at_the_second_batch,
         )  # fmt: skip
     assert any(call.startswith("update 1/") for call in calls)
     assert torch.equal(weights(policy), weights(toy_policy()))
