@@ -3,7 +3,7 @@
 A chart whose numbers do not exist has no figure but a `sentence` that says why. What a figure is: plot_parts.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from dashboard.plot_parts import (
 from engine.analysis.distribution import RewardBins
 from engine.analysis.downsample import average_runs, keep_extremes, run_starts
 from engine.analysis.smoothing import trailing_mean
+from engine.config_loss import CLIPPED, LossConfig
 from engine.glossary import METRICS, TERMS
 
 SPARK_POINTS = 120
@@ -39,7 +40,8 @@ GROUP_KINDS = {  # kind: (word, metric column, colour)
     "other": ("all equal", "frac_other_dead", "var(--lab-other)"),
 }
 FUNCTION_COLOURS = ("var(--lab-orange)", "var(--lab-green)", "var(--lab-purple)", "var(--lab-gold)", "var(--lab-grey)")
-CURVES = ("kl", "entropy", "clip_ratio/region_mean", "completions/mean_length", "grad_norm")
+CLIP = "clip_ratio/region_mean"
+CURVES = ("kl", "entropy", CLIP, "completions/mean_length", "grad_norm")
 PHASES = {"time/rollout": "blue", "time/reward": "orange", "time/update": "green", "time/evaluation": "purple"}
 SEQUENTIAL = [[i / 5, f"var(--lab-seq-{i})"] for i in range(6)]
 DIVERGING = [[i / 4, f"var(--lab-{name})"] for i, name in enumerate(("neg", "neg-soft", "zero", "pos-soft", "pos"))]
@@ -143,13 +145,14 @@ def advantage_strip(completions: pd.DataFrame, step: int, reach: float) -> Chart
     return _chart("advantages", f"Advantages of step {step:,}", look_for, figure)
 
 
-def training_curves(metrics: pd.DataFrame, *, reference: bool, iterations: int, window: int = 1) -> Chart:
-    """KL, entropy, clipped tokens, length and gradient norm, one above the other on one step axis with one cursor.
+def training_curves(metrics: pd.DataFrame, loss: LossConfig, window: int = 1) -> Chart:
+    """KL, entropy, clipped tokens (or what this loss has instead), length and gradient norm, on one step axis.
 
     With a window above 1 the values are faint and their mean over the last `window` steps is drawn over them.
     """
-    absent = _absent_curves(metrics, reference=reference, iterations=iterations)
-    shown = [key for key in CURVES if key not in absent]
+    keys = [_of_this_loss(key, loss) for key in CURVES]
+    absent = _absent_curves(metrics, keys, loss)
+    shown = [key for key in keys if key not in absent]
     sentence = " ".join(absent.values())
     title = "Policy and optimizer"
     look_for = " ".join(f"{METRICS[key].label}: {METRICS[key].look_for}" for key in shown)
@@ -255,14 +258,18 @@ def _functions_apart(functions: pd.DataFrame, weights: Mapping[str, float]) -> l
     return [name for name in functions if not (same_as_total and name == trained[0])]
 
 
-def _absent_curves(metrics: pd.DataFrame, *, reference: bool, iterations: int) -> dict[str, str]:
+def _of_this_loss(key: str, loss: LossConfig) -> str:
+    """The curve that says for this loss type what clipping says for the others."""
+    if key != CLIP or loss.loss_type in CLIPPED:
+        return key
+    return "cispo_clip_ratio" if loss.loss_type == "cispo" else "ratio/mean"
+
+
+def _absent_curves(metrics: pd.DataFrame, keys: Sequence[str], loss: LossConfig) -> dict[str, str]:
     """Sentences for the curves that this run does not have."""
-    absent = {key: f"{METRICS[key].label}: not measured so far." for key in CURVES if not metrics[key].notna().any()}
-    if "kl" in absent and not reference:
-        absent["kl"] = f"{METRICS['kl'].label}: not measured, because β is 0 and no reference is kept."
-    clip = "clip_ratio/region_mean"
-    if iterations == 1 and not (metrics[clip] > 0).any():
-        absent[clip] = f"{METRICS[clip].label}: {METRICS[clip].look_for.split(';')[0]}."
+    absent = {key: f"{METRICS[key].label}: not measured so far." for key in keys if not metrics[key].notna().any()}
+    if CLIP in keys and loss.num_iterations * loss.num_minibatches == 1 and not (metrics[CLIP] > 0).any():
+        absent[CLIP] = f"{METRICS[CLIP].label}: {METRICS[CLIP].look_for.split(';')[0]}."
     return absent
 
 

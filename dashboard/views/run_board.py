@@ -40,10 +40,7 @@ def run_charts(config: RunConfig, course: Course, step: int, completions: pd.Dat
         charts.advantage_strip(completions, step, reach),
         charts.held_out(course.evaluations),
         charts.phase_times(course.metrics),
-        charts.training_curves(
-            course.metrics, reference=config.loss.beta > 0, iterations=config.loss.num_iterations,
-            window=course.window,
-        ),
+        charts.training_curves(course.metrics, config.loss, course.window),
     ]  # fmt: skip
 
 

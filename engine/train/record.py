@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from engine.analysis.groups import group_kind
+from engine.config_loss import CLIPPED, LossConfig
 from engine.grpo.advantages import advantage_scale, group_statistics
+from engine.grpo.entropy_control import has_entropy_bonus
 from engine.grpo.kl import k3
 from engine.runs.records import CompletionRecord, Event, GroupRecord, StepRecord, TokenRecord
 from engine.train.rollout import Batch
@@ -35,6 +37,7 @@ def step_record(
     metrics = {
         **_reward_metrics(batch, totals, mean, std, groups),
         **_policy_metrics(update),
+        **_update_metrics(update, session.config.loss),
         **_length_metrics(batch),
         **timings,
         "learning_rate": learning_rate,
@@ -112,9 +115,6 @@ def _policy_metrics(update: UpdateResult) -> dict[str, float]:
         "loss": update.loss,
         "grad_norm": update.grad_norm,
         "entropy": float(torch.cat([stats.entropies for stats in update.tokens]).mean()),
-        "clip_ratio/low_mean": update.metrics.clip_low,
-        "clip_ratio/high_mean": update.metrics.clip_high,
-        "clip_ratio/region_mean": update.metrics.clip_region,
     }
     kl = [k3(s.logprobs, s.ref_logprobs) for s in update.tokens if s.ref_logprobs is not None]
     if kl:
@@ -122,9 +122,32 @@ def _policy_metrics(update: UpdateResult) -> dict[str, float]:
     return metrics
 
 
+def _update_metrics(update: UpdateResult, loss: LossConfig) -> dict[str, float]:
+    """What the updates of the step were like, as far as its loss has such a number; the rest is left out."""
+    found = update.metrics
+    metrics = {"ratio/mean": found.ratio, "ratio/max": max(found.ratio_max, 1.0)}
+    if loss.loss_type in CLIPPED:
+        metrics["clip_ratio/low_mean"] = found.clip_low
+        metrics["clip_ratio/high_mean"] = found.clip_high
+        metrics["clip_ratio/region_mean"] = found.clip_region
+    if loss.loss_type == "cispo":
+        metrics["cispo_clip_ratio"] = found.clip_high
+    if loss.loss_type == "vespo" and found.completions:
+        metrics["vespo/phi_seq_mean"] = found.weight
+    if loss.off_policy_mask_threshold is not None and found.completions:
+        metrics["off_policy_masked"] = found.dropped / found.completions
+    if has_entropy_bonus(loss):
+        metrics["policy_loss"] = update.loss + update.bonus
+        metrics["entropy_coef"] = update.control.coef
+    return metrics
+
+
 def _length_metrics(batch: Batch) -> dict[str, float]:
     lengths = [len(ids) for ids in batch.completions.ids]
+    ended = [length for length, done in zip(lengths, batch.completions.ended, strict=True) if done]
+    terminated = {"mean": sum(ended) / len(ended), "min": min(ended), "max": max(ended)} if ended else {}
     return {
+        **{f"completions/{kind}_terminated_length": float(value) for kind, value in terminated.items()},
         "completions/mean_length": sum(lengths) / len(lengths),
         "completions/min_length": float(min(lengths)),
         "completions/max_length": float(max(lengths)),

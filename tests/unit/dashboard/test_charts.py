@@ -7,6 +7,7 @@ import pytest
 from dashboard import charts
 from dashboard.charts import Chart
 from engine.analysis.distribution import bin_shares, reward_bins, reward_levels, reward_quantiles
+from engine.config_loss import LossConfig
 from engine.glossary import METRICS, TERMS
 
 NAN = float("nan")
@@ -53,7 +54,7 @@ def every_chart(steps: int) -> list[Chart]:
         charts.reward_heatmap(metrics["step"], bin_shares(totals, bins), bins),
         charts.group_kinds(metrics),
         charts.advantage_strip(completions_of([0.5, -0.5] * steps), steps, 2.0),
-        charts.training_curves(metrics, reference=True, iterations=2),
+        charts.training_curves(metrics, LossConfig(num_iterations=2)),
         charts.held_out(evaluations_of(*((step, 0.5, 64) for step in range(steps)))),
         charts.phase_times(metrics),
     ]
@@ -179,21 +180,28 @@ def test_the_extreme_advantages_of_a_huge_step_are_drawn():
     assert (y.max(), y.min()) == (99.0, -99.0)
 
 
-def test_a_run_without_a_reference_says_so_instead_of_an_empty_axis():
-    chart = charts.training_curves(metrics_of(4, kl=NAN), reference=False, iterations=1)
-    assert "β is 0" in chart.sentence
+def test_a_curve_without_numbers_is_a_sentence_and_not_an_empty_axis():
+    chart = charts.training_curves(metrics_of(4, kl=NAN), LossConfig())
+    assert "KL to reference: not measured so far." in chart.sentence
     assert "KL to reference" not in [t["name"] for t in chart.figure["data"]]
 
 
 def test_clipping_has_no_axis_while_it_is_0_by_construction():
-    quiet = charts.training_curves(metrics_of(4, **{"clip_ratio/region_mean": 0.0}), reference=True, iterations=1)
-    several = charts.training_curves(metrics_of(4), reference=True, iterations=4)
+    quiet = charts.training_curves(metrics_of(4, **{"clip_ratio/region_mean": 0.0}), LossConfig())
+    several = charts.training_curves(metrics_of(4), LossConfig(num_iterations=4))
     assert "Clipped tokens: 0 by construction" in quiet.sentence
     assert trace(several, "Clipped tokens")
 
 
+def test_a_loss_that_does_not_clip_shows_what_it_does_to_the_ratio_instead():
+    capped = charts.training_curves(metrics_of(4), LossConfig(loss_type="cispo", epsilon_high=5.0))
+    gated = charts.training_curves(metrics_of(4), LossConfig(loss_type="sapo"))
+    assert trace(capped, "Capped weights") and trace(gated, "Importance ratio")
+    assert "Clipped tokens" not in capped.sentence + capped.look_for
+
+
 def test_small_charts_share_one_step_axis():
-    figure = charts.training_curves(metrics_of(4), reference=True, iterations=4).figure
+    figure = charts.training_curves(metrics_of(4), LossConfig(num_iterations=4)).figure
     assert [t["yaxis"] for t in figure["data"]] == ["y", "y2", "y3", "y4", "y5"]
     assert [key for key in figure["layout"] if key.startswith("xaxis")] == ["xaxis"]
     assert figure["layout"]["hoversubplots"] == "axis"
@@ -202,7 +210,7 @@ def test_small_charts_share_one_step_axis():
 def test_a_smoothed_curve_keeps_its_raw_values_in_sight():
     spiky = np.zeros(500)
     spiky[250] = 10.0
-    chart = charts.training_curves(metrics_of(500, grad_norm=spiky), reference=True, iterations=2, window=10)
+    chart = charts.training_curves(metrics_of(500, grad_norm=spiky), LossConfig(num_iterations=2), window=10)
     assert trace(chart, "Gradient norm")["y"].max() == 10.0
     assert trace(chart, "Gradient norm, mean of 10 steps")["y"].max() == 1.0
 
