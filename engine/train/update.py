@@ -43,8 +43,8 @@ class Lesson:
 
 @dataclass(frozen=True)
 class UpdateResult:
-    """`tokens[i]` belongs to row i. loss, grad_norm, and the entropy bonus that the loss has taken off, are means over the
-    step's updates; metrics are their sum.
+    """`tokens[i]` belongs to row i. loss, grad_norm, and the entropy bonus that the loss has taken off, are means over
+    the step's updates; metrics are their sum.
     """
 
     tokens: list[TokenStats]
