@@ -1,8 +1,8 @@
 """The embedded model trained by our engine and by TRL's GRPOTrainer: `python benchmarks/learning_vs_trl.py [SEED ...]`.
 
 Same model, prompts in the same order, rewards, sampling settings, loss, optimizer and schedule (those of the demo
-preset); what differs is the program, and with it the random numbers that sample. Every 25 steps both are asked the same 512
-held-out sums with the same random numbers. Prints a table and writes docs/learning-vs-trl.json; `--draw` makes
+preset); what differs is the program, and with it the random numbers that sample. Every 25 steps both are asked the same
+512 held-out sums with the same random numbers. Prints a table and writes docs/learning-vs-trl.json; `--draw` makes
 docs/learning-vs-trl.png of it. Needs `pip install trl==1.16.0` beside the package, and for the picture playwright with
 Debian's chromium. Each training is a process of its own.
 """
