@@ -12,8 +12,9 @@ import pandas as pd
 
 from dashboard.text import as_html
 from dashboard.wording import MISSING, number, percent
-from engine.analysis.arithmetic import advantage_arithmetic
+from engine.analysis.arithmetic import GDPO_WORDS, advantage_arithmetic, mean_of_others, steps_words
 from engine.analysis.groups import is_dead
+from engine.config_loss import LossConfig
 
 TEXT_LIMIT = 700  # characters; the whole text is below the table
 HEADINGS = ("#", "completion", "rewards: weight × value", "total", "advantage")
@@ -27,11 +28,16 @@ def by_reward(completions: pd.DataFrame) -> pd.DataFrame:
     return completions.sort_values("total", ascending=False, na_position="last", kind="stable")
 
 
-def completion_table(group: pd.Series, completions: pd.DataFrame, weights: Mapping[str, float]) -> str:
+def completion_table(
+    group: pd.Series, completions: pd.DataFrame, weights: Mapping[str, float], loss: LossConfig
+) -> str:
     """The table as HTML. group: a row of `groups`; completions: its rows of `completions`."""
-    dead = is_dead(completions["total"].tolist())
+    totals = completions["total"].tolist()
     largest = max((_reach(rewards, weights) for rewards in completions["rewards"]), default=0.0) or 1.0
-    rows = "".join(_row(row, group, weights, largest, dead) for row in by_reward(completions).to_dict(orient="records"))
+    rows = "".join(
+        _row(row, weights, largest, _why(row, group, totals, loss))
+        for row in by_reward(completions).to_dict(orient="records")
+    )
     headings = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
     headings += "".join(f'<th class="lab-wide-only">{heading}</th>' for heading in WIDE_HEADINGS)
     return (
@@ -50,13 +56,13 @@ def legend(weights: Mapping[str, float]) -> str:
     return f'<div class="lab-legend">{items}</div>'
 
 
-def _row(row: dict[Any, Any], group: pd.Series, weights: Mapping[str, float], largest: float, dead: bool) -> str:
+def _row(row: dict[Any, Any], weights: Mapping[str, float], largest: float, why: str) -> str:
     cells = (
         f'<td class="lab-right">{row["completion_index"] + 1}</td>',
         f'<td class="lab-text">{_text(row)}</td>',
         f"<td>{_bar(row['rewards'], weights, largest)}{_terms(row, weights)}</td>",
         f'<td class="lab-right"><b>{number(row["total"])}</b></td>',
-        f"<td>{_advantage(row, group, dead)}</td>",
+        f"<td>{_advantage(row['advantage'], why)}</td>",
         *(f'<td class="lab-right lab-wide-only">{value}</td>' for value in _lengths_and_more(row)),
     )
     return f"<tr>{''.join(cells)}</tr>"
@@ -116,13 +122,22 @@ def _terms(row: dict[Any, Any], weights: Mapping[str, float]) -> str:
     return f'<div class="lab-small">{" + ".join(terms) or MISSING}{"".join(notes)}</div>'
 
 
-def _advantage(row: dict[Any, Any], group: pd.Series, dead: bool) -> str:
-    advantage = row["advantage"]
+def _advantage(advantage: float, why: str) -> str:
     shape, sign = ("▲", "+") if advantage > 0 else ("▼", "-") if advantage < 0 else ("●", "0")
-    scale = None if math.isnan(group["scale"]) else float(group["scale"])
-    why = advantage_arithmetic(row["total"], group["mean"], scale, advantage, dead=dead)
     value = "0" if advantage == 0 else f"{advantage:+.3f}".replace("-", "−")
-    return f'<b class="lab-advantage" data-sign="{sign}">{shape} {value}</b><div class="lab-small">{why}</div>'
+    return f'<b class="lab-advantage" data-sign="{sign}">{shape} {value}</b><div class="lab-small">{as_html(why)}</div>'
+
+
+def _why(row: dict[Any, Any], group: pd.Series, totals: list[float], loss: LossConfig) -> str:
+    """How the completion came by its advantage."""
+    if steps := row.get("steps"):
+        return steps_words(steps)
+    if loss.multi_objective_aggregation == "normalize_then_sum":
+        return GDPO_WORDS
+    scale = None if math.isnan(group["scale"]) else float(group["scale"])
+    others = loss.baseline == "leave_one_out"
+    baseline = mean_of_others(row["total"], totals) if others else group["mean"]
+    return advantage_arithmetic(row["total"], baseline, scale, row["advantage"], dead=is_dead(totals))
 
 
 def _reach(rewards: Mapping[str, float | None], weights: Mapping[str, float]) -> float:
