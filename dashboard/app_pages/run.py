@@ -63,9 +63,9 @@ def follow_click(click: Click) -> None:
 
 def newest_groups(step: int) -> None:
     groups, completions = run.reader.groups(step), run.reader.completions(step)
-    groups = groups.sort_values("kind", key=lambda kind: kind != "mixed", kind="stable").head(MAX_ROWS)
+    groups = groups.sort_values("kind", key=lambda kind: kind != "mixed", kind="stable")
     reach = advantage_reach(completions["advantage"], scaled=config.loss.scale_rewards != "none")
-    rows = group_row_list(groups, completions, reach)
+    rows = group_row_list(groups, completions, reach)[:MAX_ROWS]
     st.caption(
         f"Groups of step {step:,}: a dot per completion, best reward first; a row opens its group."
         if step
