@@ -16,7 +16,7 @@ from engine.config import RunConfig
 from engine.runs.reader import RunReader
 
 LONG_TEXT = 500  # characters beyond which a box scrolls
-BOX_HEIGHT = 150
+BOX_HEIGHT = 200
 NUM_STEPS = 12
 
 
@@ -79,7 +79,10 @@ def _rule(group: pd.Series, config: RunConfig, completions: pd.DataFrame) -> Non
     if right := pass_words(completions):
         facts.append(right)
     st.markdown(" · ".join(facts))
-    st.caption(f"{formula(group['mean'], scale)}, {scale_words(config.loss.scale_rewards)}.")
+    rule = formula(group["mean"], scale)
+    if not pd.isna(group["mean"]):
+        rule += f": centred on the group's mean, {scale_words(config.loss.scale_rewards)}"
+    st.caption(f"{rule}.")
 
 
 def _tokens(reader: RunReader, completions: pd.DataFrame, step: int, index: int) -> None:
@@ -98,7 +101,7 @@ def _tokens(reader: RunReader, completions: pd.DataFrame, step: int, index: int)
     measure = found.get(name) or next(iter(found.values()))
     if "kl" not in found:
         st.caption("No KL here: this run keeps no reference.")
-    st.caption(f"{measure.metric.help} {measure.metric.look_for} Darkest from {measure.full:g} nats on.")
+    st.caption(f"{measure.metric.help} {measure.metric.look_for} Full colour from {measure.full:g} nats on.")
     st.html(token_strip(tokens, measure))
     st.text(f"Strongest: {largest_words(tokens, measure)}")
     with st.expander("All tokens as a table, and the whole text"):
