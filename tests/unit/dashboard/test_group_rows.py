@@ -70,7 +70,7 @@ def test_rows_of_a_template_show_the_words_that_differ() -> None:
 
 
 def test_a_prompt_that_begins_like_all_others_and_goes_no_further_keeps_its_last_word() -> None:
-    assert distinct_parts(["Name a large city", "Name a large city in France"]) == ["…city", "…city in France"]
+    assert distinct_parts(["Name a large city\n", "Name a large city\nin France"]) == ["…city\n", "…city\nin France"]
 
 
 def test_an_empty_prompt_stays_empty() -> None:
