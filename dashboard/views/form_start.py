@@ -17,6 +17,7 @@ from engine.presets import PRESETS, Preset
 from engine.runs.paths import list_runs, read_config, runs_root
 
 CONFIG_FILE_KB = 1024
+FROM_FILE: Final = "file:"  # begins the origin of a form that a config file filled; its name follows
 IMPORT_PROBLEMS: Final = "new_run.import_problems"
 RECENT_RUNS = 50
 
@@ -34,6 +35,8 @@ def draw_start(form: FormState) -> None:
         with st.popover("From a past run", icon=":material/history:"):
             draw_past_runs(form)
     show_import_problems()
+    if form.origin.startswith(FROM_FILE):
+        st.caption(f"Every setting below was read from {as_label(form.origin.removeprefix(FROM_FILE))}.")
 
 
 def draw_preset(form: FormState, preset: Preset) -> None:
@@ -94,16 +97,14 @@ def take_config_file(form: FormState, key: str) -> None:
         return
     st.session_state.pop(IMPORT_PROBLEMS, None)
     st.query_params.pop(CLONE, None)
-    form.load(config, "file")
+    form.load(config, f"{FROM_FILE}{upload.name}")
 
 
 def show_import_problems() -> None:
     if IMPORT_PROBLEMS not in st.session_state:
         return
     name, problems = st.session_state[IMPORT_PROBLEMS]
-    st.error(
-        f"{as_label(name)} was not loaded: {len(problems)} of its settings cannot be used.", icon=":material/error:"
-    )
+    st.error(f"{as_label(name)} was not loaded, because:", icon=":material/error:")
     for problem in problems:
         alert(str(problem))
 
