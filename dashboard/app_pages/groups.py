@@ -33,10 +33,10 @@ def body() -> None:
         if run_status(paths).state != shown.state:
             st.rerun()
         newest = run.reader.last_step()
-        scrubber(newest, live=shown.is_live)
         if newest == 0:
             st.info("No step is finished yet. The first groups appear here.", icon=":material/hourglass_top:")
             return
+        scrubber(newest, live=shown.is_live)
         show_step(shown_step(newest))
 
 

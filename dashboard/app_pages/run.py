@@ -51,7 +51,8 @@ def body() -> None:
         clicked = live_charts(run_charts(config, course, step, completions), key="run_charts", on_click=follow_click)
         if clicked is not None and clicked.chart == "advantages":
             state.go(state.GROUPS_PAGE, run=paths.run_id, step=step, group=int(clicked.data[0]))
-        scrubber(course.last_step, live=shown.is_live)
+        if step:
+            scrubber(course.last_step, live=shown.is_live)
         newest_groups(step)
 
 
@@ -76,7 +77,8 @@ def newest_groups(step: int) -> None:
 
 
 live = st.container(key="live")
-left, right = live.columns([3, 1.4], vertical_alignment="top")
+top = live.container(horizontal=True, vertical_alignment="top")
+left, right = top.container(width="stretch"), top.container(width="content")
 with right:
     run_buttons(paths, shown)
 with left:
