@@ -1,5 +1,9 @@
 """Where a new run starts from: a preset, a config file, or a past run whose settings are cloned."""
 
+import re
+from collections.abc import Collection
+from contextlib import suppress
+from itertools import count
 from typing import Final
 
 import streamlit as st
@@ -20,6 +24,7 @@ CONFIG_FILE_KB = 1024
 FROM_FILE: Final = "file:"  # begins the origin of a form that a config file filled; its name follows
 IMPORT_PROBLEMS: Final = "new_run.import_problems"
 RECENT_RUNS = 50
+NAME_LENGTH = 80  # characters, as in RunConfig
 
 
 def draw_start(form: FormState) -> None:
@@ -144,7 +149,25 @@ def clone(form: FormState, run_id: str | None) -> None:
         return
     st.session_state.pop(IMPORT_PROBLEMS, None)
     st.query_params[CLONE] = run_id
+    config = config.model_copy(update={"name": next_name(config.name, names_in_use())})
     form.load(config, f"clone:{run_id}", parent_id=run_id)
+
+
+def next_name(name: str, taken: Collection[str]) -> str:
+    """The name with the first free number from 2 on, so that a run and its clone can be told apart."""
+    stem = re.sub(r" \d+$", "", name)
+    stem = stem if stem in taken else name  # "sums up to 20" ends in no such number
+    numbered = (f"{stem[: NAME_LENGTH - len(str(n)) - 1]} {n}" for n in count(2))
+    return next(candidate for candidate in numbered if candidate not in taken)
+
+
+def names_in_use() -> set[str]:
+    """The names of all runs that can be read."""
+    names = set()
+    for paths in list_runs(runs_root()):
+        with suppress(LabError):
+            names.add(read_config(paths).name)
+    return names
 
 
 def follow_url(form: FormState) -> None:

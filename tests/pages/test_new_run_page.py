@@ -288,7 +288,7 @@ def test_a_problem_in_a_hidden_field_brings_the_field_to_light(engine):
 def test_a_clone_shows_only_what_differs_from_its_parent(engine):
     write_fake_run(engine.root, "parent", steps=2, config=fake_config(name="parent", steps=50))
     page = opened(clone="parent")
-    assert draft(page)["name"] == "parent"
+    assert draft(page)["name"] == "parent 2"
     assert "The same settings as parent." in notes(page)
     page = fill(page, "optim.learning_rate", "3e-4")
     table = next(element.proto.body for element in page.get("html") if "<table" in element.proto.body)
