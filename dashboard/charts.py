@@ -39,7 +39,7 @@ GROUP_KINDS = {  # kind: (word, metric column, colour)
     "truncated": ("all cut off", "frac_truncated", "var(--lab-truncated)"),
     "other": ("all equal", "frac_other_dead", "var(--lab-other)"),
 }
-FUNCTION_COLOURS = ("var(--lab-orange)", "var(--lab-green)", "var(--lab-purple)", "var(--lab-gold)", "var(--lab-grey)")
+FUNCTION_COLOURS = tuple(f"var(--lab-f{place})" for place in range(5))  # by place in the config, as on Groups
 CLIP = "clip_ratio/region_mean"
 CURVES = ("kl", "entropy", CLIP, "completions/mean_length", "grad_norm")
 PHASES = {"time/rollout": "blue", "time/reward": "orange", "time/update": "green", "time/evaluation": "purple"}
@@ -73,10 +73,11 @@ def reward_fan(metrics: pd.DataFrame, quantiles: NDArray[np.float64], functions:
         *band(steps, quantiles[:, 1], quantiles[:, 3], "25–75 %", "var(--lab-band-inner)"),
         line(steps, quantiles[:, 2], "median", "var(--lab-blue)", width=1.5),
     ]
-    for index, name in enumerate(_functions_apart(functions, weights)):
+    places = {name: place for place, name in enumerate(weights)}
+    for name in _functions_apart(functions, weights):
         monitor = weights.get(name, 0) == 0
         label = f"{plot_text(name)} ({'monitor' if monitor else f'× {weights[name]:g}'})"
-        colour = FUNCTION_COLOURS[index % len(FUNCTION_COLOURS)]
+        colour = FUNCTION_COLOURS[places.get(name, 0) % len(FUNCTION_COLOURS)]
         smooth = trailing_mean(functions[name], window)
         traces.append(line(steps, smooth, label, colour, width=1.2, dash="dash" if monitor else "solid"))
     traces.append(line(steps, trailing_mean(metrics["reward"], window), "mean", "var(--lab-text)", width=2))
@@ -142,7 +143,8 @@ def advantage_strip(completions: pd.DataFrame, step: int, reach: float) -> Chart
     figure["layout"] |= {"hovermode": "closest", "showlegend": False}
     figure["layout"]["yaxis"] |= {"zeroline": True, "zerolinecolor": "var(--lab-muted)", "zerolinewidth": 1}
     look_for = f"{TERMS['advantage'].look_for} Filled: above the group's mean; open: below. Click a point to open it."
-    return _chart("advantages", f"Advantages of step {step:,}", look_for, figure)
+    title = f"Advantages of step {step:,}" if step else "Advantages of a step"
+    return _chart("advantages", title, look_for, figure)
 
 
 def training_curves(metrics: pd.DataFrame, loss: LossConfig, window: int = 1) -> Chart:

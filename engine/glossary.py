@@ -67,7 +67,7 @@ _METRICS = (
         "Dead groups",
         "share",
         "Share of groups in which all completions have the same total reward, so that every advantage is 0.",
-        "Dead groups teach nothing. Below 0.3 is comfortable; a rise towards 1 means solved or hopeless prompts.",
+        "Dead groups teach nothing. Below 30 % is comfortable; a rise towards 100 % means solved or hopeless prompts.",
         "down",
         equation="groups with max R = min R / groups",
         source="TRL `frac_reward_zero_std`, always of raw group rewards",

@@ -16,7 +16,7 @@ from engine.config import RunConfig
 from engine.runs.reader import RunReader
 
 LONG_TEXT = 500  # characters beyond which a box scrolls
-BOX_HEIGHT = 150
+BOX_HEIGHT = 200
 NUM_STEPS = 12
 
 
@@ -79,9 +79,10 @@ def _rule(group: pd.Series, config: RunConfig, completions: pd.DataFrame) -> Non
     if right := pass_words(completions):
         facts.append(right)
     st.markdown(" · ".join(facts))
-    words = formula(group["mean"], scale, config.loss)
-    summed_first = config.loss.multi_objective_aggregation == "sum_then_normalize"
-    st.caption(f"{words}, {scale_words(config.loss.scale_rewards)}." if summed_first else f"{words}.")
+    rule = formula(group["mean"], scale, config.loss)
+    if config.loss.multi_objective_aggregation == "sum_then_normalize" and not pd.isna(group["mean"]):
+        rule += f", {scale_words(config.loss.scale_rewards)}"
+    st.caption(f"{rule}.")
 
 
 def _tokens(reader: RunReader, completions: pd.DataFrame, step: int, index: int) -> None:
@@ -101,9 +102,8 @@ def _tokens(reader: RunReader, completions: pd.DataFrame, step: int, index: int)
     if "kl" not in found:
         st.caption("No KL here: this run keeps no reference.")
     unit = measure.metric.unit.partition("/")[0]
-    st.caption(
-        f"{measure.metric.help} {measure.metric.look_for} Darkest from {measure.full:g}{' ' + unit if unit else ''} on."
-    )
+    full = f"{measure.full:g} {unit}".rstrip()
+    st.caption(f"{measure.metric.help} {measure.metric.look_for} Full colour from {full} on.")
     st.html(token_strip(tokens, measure))
     st.text(f"Strongest: {largest_words(tokens, measure)}")
     with st.expander("All tokens as a table, and the whole text"):

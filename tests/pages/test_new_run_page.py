@@ -202,7 +202,8 @@ def test_the_sums_preset_makes_its_file(engine):
 def test_what_only_the_user_knows_is_asked_for(engine):
     page = click(opened(), "new_run.preset.gsm8k")
     assert draft(page)["data"]["source"] == ""
-    assert any("Is empty." in alert for alert in alerts(page))
+    (alert,) = alerts(page)
+    assert "No file yet. Type the path of one, or upload one below." in alert
 
 
 def test_a_file_is_looked_at_and_its_columns_offered(engine, tmp_path):
@@ -287,7 +288,7 @@ def test_a_problem_in_a_hidden_field_brings_the_field_to_light(engine):
 def test_a_clone_shows_only_what_differs_from_its_parent(engine):
     write_fake_run(engine.root, "parent", steps=2, config=fake_config(name="parent", steps=50))
     page = opened(clone="parent")
-    assert draft(page)["name"] == "parent"
+    assert draft(page)["name"] == "parent 2"
     assert "The same settings as parent." in notes(page)
     page = fill(page, "optim.learning_rate", "3e-4")
     table = next(element.proto.body for element in page.get("html") if "<table" in element.proto.body)
@@ -307,6 +308,7 @@ def test_a_config_file_fills_the_form(engine):
     page.file_uploader(key=key(page, "import")).upload("config.json", dump_config(config).encode(), "application/json")
     page = good(page.run())
     assert (draft(page)["name"], draft(page)["seed"]) == ("from a file", 5)
+    assert r"Every setting below was read from config\.json." in notes(page)
 
 
 def test_a_wrong_config_file_is_refused_with_every_reason(engine):
@@ -315,7 +317,7 @@ def test_a_wrong_config_file_is_refused_with_every_reason(engine):
     wrong |= {"rollout": {"num_generations": 1}, "learning_rat": 3}
     page.file_uploader(key=key(page, "import")).upload("c.json", json.dumps(wrong).encode(), "application/json")
     page = good(page.run())
-    assert page.error[0].value == r"c\.json was not loaded: 2 of its settings cannot be used."
+    assert page.error[0].value == r"c\.json was not loaded, because:"
     assert "rollout.num_generations: 1 is not accepted" in " ".join(alerts(page))
     assert "learning_rat: is not a setting" in " ".join(alerts(page)).lower()
     assert draft(page)["name"] == "learn to add"

@@ -182,9 +182,19 @@ def test_without_a_choice_the_runs_are_offered(root):
     assert sorted(links) == ["✔ finished · one · step 2", "✔ finished · two · step 3"]
 
 
-def test_without_any_run_the_form_is_offered(root):
-    app = open_page("run")
-    assert app.get("page_link")[0].proto.label == "Set up the first one"
+def test_without_any_run_the_demo_and_the_form_are_offered(root):
+    links = open_page("run").get("page_link")
+    assert [link.proto.label for link in links] == ["Start the demo on the page Runs", "Set up a run of your own"]
+
+
+def test_before_the_first_step_nothing_stands_there_that_is_not_known(root):
+    with running(root, steps=0):
+        app = opened("live")
+        head = html_text(app)
+    assert "step 0 / " in head
+    assert "–" not in head and "tokens/s" not in head and "ETA" not in head
+    assert charts(app)["advantages"]["title"] == "Advantages of a step"
+    assert not any(element.proto.id.endswith("step_scrubber") for element in app.get("bidi_component"))
 
 
 def test_the_last_run_is_kept_when_the_page_is_opened_from_the_menu(root):

@@ -247,3 +247,10 @@ def test_a_sparkline_fills_its_box():
 def test_words_about_charts_come_from_the_glossary():
     assert charts.group_kinds(metrics_of(1)).look_for == METRICS["frac_reward_zero_std"].look_for
     assert TERMS["eval/pass_at_1"].look_for in charts.held_out(evaluations_of((0, 0.4, 64))).look_for
+
+
+def test_a_reward_keeps_the_colour_of_its_place_when_another_has_no_line():
+    functions = pd.DataFrame({"exact_match": [1.0], "digit_match": [0.5]})
+    weights = {"exact_match": 1.0, "digit_match": 0.0}
+    chart = charts.reward_fan(metrics_of(1), reward_quantiles(totals_of(1)), functions, weights)
+    assert trace(chart, "digit_match (monitor)")["line"]["color"] == "var(--lab-f1)"

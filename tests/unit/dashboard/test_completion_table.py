@@ -71,8 +71,16 @@ def test_text_is_escaped_and_control_characters_are_seen():
     assert "&lt;b&gt;" in html
 
 
-def test_a_long_text_is_cut_with_its_length():
-    assert "… (5,000 characters, all below)" in table(row(0, "x" * 5000, {"exact": 0.0}, 0.0, 0.0))
+def test_a_very_long_text_keeps_its_beginning_and_its_end():
+    html = table(row(0, "first" + "x" * 4989 + "#### 5", {"exact": 0.0}, 0.0, 0.0))
+    assert "3,500 of 5,000 characters left out" in html
+    assert (html.count(">first"), html.count("#### 5<")) == (1, 1)
+
+
+def test_long_texts_stand_below_their_numbers_in_the_whole_width():
+    long = row(1, "step " * 40, {"exact": 0.0}, 0.0, 0.0)
+    assert table(GOOD, long).count('colspan="8"') == 2
+    assert "colspan" not in table(GOOD, BAD)
 
 
 def test_what_the_reward_read_is_shown_when_it_is_not_the_text():

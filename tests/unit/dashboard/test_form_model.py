@@ -11,6 +11,7 @@ from dashboard.views.form_model import (
     from_widget,
     get_value,
     place_problems,
+    sentence,
     set_value,
     short_number,
     to_widget,
@@ -152,3 +153,8 @@ def test_a_union_of_literals_is_one_list_of_choices():
 def test_choices_have_words():
     control = Control("a", "choice", "A", "", choices=("full",), words={"full": "all weights"})
     assert control.word("full") == "all weights" and control.word("other") == "other"
+
+
+def test_a_problem_begins_like_a_sentence_unless_a_name_or_a_value_comes_first():
+    assert sentence(Problem("x", "is empty.")) == "Is empty."
+    assert sentence(Problem("x", "aab-sums.csv has 108 rows.")) == "aab-sums.csv has 108 rows."

@@ -55,3 +55,23 @@ def test_rows_leave_out_the_beginning_that_all_prompts_share() -> None:
 def test_prompts_with_little_in_common_or_all_alike_stay_whole() -> None:
     assert distinct_parts(["47+38=", "47+39="]) == ["47+38=", "47+39="]
     assert distinct_parts(["the same long question"] * 2) == ["the same long question"] * 2
+
+
+def test_rows_leave_out_the_end_that_all_prompts_share() -> None:
+    end = " Reason step by step."
+    assert distinct_parts([f"Who sold clips?{end}", f"How many boxes were there?{end}"]) == [
+        "Who sold clips? …", "How many boxes were there? …",
+    ]  # fmt: skip
+
+
+def test_rows_of_a_template_show_the_words_that_differ() -> None:
+    asked = [f"Tom buys {n} boxes with forty-two apples in each, and gives {n + 1} away." for n in (3, 8)]
+    assert distinct_parts(asked) == ["Tom buys 3 …4 away.", "Tom buys 8 …9 away."]
+
+
+def test_a_prompt_that_begins_like_all_others_and_goes_no_further_keeps_its_last_word() -> None:
+    assert distinct_parts(["Name a large city\n", "Name a large city\nin France"]) == ["…city\n", "…city\nin France"]
+
+
+def test_an_empty_prompt_stays_empty() -> None:
+    assert distinct_parts(["", "What is the answer?"]) == ["", "What is the answer?"]
