@@ -1,4 +1,4 @@
-"""What a page shows, read from an AppTest: its HTML as text, and the data of our own components."""
+"""Opening a page and reading what it shows from an AppTest: its HTML as text, and the data of our own components."""
 
 import json
 import re
@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from streamlit.testing.v1 import AppTest
+
+from engine.runs.paths import RunPaths
+from tests.fakes import fake_config, write_fake_run
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 
@@ -18,6 +21,13 @@ def open_page(page: str, **query: str) -> AppTest:
     for key, value in query.items():
         app.query_params[key] = value
     return app.run()
+
+
+def write_run_with_loss(root: Path, run_id: str, *, steps: int, **loss: object) -> RunPaths:
+    """A finished fake run that differs from the others in these settings of its loss."""
+    config = fake_config(name=run_id, steps=steps)
+    config = config.model_copy(update={"loss": config.loss.model_copy(update=loss)})
+    return write_fake_run(root, run_id, steps=steps, config=config)
 
 
 def html_text(app: AppTest) -> str:

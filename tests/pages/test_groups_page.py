@@ -6,14 +6,8 @@ from streamlit.testing.v1 import AppTest
 from engine.runs.lease import Lease
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
-from tests.fakes import fake_config, write_fake_run
-from tests.pages.reading import component, html_text, in_url, open_page, raw_html, words
-
-
-@pytest.fixture
-def root(tmp_path, monkeypatch):
-    monkeypatch.setenv("GRPO_LAB_RUNS", str(tmp_path))
-    return tmp_path
+from tests.fakes import write_fake_run
+from tests.pages.reading import component, html_text, in_url, open_page, raw_html, words, write_run_with_loss
 
 
 def opened(run_id: str, **query: str) -> AppTest:
@@ -74,9 +68,7 @@ def test_batch_scaling_and_no_scaling_are_explained_as_what_they_are(root):
         ("batch", "divided by the standard deviation of all rewards of the step"),
         ("none", "not divided"),
     ):
-        config = fake_config(name=mode, steps=2)
-        config = config.model_copy(update={"loss": config.loss.model_copy(update={"scale_rewards": mode})})
-        write_fake_run(root, mode, steps=2, config=config)
+        write_run_with_loss(root, mode, steps=2, scale_rewards=mode)
         app = opened(mode, step="1", group="1")
         assert sentence in words(app)
         assert ("/ (" in html_text(app)) == (mode == "batch")
@@ -102,9 +94,7 @@ def test_choosing_another_completion_puts_it_into_the_url(root):
 
 
 def test_without_a_reference_there_is_no_kl_to_choose(root):
-    config = fake_config(name="free", steps=2)
-    config = config.model_copy(update={"loss": config.loss.model_copy(update={"beta": 0.0})})
-    write_fake_run(root, "free", steps=2, config=config)
+    write_run_with_loss(root, "free", steps=2, beta=0.0)
     app = opened("free", step="1", group="1")
     assert "this run keeps no reference" in words(app)
 

@@ -14,8 +14,8 @@ from engine.errors import Problem, RunBusyError
 from engine.presets import preset, write_sums
 from engine.runs.launch import Launched
 from tests.fakes import fake_config, write_fake_run
+from tests.pages.reading import APP
 
-APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 PAGE = "app_pages/new_run.py"
 READY = Check(previews=(Preview("47+38=", 7, "85"),), context_length=64, train_size=None)
 

@@ -18,13 +18,18 @@ from engine.runs.process import write_launch
 from engine.runs.store import StoreWriter
 from tests.fake_records import FakeRun
 from tests.fakes import FAILURE, fake_config, write_fake_run
-from tests.pages.reading import buttons, charts, component, html_text, in_url, kpis, open_page, raw_html, words
-
-
-@pytest.fixture
-def root(tmp_path, monkeypatch):
-    monkeypatch.setenv("GRPO_LAB_RUNS", str(tmp_path))
-    return tmp_path
+from tests.pages.reading import (
+    buttons,
+    charts,
+    component,
+    html_text,
+    in_url,
+    kpis,
+    open_page,
+    raw_html,
+    words,
+    write_run_with_loss,
+)  # fmt: skip
 
 
 def opened(run_id: str, **query: str) -> AppTest:
@@ -234,9 +239,7 @@ def test_groups_with_signal_come_first_as_rows_of_dots(root):
 
 
 def test_a_run_without_reference_has_a_sentence_where_kl_would_be(root):
-    config = fake_config(name="free", steps=4)
-    config = config.model_copy(update={"loss": config.loss.model_copy(update={"beta": 0.0})})
-    write_fake_run(root, "free", steps=4, config=config)
+    write_run_with_loss(root, "free", steps=4, beta=0.0)
     app = opened("free")
     assert kpis(app)["kl"]["value"] == "–"
     assert "β is 0" in kpis(app)["kl"]["note"]
