@@ -34,6 +34,7 @@ def test_an_advantage_of_0_has_its_reason(total, scale, dead, words):
 def test_the_group_states_its_rule():
     assert formula(0.75, 0.463) == "advantage = (reward − 0.750) / (0.463 + 0.0001)"
     assert formula(0.75, None) == "advantage = reward − 0.750"
+    assert formula(-0.5, None) == "advantage = reward + 0.500"
     assert formula(NAN, 0.1).endswith("no completion of this group has a reward")
 
 
@@ -43,3 +44,8 @@ def test_every_scaling_has_words():
         "divided by the standard deviation of all rewards of the step",
         "not divided",
     }
+
+
+def test_an_advantage_below_the_third_decimal_is_0_and_has_no_sign():
+    assert advantage_arithmetic(0.5, 0.5, None, 0.0004, dead=False) == "0.500 − 0.500 = 0"
+    assert advantage_arithmetic(0.5, 0.5, None, -0.0006, dead=False) == "0.500 − 0.500 = −0.001"
