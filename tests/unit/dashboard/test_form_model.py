@@ -11,6 +11,7 @@ from dashboard.views.form_model import (
     from_widget,
     get_value,
     place_problems,
+    sentence,
     set_value,
     short_number,
     to_widget,
@@ -126,6 +127,12 @@ def test_a_problem_lands_at_the_nearest_anchor():
         "rewards[1]": ["x"], "rewards": ["y"], "optim.max_steps": ["z"],
     }  # fmt: skip
     assert elsewhere == []
+
+
+def test_a_problem_beside_its_field_is_a_sentence_and_repeats_no_help():
+    problem = Problem("name", "is empty.", "Give it one.")
+    assert sentence(problem) == "Is empty. Give it one."
+    assert sentence(problem, "What it is called. Give it one.") == "Is empty."
 
 
 def test_a_problem_without_anchor_is_kept():
