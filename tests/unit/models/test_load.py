@@ -63,12 +63,13 @@ def test_attention_is_sdpa(model_folder: Path) -> None:
     assert load_policy(config(model_folder), "cpu", seed=0).model.config._attn_implementation == "sdpa"  # type: ignore
 
 
+@pytest.mark.parametrize(("limit", "context"), [(33, 33), (131_072, 131_072), (None, 10_000_000)])
 def test_a_model_without_a_stated_context_takes_the_tokenizers(
-    model_folder: Path, monkeypatch: pytest.MonkeyPatch
+    model_folder: Path, monkeypatch: pytest.MonkeyPatch, limit: int | None, context: int
 ) -> None:
     monkeypatch.setattr("engine.models.load.context_length", lambda _: None)
-    edit_json(model_folder / "tokenizer_config.json", model_max_length=33)
-    assert load_policy(config(model_folder), "cpu", seed=0).context_length == 33
+    edit_json(model_folder / "tokenizer_config.json", model_max_length=limit)
+    assert load_policy(config(model_folder), "cpu", seed=0).context_length == context
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
