@@ -1,5 +1,7 @@
 """The Groups page: which group is shown, its completions with their arithmetic, and its tokens."""
 
+import sqlite3
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -34,6 +36,20 @@ def test_a_group_shows_prompt_reference_and_every_completion_with_its_calculatio
         assert sign in text
         assert f"{row['total']:.3f} − {group['mean']:.3f}" in text
     assert f"mean **{group['mean']:.3f}**" in words(app)
+    assert f"{completions['passed'].sum():.0f} of 8 right" in words(app)
+    assert [caption.value for caption in app.caption[1:3]] == ["Prompt", "Reference answer"]
+    assert "As the model saw it" not in " ".join(expander.label for expander in app.expander)
+    assert f"{group['prompt_tokens']} prompt tokens. No other step has used this prompt so far." in words(app)
+
+
+def test_what_the_model_saw_is_shown_where_it_is_not_the_prompt(root):
+    paths = write_fake_run(root, "chat", steps=1)
+    with sqlite3.connect(paths.db) as db:
+        db.execute("UPDATE groups SET rendered = '<user>' || rendered || '<end>', reference = NULL")
+    app = opened("chat", step="1", group="1")
+    prompt = stored(root, "chat").groups(1).iloc[0]["prompt"]
+    assert [code.value for code in app.code[:3]] == [prompt, "(none)", f"<user>{prompt}<end>"]
+    assert "As the model saw it, 6 tokens" in [expander.label for expander in app.expander]
 
 
 def test_the_newest_step_and_a_group_with_signal_are_shown_when_nothing_is_chosen(root):
@@ -79,7 +95,10 @@ def test_tokens_are_shown_with_numbers_and_the_completion_can_be_chosen(root):
     reader = stored(root, "done")
     pieces = reader.tokens(1, 0, 4).pieces
     app = opened("done", step="1", group="1", completion="5")
+    completions = reader.completions(1, 0).set_index("completion_index")
     assert app.selectbox[0].value == 4
+    best = completions["total"].idxmax()
+    assert app.selectbox[0].options[0].startswith(f"#{best + 1} · reward {completions['total'][best]:.3f} · ")
     assert raw_html(app).count('<span class="lab-token') == len(pieces)
     assert "log-probability" in raw_html(app)
     assert "Strongest:" in app.text[0].value

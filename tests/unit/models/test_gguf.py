@@ -170,6 +170,20 @@ def test_a_conversion_that_needs_too_much_memory_is_refused(
     assert cached(tmp_path) == []
 
 
+def test_the_memory_that_a_conversion_may_take_grows_with_the_weights(
+    gguf_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[int] = []
+
+    def command(_path: Path, _folder: Path, memory_bytes: int) -> list[str]:
+        limits.append(memory_bytes)
+        return [sys.executable, "-c", "raise SystemExit('enough')"]
+
+    monkeypatch.setattr("engine.models.gguf._command", command)
+    assert "enough" in refusal(gguf_file)
+    assert limits == [2 * 2**30 + 12 * 12]  # 2 GiB, and 12 bytes for each of its 12 weights
+
+
 @pytest.mark.slow  # converts 135 million weights
 def test_smollm2_answers_a_question_after_its_conversion() -> None:
     policy = load_policy(ModelConfig(source="smollm2"), "cpu", seed=0)
