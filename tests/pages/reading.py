@@ -2,13 +2,17 @@
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
 
+import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine.runs import status
 from engine.runs.paths import RunPaths
+from engine.runs.status import State
 from tests.fakes import fake_config, write_fake_run
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
@@ -28,6 +32,19 @@ def write_run_with_loss(root: Path, run_id: str, *, steps: int, **loss: object) 
     config = fake_config(name=run_id, steps=steps)
     config = config.model_copy(update={"loss": config.loss.model_copy(update=loss)})
     return write_fake_run(root, run_id, steps=steps, config=config)
+
+
+def one_look_earlier(monkeypatch: pytest.MonkeyPatch, paths: RunPaths, state: State) -> list[State]:
+    """The first look of a page at this run finds it in another state. Returns the states that were found."""
+    look, seen = status.run_status, list[State]()
+
+    def run_status(asked: RunPaths) -> status.RunStatus:
+        found = look(asked)
+        seen.append(found.state if seen else state)
+        return replace(found, state=seen[-1])
+
+    monkeypatch.setattr(status, "run_status", run_status)
+    return seen
 
 
 def html_text(app: AppTest) -> str:

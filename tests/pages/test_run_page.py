@@ -25,6 +25,7 @@ from tests.pages.reading import (
     html_text,
     in_url,
     kpis,
+    one_look_earlier,
     open_page,
     raw_html,
     words,
@@ -110,6 +111,13 @@ def test_a_run_that_does_not_stop_can_be_ended(root, monkeypatch):
         app = opened("live")
         next(b for b in app.button if b.label == "End the engine").click().run()
     assert ended == ["live"]
+
+
+def test_when_the_state_of_the_run_changes_while_the_page_is_drawn_its_buttons_follow(root, monkeypatch):
+    paths = write_fake_run(root, "done", steps=2)
+    seen = one_look_earlier(monkeypatch, paths, "running")
+    assert buttons(opened("done")) == ["Clone", "Groups"]
+    assert seen[:2] == ["running", "finished"]
 
 
 def test_a_failed_run_gives_the_sentence_first_then_the_log_and_the_next_step(root):
