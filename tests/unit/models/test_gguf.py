@@ -15,6 +15,7 @@ from engine.config import ModelConfig
 from engine.errors import ModelError
 from engine.models.gguf import converted_folder
 from engine.models.load import load_policy, load_tokenizer
+from engine.runs.lease import lock, open_lock_file
 from tests.model_folders import GGUF_METADATA, GGUF_TENSORS, gguf_bytes
 
 
@@ -88,6 +89,24 @@ def test_two_runs_that_start_at_once_convert_once(gguf_file: Path, conversions: 
         thread.join()
     assert len(folders) == 3 and len(set(folders)) == 1
     assert conversions.read_text() == "converted\n"
+
+
+def test_who_waits_for_another_conversion_says_so(
+    gguf_file: Path, conversions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = converted_folder(gguf_file)
+    other = open_lock_file(folder.with_suffix(".lock"))  # as another process would hold it
+    assert lock(other, 0.0)
+    monkeypatch.setattr("engine.models.gguf.BEAT_S", 0.01)
+    heard: list[str] = []
+
+    def progress(detail: str) -> None:
+        heard.append(detail)
+        if len(heard) == 2:
+            os.close(other)
+
+    assert converted_folder(gguf_file, progress) == folder
+    assert heard == ["waiting for another process that converts tiny model.gguf"] * 2
 
 
 def test_leftovers_of_a_killed_conversion_are_cleared(gguf_file: Path, conversions: Path, tmp_path: Path) -> None:
