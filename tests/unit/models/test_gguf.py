@@ -176,7 +176,7 @@ def test_a_cache_that_cannot_be_written_is_named(
 
 @pytest.mark.slow  # the real child imports transformers
 def test_a_good_header_with_nothing_behind_it_is_refused_by_the_child(gguf_file: Path, tmp_path: Path) -> None:
-    assert f"{gguf_file} could not be converted: " in refusal(gguf_file)
+    assert f"{gguf_file} could not be converted: ValueError: cannot reshape array of size 0" in refusal(gguf_file)
     assert cached(tmp_path) == []
 
 
@@ -185,7 +185,8 @@ def test_a_conversion_that_needs_too_much_memory_is_refused(
     gguf_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("engine.models.gguf.BASE_MEMORY_BYTES", 30 * 2**20)
-    assert f"{gguf_file} could not be converted: " in refusal(gguf_file)
+    reason = refusal(gguf_file)
+    assert f"{gguf_file} could not be converted: " in reason and "memory" in reason.lower()
     assert cached(tmp_path) == []
 
 
