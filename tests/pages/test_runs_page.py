@@ -46,6 +46,11 @@ def test_without_runs_one_sentence_and_two_buttons(root):
     assert len(page.dataframe) == 0
 
 
+def test_a_new_run_begins_with_the_form(root):
+    page = click(opened(), "runs.new")
+    assert "What will happen" in [element.value for element in page.subheader]
+
+
 def test_the_demo_starts_and_opens(root, monkeypatch):
     started = []
 
