@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.views import form_check
+from dashboard.views.form_data import data_problems
 from dashboard.views.form_model_section import look_at_model
 from engine.check_client import Check, Preview
 from engine.config import RunConfig
@@ -188,6 +189,8 @@ def test_a_start_that_is_refused_says_why_and_gives_the_button_back(engine):
     page = click(opened(), "new_run.start")
     assert r"Another start takes longer\. Try again\." in [error.value for error in page.error]
     assert not page.button(key="new_run.start").disabled
+    page = click(fill(page, "name", ""), "new_run.start")
+    assert unescaped(page.error) == ["To correct first: Name."]
 
 
 def test_an_edit_during_the_start_withdraws_it(engine):
@@ -225,6 +228,8 @@ def test_a_preset_fills_the_whole_form(engine):
     page = fill(opened(), "seed", 9)
     page = click(page, "new_run.preset.reward-hacking")
     assert parse_config(draft(page)).name == "reward hacking"
+    cards = {each.key: page.button(key=f"new_run.preset.{each.key}").proto.type for each in PRESETS}
+    assert [name for name, look in cards.items() if look == "primary"] == ["reward-hacking"]
     assert draft(page)["seed"] == 0
     assert page.number_input(key=key(page, "seed")).value == 0
     assert page.text_input(key=key(page, "rewards[1].weight")).value == "0"
@@ -261,6 +266,13 @@ def test_a_missing_file_is_told_below_its_path(engine):
     page = click(opened(), "new_run.preset.gsm8k")
     page = fill(page, "data.source", "/nowhere/x.jsonl")
     assert any("/nowhere/x.jsonl" in alert and "does not exist" in alert for alert in alerts(page))
+
+
+def test_what_form_and_check_both_find_is_told_once(engine):
+    page = fill(click(opened(), "new_run.preset.gsm8k"), "data.source", "/nowhere/x.jsonl")
+    engine.check = Check(problems=tuple(data_problems(page.session_state["new_run.form"])))
+    page = click(page, "new_run.check")
+    assert len(engine.check.problems) == len(alerts(page)) == 1
 
 
 def test_back_to_built_in_data_forgets_the_file(engine):

@@ -33,6 +33,11 @@ def test_a_uniform_number_picks_the_token_whose_slice_of_the_distribution_holds_
     assert tokens.tolist() == [0, 0, 1, 2]
 
 
+def test_without_filters_a_rare_token_is_drawn_too() -> None:
+    logits = torch.tensor([[0.98, 0.02]]).log()
+    assert draw(logits, torch.tensor([0.99]), PLAIN).tolist() == [1]
+
+
 def test_a_token_of_probability_zero_is_never_drawn() -> None:
     logits = torch.tensor([[-math.inf, 0.0, -math.inf]]).repeat(2, 1)
     assert draw(logits, torch.tensor([0.0, 0.9999999]), PLAIN).tolist() == [1, 1]
