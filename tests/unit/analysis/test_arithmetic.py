@@ -42,6 +42,7 @@ def test_an_advantage_of_0_has_its_reason(total, scale, dead, words):
 def test_the_group_states_its_rule():
     assert formula(0.75, 0.463, LossConfig()) == "advantage = (reward − 0.750) / (0.463 + 0.0001)"
     assert formula(0.75, None, LossConfig()) == "advantage = reward − 0.750"
+    assert formula(-0.5, None, LossConfig()) == "advantage = reward + 0.500"
     assert formula(NAN, 0.1, LossConfig()).endswith("no completion of this group has a reward")
 
 
@@ -75,3 +76,8 @@ def test_the_rule_of_a_group_names_its_baseline_and_its_aggregation():
 
 def test_step_scores_are_written_out():
     assert steps_words({"digit_steps": [(0, 1.0), (1, 0.0)]}).startswith("steps digit_steps: 1, 0.")
+
+
+def test_an_advantage_below_the_third_decimal_is_0_and_has_no_sign():
+    assert advantage_arithmetic(0.5, 0.5, None, 0.0004, dead=False) == "0.500 − 0.500 = 0"
+    assert advantage_arithmetic(0.5, 0.5, None, -0.0006, dead=False) == "0.500 − 0.500 = −0.001"

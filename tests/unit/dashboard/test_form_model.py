@@ -130,6 +130,12 @@ def test_a_problem_lands_at_the_nearest_anchor():
     assert elsewhere == []
 
 
+def test_a_problem_beside_its_field_is_a_sentence_and_repeats_no_help():
+    problem = Problem("name", "is empty.", "Give it one.")
+    assert sentence(problem) == "Is empty. Give it one."
+    assert sentence(problem, "What it is called. Give it one.") == "Is empty."
+
+
 def test_a_problem_without_anchor_is_kept():
     placed, elsewhere = place_problems([Problem("seeds", "is not a setting.")], ["seed"])
     assert placed == {} and [p.field for p in elsewhere] == ["seeds"]
