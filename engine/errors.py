@@ -13,7 +13,6 @@ LabError
 
 from dataclasses import dataclass
 
-
 MAX_PROBLEMS = 50  # of one configuration: a page shows each of them
 
 

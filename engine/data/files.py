@@ -199,7 +199,9 @@ def _checked_header(path: Path, cells: list[str]) -> list[str]:
     if "" in header:
         _fail(f"{path.name}, line 1: a column has no name.", "The first line names every column once.")
     if twice := repeated(header):
-        _fail(f"{path.name}, line 1: the column '{twice[:40]}' occurs twice.", "The first line names every column once.")
+        _fail(
+            f"{path.name}, line 1: the column '{twice[:40]}' occurs twice.", "The first line names every column once."
+        )
     return header
 
 
