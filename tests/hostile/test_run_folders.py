@@ -1,4 +1,4 @@
-"""Run folders that somebody has tampered with: each is told in a sentence, and none hides the others or hangs a page."""
+"""Run folders that were tampered with: each is told in a sentence, and none hides the others or hangs a page."""
 
 import json
 import os
