@@ -18,7 +18,7 @@ def request_stop(paths: RunPaths) -> None:
 
 
 def stop_requested(paths: RunPaths) -> bool:
-    return (paths.control / STOP).exists()
+    return (paths.control / STOP).is_file()
 
 
 def clear_requests(paths: RunPaths, made_before: float = math.inf) -> None:
@@ -29,7 +29,7 @@ def clear_requests(paths: RunPaths, made_before: float = math.inf) -> None:
     """
     if paths.control.is_dir():
         for entry in paths.control.iterdir():
-            if entry.stat().st_mtime < made_before:
+            if entry.is_file() and entry.stat().st_mtime < made_before:  # a folder there is no request
                 entry.unlink(missing_ok=True)
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from engine.errors import CheckpointError
-from engine.runs.durable import commit_directory, newest_valid, verify_directory
+from engine.runs.durable import commit_directory, disk_errors, newest_valid, numbered, verify_directory
 from engine.train.session import Session
 
 PREFIX = "step-"
@@ -34,16 +35,22 @@ class CheckpointState:
 def save_checkpoint(parent: Path, session: Session, step: int, environment: dict[str, Any], keep: int) -> Path:
     """Write the state after `step`, then delete all but the newest `keep` checkpoints.
 
-    Raises CheckpointError when the disk has no room for it: the run's older checkpoints stay as they are.
+    Raises CheckpointError when the disk has no room for it, LabError for any other trouble with the disk: the run's
+    older checkpoints stay as they are.
     """
+    with disk_errors(parent):
+        return _save(parent, session, step, environment, keep)
+
+
+def _save(parent: Path, session: Session, step: int, environment: dict[str, Any], keep: int) -> Path:
     parent.mkdir(parents=True, exist_ok=True)
     _check_space(parent, session)
     for leftover in parent.glob(".tmp-*"):  # of a process that was killed while saving; the lease says it is gone
         shutil.rmtree(leftover)
     temporary = parent / f".tmp-{step:06d}-{os.getpid()}"
     temporary.mkdir()
-    save_file(_contiguous(session.policy.adapter_state()), temporary / "policy.safetensors")
-    save_file(_contiguous(_optimizer_tensors(session)), temporary / "optimizer.safetensors")
+    _write_tensors(session.policy.adapter_state(), temporary / "policy.safetensors")
+    _write_tensors(_optimizer_tensors(session), temporary / "optimizer.safetensors")
     state = {"step": step, "num_tokens": session.num_tokens, "environment": environment}
     (temporary / "state.json").write_text(json.dumps(state, indent=2))
     final = parent / f"{PREFIX}{step:06d}"
@@ -51,7 +58,9 @@ def save_checkpoint(parent: Path, session: Session, step: int, environment: dict
         final.rename(parent / f".bad-{final.name}-{os.getpid()}")
     commit_directory(temporary, final)
     # Newer ones than this did not verify when the run was resumed: they must not count as kept.
-    for old in [path for path in _all(parent) if path.name <= final.name][:-keep]:
+    # A link leads to where somebody moved a checkpoint: that one is theirs to delete.
+    kept = [path for path in numbered(parent, PREFIX) if not path.is_symlink() and step_of(path) <= step]
+    for old in kept[:-keep]:
         shutil.rmtree(old)
     return final
 
@@ -61,14 +70,30 @@ def newest_checkpoint(parent: Path) -> tuple[Path | None, list[str]]:
     return newest_valid(parent, PREFIX)
 
 
+def step_of(path: Path) -> int:
+    """The step after which a checkpoint was made, from its name."""
+    return int(path.name.removeprefix(PREFIX))
+
+
 def load_checkpoint(path: Path, session: Session) -> CheckpointState:
     """Put a checkpoint's state into the session. Raises CheckpointError when a file does not verify or fit."""
     verify_directory(path)
-    raw = json.loads((path / "state.json").read_text())
-    state = CheckpointState(raw["step"], raw["num_tokens"], raw["environment"])
     device = str(next(parameter for _, parameter in session.policy.trainable()).device)
-    session.policy.load_state(load_file(path / "policy.safetensors", device=device))
-    _restore_optimizer(session, load_file(path / "optimizer.safetensors", device=device), path)
+    try:
+        raw = json.loads((path / "state.json").read_text())
+        state = CheckpointState(int(raw["step"]), int(raw["num_tokens"]), dict(raw["environment"]))
+        policy = load_file(path / "policy.safetensors", device=device)
+        optimizer = load_file(path / "optimizer.safetensors", device=device)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} holds no checkpoint ({type(error).__name__}: {error}).", hint="Remove it to use the one before it."
+        ) from error
+    if state.step != step_of(path):
+        raise CheckpointError(
+            f"{path} holds the state after step {state.step}.", hint="Give the folder its own name back, or remove it."
+        )
+    session.policy.load_state(policy)
+    _restore_optimizer(session, optimizer, path)
     session.num_tokens = state.num_tokens
     return state
 
@@ -104,9 +129,8 @@ def _check_space(parent: Path, session: Session) -> None:
         )
 
 
-def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
-def _all(parent: Path) -> list[Path]:
-    return sorted(path for path in parent.glob(f"{PREFIX}*") if path.is_dir())
+def _write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    try:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
+    except SafetensorError as error:  # what the system said, in other words
+        raise CheckpointError(f"{path}: {error}.", hint="The folder must be writable and have room.") from error

@@ -19,7 +19,7 @@ from engine.runs.paths import RunPaths, read_config
 from engine.runs.process import read_launch
 from engine.runs.records import Event
 from engine.runs.store import StoreWriter
-from engine.train.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
+from engine.train.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint, step_of
 from engine.train.evaluate import evaluate
 from engine.train.session import Session, build_session, environment, fingerprint
 from engine.train.step import train_step
@@ -78,7 +78,7 @@ class Engine:
             torch.set_num_threads(self.config.threads)
         checkpoint, problems = newest_checkpoint(self.paths.checkpoints)
         if checkpoint is not None:
-            self.step = self._saved_step = int(checkpoint.name.rpartition("-")[2])
+            self.step = self._saved_step = step_of(checkpoint)
         self.environment = environment(self.config)
         self.store.begin_attempt(from_step=self.step, versions=self.environment)
         for problem in problems:
