@@ -27,6 +27,9 @@ def group_detail(reader: RunReader, config: RunConfig, group: pd.Series, num_gro
     st.subheader(f"Group {index + 1} of {num_groups}: {GROUP_KINDS[group['kind']][0]}", anchor=False)
     _prompt(group)
     _same_prompt(reader, group)
+    if completions.empty:
+        st.info("The completions of this group are not stored.", icon=":material/info:")
+        return
     _rule(group, config, completions)
     weights: Mapping[str, float] = {spec.name: spec.weight for spec in config.rewards}
     st.html(completion_table(group, completions, weights, config.loss))

@@ -17,9 +17,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from engine.errors import StoreError
-from engine.runs.schema import ARRAY_DTYPES, METRIC_COLUMNS, REAL_COLUMNS, SCHEMA, SCHEMA_VERSION
+from engine.runs.schema import ARRAY_DTYPES, INTEGER_COLUMNS, METRIC_COLUMNS, REAL_COLUMNS, SCHEMA, SCHEMA_VERSION
 
 LOG_LIMIT = 10_000  # rows of the log at most
+TOKEN_ARRAYS = ("ids", "logprobs", "ref_logprobs", "entropies", "token_advantages")
+LATEST = 250_000_000_000.0  # seconds since 1970; the year 9892
 
 CHANGE_TOKEN = """
 SELECT (SELECT coalesce(max(step), 0) FROM steps), (SELECT count(*) FROM superseded),
@@ -131,7 +133,9 @@ class RunReader:
 
     def pass_rates(self) -> list[float | None]:
         """Held-out pass@1 of each evaluation, by step."""
-        return [row[0] for row in self._rows("SELECT pass_at_1 FROM evaluations ORDER BY step")]
+        with self._connection() as db:
+            rows = db.execute("SELECT pass_at_1 FROM evaluations ORDER BY step").fetchall()
+            return [None if value is None else float(value) for (value,) in rows]
 
     def groups(self, step: int) -> pd.DataFrame:
         """The groups of one step, by group_index. `columns` is a dict."""
@@ -152,19 +156,21 @@ class RunReader:
         where = "FROM tokens WHERE step = ? AND group_index = ? AND completion_index = ?"
         with self._connection() as db:
             row = db.execute(
-                f"SELECT ids, logprobs, ref_logprobs, entropies, token_advantages {where}",
-                (step, group_index, completion_index),
+                f"SELECT {', '.join(TOKEN_ARRAYS)} {where}", (step, group_index, completion_index)
             ).fetchone()
             if row is None:
                 return None
             ids = unpack("ids", row[0])
+            arrays = zip(TOKEN_ARRAYS, row, strict=True)
+            if len({len(unpack(name, blob)) for name, blob in arrays if blob is not None}) > 1:
+                raise ValueError(f"the tokens of step {step} have arrays of different lengths")
             used = sorted(set(ids.tolist()))
             known = db.execute(
                 # json_each: one parameter, however many ids; SQLite limits the number of parameters.
                 "SELECT id, piece, special FROM vocabulary WHERE id IN (SELECT value FROM json_each(?))",
                 (json.dumps(used),),
             )
-            pieces = {token: (piece, bool(special)) for token, piece, special in known}
+            pieces = {token: (_string(piece), bool(special)) for token, piece, special in known}
             found = [pieces.get(token, (f"<{token}>", False)) for token in ids.tolist()]
             return Tokens(
                 ids=ids,
@@ -190,15 +196,16 @@ class RunReader:
         return self._frame("SELECT * FROM events ORDER BY id DESC LIMIT ?", min(newest, LOG_LIMIT))
 
     def heartbeat(self) -> Heartbeat | None:
-        rows = self._rows("SELECT at, step, phase, detail FROM heartbeat")
-        return Heartbeat(*rows[0]) if rows else None
+        with self._connection() as db:
+            row = db.execute("SELECT at, step, phase, detail FROM heartbeat").fetchone()
+            return None if row is None else Heartbeat(_moment(row[0]), int(row[1]), _string(row[2]), _string(row[3]))
 
     def attempts(self) -> list[Attempt]:
         """All engine processes of this run, oldest first."""
         names = "attempt, started_at, pid, from_step, ended_at, outcome, message, versions"
         with self._connection() as db:
             rows = db.execute(f"SELECT {names} FROM attempts ORDER BY attempt").fetchall()
-            return [Attempt(*(*row[:-1], json.loads(row[-1]))) for row in rows]
+            return [_attempt(*row) for row in rows]
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -252,15 +259,56 @@ class RunReader:
             return frame
 
 
+def _attempt(
+    attempt: int,
+    started_at: Any,
+    pid: int,
+    from_step: int,
+    ended_at: Any,
+    outcome: str | None,
+    message: Any,
+    versions: str,
+) -> Attempt:
+    """Raises ValueError or TypeError for what no engine wrote: SQLite keeps text in a column of numbers."""
+    ended = None if ended_at is None else _moment(ended_at)
+    words = None if message is None else _string(message)
+    return Attempt(attempt, _moment(started_at), pid, from_step, ended, outcome, words, json.loads(versions))
+
+
+def _moment(value: Any) -> float:
+    """Seconds since 1970, in the years that a date can name."""
+    seconds = float(value)
+    if not 0 <= seconds < LATEST:
+        raise ValueError(f"{value!r} is no moment in time")
+    return seconds
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{str(value)[:40]!r} is no text")
+    return value
+
+
 def _column(name: str, values: tuple[Any, ...], json_columns: tuple[str, ...]) -> Any:
     """One column of a frame: numbers as float64 with NaN where missing, JSON and arrays decoded."""
     if name in REAL_COLUMNS:
         return np.array(values, dtype=np.float64)
     if name in json_columns:
-        return pd.Series([json.loads(text) if isinstance(text, str) else {} for text in values], dtype=object)
+        wanted = list if name == "samples" else dict
+        return pd.Series([_parsed(name, text, wanted) for text in values], dtype=object)
     if name in ("totals", "advantages"):
         return pd.Series([unpack(name, blob) for blob in values], dtype=object)
+    kind: type = int if name in INTEGER_COLUMNS else str
+    if not all(value is None or isinstance(value, kind) for value in values):
+        raise TypeError(f"the column {name} holds something else than {'numbers' if kind is int else 'text'}")
     return list(values)
+
+
+def _parsed(name: str, text: str | None, wanted: type) -> Any:
+    value = json.loads(text) if text is not None else {}
+    if text is not None and not isinstance(value, wanted):
+        raise TypeError(f"the column {name} holds something else than JSON objects")
+    return value
 
 
 def unpack(name: str, blob: bytes) -> NDArray[Any]:

@@ -28,6 +28,11 @@ REAL_COLUMNS = {
     *("pass_at_1", "seconds", "at", "finished_at"),
 }
 
+INTEGER_COLUMNS = {
+    *("step", "group_index", "completion_index", "attempt", "id"),
+    *("length", "prompt_tokens", "group_size", "num_prompts"),
+}
+
 SCHEMA = f"""
 CREATE TABLE attempts (          -- one row per engine process that worked on the run
   attempt INTEGER PRIMARY KEY,
