@@ -6,7 +6,7 @@ that are not finite are NULL, and the row's `nonfinite` JSON names them: {"kl": 
 
 from engine.glossary import METRICS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # steps.totals and steps.advantages: [B] completions in group order; tokens.*: [length of the completion].
 ARRAY_DTYPES = {
@@ -76,9 +76,11 @@ CREATE TABLE tokens (
 CREATE TABLE vocabulary (id INTEGER PRIMARY KEY, piece TEXT NOT NULL, special INTEGER NOT NULL);
 CREATE TABLE evaluations (
   step INTEGER PRIMARY KEY,      -- 0: before training
-  at REAL NOT NULL, pass_at_1 REAL, num_prompts INTEGER NOT NULL, seconds REAL NOT NULL,
-  rewards TEXT NOT NULL,         -- JSON: {{function: mean}}
-  samples TEXT NOT NULL          -- JSON: first prompts with reference, completion and rewards
+  at REAL NOT NULL, num_prompts INTEGER NOT NULL, num_generations INTEGER NOT NULL, seconds REAL NOT NULL,
+  metrics TEXT NOT NULL,         -- JSON: {{metric: {{"value": x, "low": x, "high": x}}}}; null = not known
+  pass_at_1 REAL GENERATED ALWAYS AS (json_extract(metrics, '$.pass_at_1.value')),
+  prompts TEXT NOT NULL,         -- JSON: {{"id": [...], "right": [...], ...}}, an entry for each prompt
+  samples TEXT NOT NULL          -- JSON: the first prompts with reference, completions and their rewards
 );
 CREATE TABLE events (
   id INTEGER PRIMARY KEY, at REAL NOT NULL, step INTEGER NOT NULL,

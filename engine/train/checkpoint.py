@@ -17,8 +17,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engine.errors import CheckpointError
+from engine.errors import CheckpointError, DatasetError
 from engine.grpo.entropy_control import EntropyControl
+from engine.runs.best import read_best
 from engine.runs.durable import commit_directory, newest_valid, verify_directory
 from engine.train.session import Session
 
@@ -39,7 +40,7 @@ class CheckpointState:
 
 
 def save_checkpoint(parent: Path, session: Session, step: int, environment: dict[str, Any], keep: int) -> Path:
-    """Write the state after `step`, then delete all but the newest `keep` checkpoints.
+    """Write the state after `step`, then delete the checkpoints that `prune_checkpoints` does not keep.
 
     Raises CheckpointError when the disk has no room for it: the run's older checkpoints stay as they are.
     """
@@ -54,14 +55,32 @@ def save_checkpoint(parent: Path, session: Session, step: int, environment: dict
     if session.config.loss.sync_ref_model:
         save_file(_contiguous(session.policy.reference_state()), temporary / REFERENCE)
     (temporary / "state.json").write_text(json.dumps(asdict(_state(session, step, environment)), indent=2))
-    final = parent / f"{PREFIX}{step:06d}"
+    final = parent / checkpoint_name(step)
     if final.exists():  # resume starts from the newest checkpoint that verifies, so this one did not
         final.rename(parent / f".bad-{final.name}-{os.getpid()}")
     commit_directory(temporary, final)
-    # Newer ones than this did not verify when the run was resumed: they must not count as kept.
-    for old in [path for path in _all(parent) if path.name <= final.name][:-keep]:
-        shutil.rmtree(old)
+    prune_checkpoints(parent, step, keep)
     return final
+
+
+def prune_checkpoints(parent: Path, step: int, keep: int) -> None:
+    """Delete all checkpoints up to that of `step` but the newest `keep`, and the one that best.json names.
+
+    Newer ones than `step` did not verify when the run was resumed: they must not count as kept.
+    """
+    best = read_best(parent)
+    protected = "" if best is None else checkpoint_name(best.step)
+    for old in [path for path in _all(parent) if path.name <= checkpoint_name(step)][:-keep]:
+        if old.name != protected:
+            shutil.rmtree(old)
+
+
+def checkpoint_name(step: int) -> str:
+    return f"{PREFIX}{step:06d}"
+
+
+def step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix(PREFIX))
 
 
 def newest_checkpoint(parent: Path) -> tuple[Path | None, list[str]]:
@@ -83,6 +102,16 @@ def load_checkpoint(path: Path, session: Session) -> CheckpointState:
     last_entropy = math.inf if state.last_entropy is None else state.last_entropy
     session.entropy_control = EntropyControl(state.entropy_coef, last_entropy)
     return state
+
+
+def check_data(state: CheckpointState, data: str | int, source: str) -> None:
+    """Raises DatasetError when the data, given by session.fingerprint, are not those of the checkpoint."""
+    if state.environment.get("data") != data:
+        raise DatasetError(
+            f"{source}: the data are not those of the checkpoint of step {state.step}, so held-out examples may have "
+            "been trained on.",
+            hint="Put the data back as they were, or clone the run.",
+        )
 
 
 def _state(session: Session, step: int, environment: dict[str, Any]) -> CheckpointState:

@@ -4,10 +4,12 @@ import json
 import os
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine.analysis.evaluation import Estimate
 from engine.errors import RunBusyError
 from engine.runs.control import request_stop, stop_requested
 from engine.runs.durable import write_atomic
@@ -69,7 +71,7 @@ def test_the_held_out_number_stands_beside_the_one_before_training(root):
     fake = FakeRun(fake_config(name="x", steps=30))
     for step, share in ((0, 0.25), (30, 0.75)):
         record = fake.evaluation(step)
-        store.add_evaluation(type(record)(step, share, 64, 0.1, record.rewards, record.samples))
+        store.add_evaluation(replace(record, metrics={**record.metrics, "pass_at_1": Estimate(share, share, share)}))
     store.close()
     kpi = kpis(opened("done"))["eval/pass_at_1"]
     assert (kpi["value"], kpi["change"], kpi["note"]) == ("75 %", "+50 points", "25 % before training")
