@@ -16,8 +16,8 @@ from engine.data.answers import NUMERIC, check_answers, count_numbers
 from engine.data.examples import Dataset, open_dataset
 from engine.data.prompts import Renderer, check_lengths
 from engine.errors import ConfigError, LabError, ModelError, Problem
+from engine.measure import measure_problems
 from engine.models.catalog import cached_snapshot, model_facts, resolve_source
-from engine.train.measure import measure_problems
 
 PREVIEWS = 3
 SAMPLE = 200  # examples that warnings are judged by

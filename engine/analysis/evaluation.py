@@ -7,7 +7,7 @@ another training run would have come out.
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,13 @@ def read_estimates(stored: Mapping[str, Mapping[str, float | None]]) -> dict[str
     return {
         name: Estimate(*(number(parts.get(key)) for key in ("value", "low", "high"))) for name, parts in stored.items()
     }
+
+
+def metric_course(evaluations: Iterable[Mapping[str, Estimate]], name: str) -> NDArray[np.float64]:
+    """Value, low and high of a metric in each evaluation: [N, 3], NaN where it was not measured."""
+    unknown = Estimate(math.nan)
+    found = [metrics.get(name, unknown) for metrics in evaluations]
+    return np.array([(e.value, e.low, e.high) for e in found], dtype=np.float64).reshape(-1, 3)
 
 
 def pass_at_k(n: int, c: int, k: int) -> float:

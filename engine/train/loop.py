@@ -13,6 +13,7 @@ import torch
 
 from engine.config import RunConfig
 from engine.errors import ConfigError, LabError, StoreError
+from engine.measure import early_stop_reason, measure_problems
 from engine.runs.control import clear_requests, stop_requested
 from engine.runs.lease import Lease
 from engine.runs.paths import RunPaths, read_config
@@ -22,7 +23,6 @@ from engine.runs.store import StoreWriter
 from engine.train.checkpoint import check_data, load_checkpoint, newest_checkpoint, save_checkpoint, step_of
 from engine.train.evaluate import evaluate
 from engine.train.keep_best import BestKeeper
-from engine.train.measure import early_stop_reason, measure_problems
 from engine.train.session import Session, build_session, environment, fingerprint
 from engine.train.step import train_step
 

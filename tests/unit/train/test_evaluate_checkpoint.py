@@ -42,9 +42,9 @@ def test_a_checkpoint_gives_the_numbers_that_the_run_stored_at_its_step(
     write_best(trained.checkpoints, Best(3, "reward", 0.1))
     before = {path: path.stat().st_mtime_ns for path in trained.root.rglob("*")}
     found = printed(capsys, *arguments)
+    assert {path: path.stat().st_mtime_ns for path in trained.root.rglob("*")} == before
     assert (found["run"], found["step"], found["num_prompts"], found["num_generations"]) == ("run", step, 8, 2)
     assert {name: parts["value"] for name, parts in found["metrics"].items()} == stored(trained, step)
-    assert {path: path.stat().st_mtime_ns for path in trained.root.rglob("*")} == before
     assert stored(trained, 0)["reward"] != stored(trained, 3)["reward"] != stored(trained, 6)["reward"]
 
 
