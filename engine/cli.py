@@ -3,6 +3,7 @@
 grpo-lab                       open the dashboard
 grpo-lab demo [--headless]     start the demo run, and open the dashboard on it (or train it here)
 grpo-lab train config.json     start a run and follow it
+grpo-lab eval RUN              evaluate a checkpoint of a run, and print JSON
 grpo-lab resume RUN · stop RUN · runs · doctor
 """
 
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text)
         sub.add_argument("run")
         sub.set_defaults(command=command)
+    _add_eval(commands.add_parser("eval", help="evaluate a checkpoint on the held-out examples, and print JSON"))
     commands.add_parser("runs", help="list all runs").set_defaults(command=_runs)
     commands.add_parser("doctor", help="show versions, devices and what is missing").set_defaults(command=_doctor)
     return parser
@@ -77,6 +79,29 @@ def port_number(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text[:6]) > 65535:
         raise argparse.ArgumentTypeError(f"{text[:20]!r} is no port: should be at least 0 and at most 65535")
     return int(text)
+
+
+def _add_eval(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--step", type=_whole(0), help="the checkpoint of this step; 0: before training")
+    which.add_argument("--best", action="store_true", help="the best checkpoint (default: the newest)")
+    parser.add_argument("--num-generations", type=_whole(1, 256), metavar="N", help="completions per prompt")
+    parser.add_argument("--num-prompts", type=_whole(1, 10_000), metavar="N", help="held-out examples that are asked")
+    parser.set_defaults(command=_eval)
+
+
+def _whole(low: int, high: int | None = None) -> Callable[[str], int]:
+    """A whole number within bounds, as an argument."""
+
+    def parse(text: str) -> int:
+        value = int(text)
+        if value < low or (high is not None and value > high):
+            raise argparse.ArgumentTypeError(f"{value} is not {f'from {low} to {high}' if high else f'{low} or more'}")
+        return value
+
+    parse.__name__ = "whole number"  # argparse names the type so when the text is none
+    return parse
 
 
 def _dashboard(options: argparse.Namespace, page: str = "") -> NoReturn:
@@ -125,6 +150,25 @@ def _stop(options: argparse.Namespace) -> int:
     return 0
 
 
+def _eval(options: argparse.Namespace) -> int:
+    from engine.train.evaluate_checkpoint import evaluate_checkpoint  # torch: seconds to import
+
+    said = ""
+
+    def progress(phase: str, detail: str) -> None:
+        nonlocal said
+        if (line := f"{phase}: {detail}") != said:
+            print(line, file=sys.stderr)
+            said = line
+
+    found = evaluate_checkpoint(
+        open_run(runs_root(), options.run), step=options.step, best=options.best,
+        num_generations=options.num_generations, num_prompts=options.num_prompts, progress=progress,
+    )  # fmt: skip
+    print(json.dumps(found))
+    return 0
+
+
 def _runs(_: argparse.Namespace) -> int:
     for paths in list_runs(runs_root()):
         try:
@@ -132,7 +176,7 @@ def _runs(_: argparse.Namespace) -> int:
         except LabError as error:
             print(f"{'unreadable':12} {paths.run_id}: {error}")
         else:
-            print(f"{status.state:12} step {status.step:>6} of {status.max_steps:<6} {paths.run_id}")
+            print(f"{status.state:12} step {status.step:>6} of {status.goal:<6} {paths.run_id}")
     return 0
 
 

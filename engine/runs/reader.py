@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from engine.analysis.evaluation import read_estimates
 from engine.errors import StoreError
 from engine.runs.schema import ARRAY_DTYPES, INTEGER_COLUMNS, METRIC_COLUMNS, REAL_COLUMNS, SCHEMA, SCHEMA_VERSION
 
@@ -188,8 +189,15 @@ class RunReader:
         return [row[0] for row in self._rows(sql, prompt_id)]
 
     def evaluations(self) -> pd.DataFrame:
-        """Held-out evaluations by step. `rewards` is a dict and `samples` a list."""
-        return self._frame("SELECT * FROM evaluations ORDER BY step", json_columns=("rewards", "samples"))
+        """Held-out evaluations by step, without their prompts and samples. `metrics` are dicts of Estimates."""
+        names = "step, at, num_prompts, num_generations, seconds, pass_at_1, metrics"
+        return self._frame(f"SELECT {names} FROM evaluations ORDER BY step")
+
+    def evaluation_details(self, step: int) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
+        """`prompts` and `samples` of records.EvaluationRecord, or None when there was no evaluation after `step`."""
+        with self._connection() as db:
+            row = db.execute("SELECT prompts, samples FROM evaluations WHERE step = ?", (step,)).fetchone()
+            return None if row is None else (json.loads(row[0]), json.loads(row[1]))
 
     def events(self, newest: int = 200) -> pd.DataFrame:
         """The newest events, newest first."""
@@ -296,6 +304,8 @@ def _column(name: str, values: tuple[Any, ...], json_columns: tuple[str, ...]) -
     if name in json_columns:
         wanted = list if name == "samples" else dict
         return pd.Series([_parsed(name, text, wanted) for text in values], dtype=object)
+    if name == "metrics":
+        return pd.Series([read_estimates(_parsed(name, text, dict)) for text in values], dtype=object)
     if name in ("totals", "advantages"):
         return pd.Series([unpack(name, blob) for blob in values], dtype=object)
     kind: type = int if name in INTEGER_COLUMNS else str

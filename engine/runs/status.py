@@ -42,6 +42,16 @@ class RunStatus:
         return self.state in LIVE_STATES
 
     @property
+    def stopped_early(self) -> bool:
+        """True if the run is finished although it has not done all steps: early stopping ended it, as `detail` says."""
+        return self.state == "finished" and self.step < self.max_steps
+
+    @property
+    def goal(self) -> int:
+        """The step at which the run ends, or ended."""
+        return self.step if self.stopped_early else self.max_steps
+
+    @property
     def can_resume(self) -> bool:
         """True if an engine could be started on it and would find something to do."""
         return self.state in ("new", "stopped", "failed", "interrupted")

@@ -18,9 +18,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engine.errors import CheckpointError
+from engine.errors import CheckpointError, DatasetError
 from engine.grpo.entropy_control import EntropyControl
-from engine.runs.durable import commit_directory, disk_errors, newest_valid, numbered
+from engine.runs.best import read_best
+from engine.runs.durable import commit_directory, disk_errors, newest_valid, numbered, verify_directory
 from engine.train.session import Session
 
 PREFIX = "step-"
@@ -48,7 +49,7 @@ class CheckpointState:
 
 
 def save_checkpoint(parent: Path, session: Session, step: int, environment: dict[str, Any], keep: int) -> Path:
-    """Write the state after `step`, then delete all but the newest `keep` checkpoints.
+    """Write the state after `step`, then delete the checkpoints that `prune_checkpoints` does not keep.
 
     Raises CheckpointError when the disk has no room for it, LabError for any other trouble with the disk: the run's
     older checkpoints stay as they are.
@@ -69,16 +70,36 @@ def _save(parent: Path, session: Session, step: int, environment: dict[str, Any]
     if session.config.loss.sync_ref_model:
         _write_tensors(session.policy.reference_state(), temporary / REFERENCE)
     (temporary / "state.json").write_text(json.dumps(asdict(_state(session, step, environment)), indent=2))
-    final = parent / f"{PREFIX}{step:06d}"
+    final = parent / checkpoint_name(step)
     if final.exists():  # resume starts from the newest checkpoint that verifies, so this one did not
         final.rename(parent / f".bad-{final.name}-{os.getpid()}")
     commit_directory(temporary, final)
-    # Newer ones than this did not verify when the run was resumed: they must not count as kept.
-    # A link leads to where somebody moved a checkpoint: that one is theirs to delete.
-    kept = [path for path in numbered(parent, PREFIX) if not path.is_symlink() and step_of(path) <= step]
-    for old in kept[:-keep]:
-        shutil.rmtree(old)
+    prune_checkpoints(parent, step, keep)
     return final
+
+
+def prune_checkpoints(parent: Path, step: int, keep: int) -> None:
+    """Delete all checkpoints up to that of `step` but the newest `keep`, and the one that best.json names.
+
+    Newer ones than `step` did not verify when the run was resumed: they must not count as kept. A link leads to where
+    somebody moved a checkpoint: that one is theirs to delete.
+    """
+    best = read_best(parent)
+    protected = None if best is None else best.step
+    ours = [path for path in numbered(parent, PREFIX) if not path.is_symlink() and step_of(path) <= step]
+    for old in ours[:-keep]:
+        if step_of(old) != protected:
+            shutil.rmtree(old)
+
+
+def checkpoint_name(step: int) -> str:
+    return f"{PREFIX}{step:06d}"
+
+
+def verified(path: Path) -> Checkpoint:
+    """A checkpoint by its folder. Raises CheckpointError that names the file which is missing, cut or changed."""
+    verify_directory(path)
+    return Checkpoint(path, step_of(path))
 
 
 def newest_checkpoint(parent: Path) -> tuple[Checkpoint | None, list[str]]:
@@ -117,6 +138,16 @@ def load_checkpoint(checkpoint: Checkpoint, session: Session) -> CheckpointState
     session.num_tokens, session.next_example = state.num_tokens, state.next_example
     session.entropy_control = EntropyControl(state.entropy_coef, last_entropy)
     return state
+
+
+def check_data(state: CheckpointState, data: str | int, source: str) -> None:
+    """Raises DatasetError when the data, given by session.fingerprint, are not those of the checkpoint."""
+    if state.environment.get("data") != data:
+        raise DatasetError(
+            f"{source}: the data are not those of the checkpoint of step {state.step}, so held-out examples may have "
+            "been trained on.",
+            hint="Put the data back as they were, or clone the run.",
+        )
 
 
 def _state(session: Session, step: int, environment: dict[str, Any]) -> CheckpointState:
