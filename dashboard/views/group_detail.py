@@ -120,12 +120,15 @@ def _choose(ordered: pd.DataFrame, step: int, index: int) -> int:
     options = ordered.index.tolist()
     key = f"completion_{step}_{index}"
 
+    start = options.index(asked) if asked in options else 0
+
     def choose() -> None:
-        state.set_in_url(step=step, group=index + 1, completion=st.session_state[key] + 1)
+        # Streamlit also reports the start value by itself when a live step replaces the box: nobody chose that.
+        if (chosen := st.session_state[key]) != options[start]:
+            state.set_in_url(step=step, group=index + 1, completion=chosen + 1)
 
     def label(place: int) -> str:
         row = ordered.loc[place]
         return f"#{place + 1} · reward {number(row['total'])} · {one_line(row['text'], 60)}"
 
-    start = options.index(asked) if asked in options else 0
     return int(st.selectbox("Tokens of completion", options, start, format_func=label, key=key, on_change=choose))
