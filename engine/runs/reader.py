@@ -4,6 +4,7 @@ Every call opens, reads and closes (0.06 ms); costs depend on the rows asked for
 """
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -224,7 +225,7 @@ class RunReader:
             with closing(self._open()) as db:
                 yield db
         except sqlite3.OperationalError as error:
-            raise StoreError(f"{self.path}: {error}.", hint="Another program may hold the file; try again.") from error
+            raise StoreError(f"{self.path}: {error}.", hint=self._hint()) from error
         except (sqlite3.DatabaseError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise StoreError(
                 f"{self.path}: {error}.", hint="The database is damaged; the run cannot be shown."
@@ -234,7 +235,9 @@ class RunReader:
         """A read-only connection; to an empty database of the same schema while the engine has not made the file."""
         if not self.exists:
             return _empty_database()
-        db = sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro", uri=True, timeout=5)
+        # SQLite wants to write beside a database in WAL mode. Where nobody can, and no log is left, nothing changes.
+        rights = "mode=ro&immutable=1" if self._is_sealed() and not self._has_log() else "mode=ro"
+        db = sqlite3.connect(f"file:{quote(str(self.path))}?{rights}", uri=True, timeout=5)
         try:
             db.execute("PRAGMA query_only=ON")
             version = db.execute("PRAGMA user_version").fetchone()[0]
@@ -251,6 +254,18 @@ class RunReader:
             f"{self.path}: schema version {version}, this program reads version {SCHEMA_VERSION}.",
             hint="Open the run with the release that made it.",
         )
+
+    def _is_sealed(self) -> bool:
+        return not os.access(self.path.parent, os.W_OK)
+
+    def _has_log(self) -> bool:
+        return self.path.with_name(self.path.name + "-wal").exists()
+
+    def _hint(self) -> str:
+        """What to do when SQLite cannot work with the file."""
+        if self._is_sealed() and self._has_log():
+            return "Its engine was killed, and the folder cannot be written: copy the run to a folder that can be."
+        return "Another program may hold the file; try again."
 
     def _rows(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
         with self._connection() as db:

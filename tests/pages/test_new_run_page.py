@@ -427,6 +427,13 @@ def test_an_unknown_clone_leaves_the_form_usable(engine):
     assert draft(page)["name"] == "short and right"
 
 
+def test_a_data_file_that_cannot_be_made_or_kept_is_told(engine):
+    engine.root.mkdir()
+    (engine.root / ".uploads").write_text("a file where a folder belongs")
+    page = click(opened(), "new_run.preset.smollm2-sums")
+    assert any("File exists" in error.value for error in page.error)
+
+
 def test_a_config_file_fills_the_form(engine):
     config = preset("short-and-right").config.model_copy(update={"name": "from a file", "seed": 5})
     page = opened()
