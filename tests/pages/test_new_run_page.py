@@ -308,6 +308,9 @@ def test_an_upload_that_is_no_data_is_refused_until_the_next_one(engine, tmp_pat
 def test_a_model_that_is_not_there_is_told_below_the_picker(engine):
     page = with_model(opened(), "/no/such/folder")
     assert draft(page)["model"]["source"] == "/no/such/folder"
+    picker = page.selectbox(key=key(page, "model.source"))
+    assert picker.value == picker.options[-1] == "/no/such/folder"
+    assert len(set(picker.options)) == len(picker.options)
     assert any("/no/such/folder" in alert for alert in alerts(page))
 
 

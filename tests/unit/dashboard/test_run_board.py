@@ -74,6 +74,9 @@ def test_dead_groups_are_told_by_kind():
     found = kpi("frac_reward_zero_std", course(20, frac_solved=[1.0] * 10 + [0.4] * 10, frac_hopeless=0.1))
     assert found.note == "40 % all right, 10 % all wrong"
     assert kpi("frac_reward_zero_std", course(0)).note == ""
+    assert (
+        kpi("frac_reward_zero_std", course(20, frac_reward_zero_std=[1.0] * 10 + [0.0] * 10)).change == "▼ 100 points"
+    )
 
 
 @pytest.mark.parametrize(
