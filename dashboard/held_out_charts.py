@@ -128,6 +128,6 @@ def _marks(
 
 
 def _asked(evaluations: pd.DataFrame) -> str:
-    last = evaluations.iloc[-1]
-    each = f", {last['num_generations']} completions each" if last["num_generations"] > 1 else ""
-    return f"{last['num_prompts']:,} prompts each time{each}: moves inside the band may be chance."
+    prompts, n = (int(evaluations[name].iloc[-1]) for name in ("num_prompts", "num_generations"))
+    each = f" × {n} completions" if n > 1 else ""
+    return f"{prompts:,} prompts{each} each time: moves inside the band may be chance."

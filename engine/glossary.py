@@ -343,7 +343,7 @@ TERMS: dict[str, Metric] = {
             "share",
             "Chance that at least one of k completions to a held-out prompt is right: the mean of "
             "1 − C(n−c, k) / C(n, k), with c of n completions right.",
-            "What the policy can do with k tries. pass@1 rises towards it; a fall means answers were forgotten.",
+            "What k tries can do; pass@1 rises towards it.",
             "up",
         ),
         Metric(
@@ -352,7 +352,7 @@ TERMS: dict[str, Metric] = {
             "share",
             "Share of held-out prompts whose most frequent answer among k completions is right. Tied answers share; a "
             "completion without an answer has no vote.",
-            "Above pass@1: voting pays, and training can still make the frequent answer the only one.",
+            "Above pass@1: a vote among the completions pays.",
             "up",
         ),
         Metric(

@@ -402,7 +402,7 @@ def test_a_past_run_is_cloned_by_choice(engine):
     choice = page.selectbox(key=key(page, "past_run"))
     assert (choice.value, choice.options) == (None, ["newer", "older"])
     page = good(choice.set_value("older").run())
-    assert (draft(page)["name"], draft(page)["optim"]["max_steps"]) == ("older", 7)
+    assert (draft(page)["name"], draft(page)["optim"]["max_steps"]) == ("older 2", 7)
     assert in_url(page, "clone") == "older"
     page = click(page, "new_run.preset.learn-to-add")
     assert in_url(page, "clone") is None

@@ -1,5 +1,7 @@
 """The Runs page in its states: empty, full, live, broken; and what its buttons do. No engine is started."""
 
+import re
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -8,6 +10,7 @@ from engine.runs.launch import Launched
 from engine.runs.lease import Lease
 from engine.runs.manage import list_trash
 from engine.runs.paths import RunPaths, list_runs, read_config
+from engine.runs.status import run_status
 from tests.fakes import fake_config, write_fake_run
 from tests.pages.reading import APP
 
@@ -225,3 +228,12 @@ def test_the_longest_name_a_run_may_have_is_shown_whole(root):
     name = "x" * 80
     write_fake_run(root, "run", steps=2, config=fake_config(name=name, steps=2))
     assert table(opened())["name"][0] == name
+
+
+def test_a_run_that_stopped_early_shows_no_missing_steps(root):
+    config = fake_config(name="early", steps=100)
+    paths = write_fake_run(root, "early", steps=50, config=config)
+    row = table(opened()).iloc[0]
+    assert row["steps"] == "50, early"
+    assert re.fullmatch(r"\d+ → \d+ %", row["held_out"])
+    assert run_status(paths).goal == 50

@@ -73,7 +73,7 @@ def test_pass_at_k_and_majority_are_drawn_when_they_are_measured():
     assert trace(chart, "pass@4")["y"].tolist() == [0.75]
     assert trace(chart, "pass@4")["customdata"] == [" (65.0%–85.0%)"]
     assert f"pass@4: {TERMS['eval/pass_at_k'].look_for}" in chart.look_for
-    assert "64 prompts each time, 4 completions each" in chart.look_for
+    assert "64 prompts × 4 completions each time" in chart.look_for
     assert names(held_out(evaluations_of(measured(0, 0.4)))) == ["95 % interval", "pass@1", "before training"]
 
 
