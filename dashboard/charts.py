@@ -119,6 +119,19 @@ def group_kinds(metrics: pd.DataFrame) -> Chart:
     return _chart("group-kinds", "Groups with and without signal", look_for, figure)
 
 
+def reward_spread(metrics: pd.DataFrame, window: int = 1) -> Chart:
+    """The spread of rewards within groups, which trains, and between prompts, which does not."""
+    looks = {"reward_within_std": "var(--lab-blue)", "reward_between_std": "var(--lab-orange)"}
+    traces = [
+        line(metrics["step"], trailing_mean(metrics[key], window), METRICS[key].label, colour, width=1.6)
+        for key, colour in looks.items()
+    ]
+    look_for = " ".join(f"{METRICS[key].label}: {METRICS[key].look_for}" for key in looks)
+    figure = figure_of(traces, "step", "standard deviation")
+    figure["layout"]["yaxis"] |= {"rangemode": "tozero"}
+    return _chart("reward-spread", "Spread of the rewards", look_for, figure)
+
+
 def advantage_strip(completions: pd.DataFrame, step: int, reach: float) -> Chart:
     """Every advantage of one step: a column of points per group, groups ordered by mean reward.
 

@@ -48,6 +48,10 @@ class StoreWriter:
     def begin_attempt(self, from_step: int, versions: Mapping[str, Any]) -> None:
         """Record that this process now works on the run, starting after `from_step`."""
         with self._transaction():
+            self._db.execute(  # a process that was killed ended with its last sign of life; nobody else can say so
+                "UPDATE attempts SET ended_at = max(started_at, coalesce((SELECT at FROM heartbeat), started_at)) "
+                "WHERE ended_at IS NULL"
+            )
             cursor = self._db.execute(
                 "INSERT INTO attempts (started_at, pid, host, from_step, versions) VALUES (?, ?, ?, ?, ?)",
                 (self._clock(), os.getpid(), socket.gethostname(), from_step, json.dumps(dict(versions))),

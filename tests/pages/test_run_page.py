@@ -63,7 +63,8 @@ def test_a_finished_run_shows_its_head_its_numbers_and_all_charts(root):
         "Reward", "Held-out pass@1", "KL to reference", "Entropy", "Dead groups", "Length",
     ]  # fmt: skip
     assert list(charts(app)) == [
-        "reward-fan", "reward-heatmap", "group-kinds", "advantages", "held-out", "held-out-rewards", "phase-times",
+        "reward-fan", "reward-heatmap", "group-kinds", "advantages", "held-out", "held-out-rewards", "reward-spread",
+        "phase-times",
         "curves",
     ]  # fmt: skip
     assert all(chart["figure"] for chart in charts(app).values())

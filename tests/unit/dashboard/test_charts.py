@@ -50,6 +50,7 @@ def every_chart(steps: int) -> list[Chart]:
         charts.group_kinds(metrics),
         charts.advantage_strip(completions_of([0.5, -0.5] * steps), steps, 2.0),
         charts.training_curves(metrics, LossConfig(num_iterations=2)),
+        charts.reward_spread(metrics),
         charts.phase_times(metrics),
     ]
 
@@ -220,6 +221,12 @@ def test_clipping_has_no_axis_while_it_is_0_by_construction():
     several = charts.training_curves(metrics_of(4), LossConfig(num_iterations=4))
     assert "Clipped tokens: 0 by construction" in quiet.sentence
     assert trace(several, "Clipped tokens")
+
+
+def test_the_spread_within_groups_and_between_prompts_are_two_lines():
+    chart = charts.reward_spread(metrics_of(2, reward_within_std=[0.5, 0.25], reward_between_std=[0.1, 0.3]))
+    assert trace(chart, "Reward std within groups")["y"].tolist() == [0.5, 0.25]
+    assert trace(chart, "Reward std between prompts")["y"].tolist() == [0.1, 0.3]
 
 
 def test_a_loss_that_does_not_clip_shows_what_it_does_to_the_ratio_instead():

@@ -322,3 +322,17 @@ def rows_of(path: Path, sql: str) -> list[tuple[object, ...]]:
     """Rows by a read-only connection of its own."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
         return db.execute(sql).fetchall()
+
+
+def test_a_killed_attempt_ends_with_its_last_sign_of_life_when_the_next_begins(tmp_path: Path) -> None:
+    now = [1000.0]
+    writer = StoreWriter(tmp_path / "run.db", clock=lambda: now[0])
+    writer.begin_attempt(0, {})
+    now[0] = 1090.0
+    writer.beat(3, "rollout")
+    now[0] = 5000.0
+    writer.begin_attempt(3, {})
+    writer.close()
+    first, second = RunReader(tmp_path / "run.db").attempts()
+    assert (first.started_at, first.ended_at, first.outcome) == (1000.0, 1090.0, None)
+    assert (second.started_at, second.ended_at) == (5000.0, None)
