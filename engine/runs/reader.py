@@ -236,8 +236,8 @@ class RunReader:
         if not self.exists:
             return _empty_database()
         # SQLite wants to write beside a database in WAL mode. Where nobody can, and no log is left, nothing changes.
-        rights = "mode=ro&immutable=1" if self._is_sealed() and not self._has_log() else "mode=ro"
-        db = sqlite3.connect(f"file:{quote(str(self.path))}?{rights}", uri=True, timeout=5)
+        sealed = "&immutable=1" if self._is_sealed() and not self._has_log() else ""
+        db = sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro{sealed}", uri=True, timeout=5)
         try:
             db.execute("PRAGMA query_only=ON")
             version = db.execute("PRAGMA user_version").fetchone()[0]
