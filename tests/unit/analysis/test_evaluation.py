@@ -102,6 +102,13 @@ def test_prompts_that_are_each_half_right_say_more_than_as_many_coin_flips() -> 
     assert alike.high - alike.low < 0.3 * (spread.high - spread.low)
 
 
+def test_the_worth_of_prompts_that_differ_little_by_hand() -> None:
+    found = share_estimate([0.4, 0.6, 0.4, 0.6])
+    flips = 0.5 * 0.5 / ((4 * 0.1**2 / 3) / 4)  # 75 coin flips vary as much as the mean of these four
+    expected = wilson(0.5, flips * (1.96 / 3.1824) ** 2)  # t for 3 degrees of freedom
+    assert (found.low, found.high) == pytest.approx(expected, abs=1e-4)
+
+
 def test_without_prompts_nothing_is_known() -> None:
     assert math.isnan(share_estimate([]).value) and math.isnan(mean_estimate(np.empty((0, 2))).value)
 

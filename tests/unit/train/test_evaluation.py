@@ -1,6 +1,6 @@
 """Held-out evaluation in a run: what is stored, which checkpoint is kept, and when training ends early."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,14 @@ from engine.config import RunConfig
 from engine.errors import ConfigError
 from engine.runs.best import Best, read_best, write_best
 from engine.runs.control import request_stop
-from engine.runs.paths import RunPaths
+from engine.runs.durable import commit_directory
+from engine.runs.paths import RunPaths, read_config
 from engine.runs.reader import RunReader
 from engine.runs.records import EvaluationRecord
 from engine.runs.status import run_status
+from engine.runs.store import StoreWriter
 from engine.train import keep_best, loop
+from engine.train.keep_best import BestKeeper
 from engine.train.loop import run_engine
 from engine.train.session import build_session
 from tests.toy import toy_config
@@ -212,13 +215,46 @@ def test_a_best_checkpoint_newer_than_the_newest_whole_one_does_not_count(
     assert kept(paths)[-3:] == ["best.json", "step-000005", "step-000006"]
 
 
-def test_a_record_of_another_measure_is_not_compared_with(tmp_path: Path, scripted: Callable[..., list[int]]) -> None:
-    scripted("pass_at_1", VALUES)
+def test_the_old_best_goes_once_the_new_one_is_recorded(tmp_path: Path, scripted: Callable[..., list[int]]) -> None:
+    scripted("pass_at_1", {**VALUES, 6: 0.9})
     paths = best_run(tmp_path / "run")
-    paths.checkpoints.mkdir()
-    write_best(paths.checkpoints, Best(0, "reward", 5.0))
     run_engine(paths)
-    assert read_best(paths.checkpoints) == Best(2, "pass_at_1", 0.6)
+    assert kept(paths) == ["best.json", "step-000006"]
+
+
+@pytest.fixture
+def keeper(tmp_path: Path) -> Iterator[BestKeeper]:
+    """Keeps the best by pass@1, in a run with a whole checkpoint of step 4 that was the best by another record."""
+    paths = best_run(tmp_path / "run")
+    temporary = paths.root / "temporary"
+    temporary.mkdir()
+    paths.checkpoints.mkdir()
+    commit_directory(temporary, paths.checkpoints / "step-000004")
+    store = StoreWriter(paths.db)
+    yield BestKeeper(paths, read_config(paths), store)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("record", "resumed_at", "is_better"),
+    [
+        (Best(4, "pass_at_1", 0.5), 5, False),  # taken up: 0.3 is worse
+        (Best(4, "pass_at_1", 0.2), 5, True),
+        (Best(4, "reward", 5.0), 5, True),  # another measure cannot be compared with
+        (Best(4, "pass_at_1", 0.5), 3, True),  # of a step that this attempt has not reached
+        (Best(2, "pass_at_1", 0.5), 5, True),  # its checkpoint is not there
+    ],
+)
+def test_an_earlier_best_counts_when_it_is_whole_reached_and_of_the_same_measure(
+    record: Best, resumed_at: int, is_better: bool, keeper: BestKeeper, tmp_path: Path
+) -> None:
+    checkpoints = tmp_path / "run" / "checkpoints"
+    write_best(checkpoints, record)
+    keeper.take_up(resumed_at)
+    saved: list[str] = []
+    keeper.consider(6, {"pass_at_1": Estimate(0.3)}, lambda: saved.append("saved"))
+    assert saved == ["saved"] * is_better
+    assert read_best(checkpoints) == (Best(6, "pass_at_1", 0.3) if is_better else record)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"step": 1, "metric": "reward", "value": NaN}', "\xff"])
