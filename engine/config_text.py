@@ -21,7 +21,7 @@ MAX_YAML_DEPTH = 32
 def read_mapping(data: str | bytes) -> dict[str, Any]:
     """The mapping that a JSON or YAML text holds; a text that begins with { or [ is taken for JSON.
 
-    Raises ConfigError: neither of the two, not a mapping, a key twice, YAML with an alias, too large, nested too deeply.
+    Raises ConfigError: neither of the two, no mapping, a key twice, YAML with an alias, too large, too deep.
     """
     text = _decoded(data)
     return json_mapping(text) if text.lstrip()[:1] in ("{", "[") else yaml_mapping(text)
@@ -48,7 +48,9 @@ def yaml_mapping(data: str | bytes) -> dict[str, Any]:
         _require_unique(yaml.compose(text, Loader=yaml.SafeLoader))
         parsed = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise _refused(f"this is not YAML ({_yaml_reason(error)}).", "A setting a line: `learning_rate: 1e-6`.") from None
+        raise _refused(
+            f"this is not YAML ({_yaml_reason(error)}).", "A setting a line: `learning_rate: 1e-6`."
+        ) from None
     except (ValueError, TypeError, RecursionError) as error:  # a number of 5,000 digits, a date of month 13
         raise _refused(f"this is YAML with a value that cannot be read ({short(str(error))}).") from None
     return _as_mapping(parsed, "mapping of settings")
@@ -65,7 +67,9 @@ def _decoded(data: str | bytes) -> str:
 
 def _require_size(text: str, limit: int, kind: str) -> None:
     if len(text) > limit:
-        raise _refused(f"this {kind} has {len(text):,} characters; at most {limit:,} are read.", "Is it the right file?")
+        raise _refused(
+            f"this {kind} has {len(text):,} characters; at most {limit:,} are read.", "Is it the right file?"
+        )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
