@@ -19,7 +19,7 @@ from engine import __version__
 from engine.check_client import check_in_child
 from engine.config import RunConfig
 from engine.config_io import parse_config
-from engine.errors import ConfigError, LabError
+from engine.errors import ConfigError, LabError, printable
 from engine.presets import PRESETS
 from engine.runs.control import request_stop
 from engine.runs.launch import is_live, reap, resume_run, start_run
@@ -96,6 +96,8 @@ def _train(options: argparse.Namespace) -> int:
     check = check_in_child(config, timeout_s=CHECK_TIMEOUT_S)
     if check.problems:
         raise ConfigError(list(check.problems))
+    for warning in check.warnings:
+        print(f"warning: {printable(warning)}", file=sys.stderr)
     launched = start_run(runs_root(), config)
     print(f"{'started' if launched.created else 'already running'}: {launched.run_id}", file=sys.stderr)
     return _follow(open_run(runs_root(), launched.run_id))

@@ -24,6 +24,9 @@ class Advice:
     field: str
     text: str
 
+    def __str__(self) -> str:
+        return f"{self.field}: {self.text}"
+
 
 def advice(config: RunConfig) -> list[Advice]:
     """Everything in this configuration that is probably not meant, in the order of the settings' sections."""
