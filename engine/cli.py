@@ -3,6 +3,7 @@
 grpo-lab                       open the dashboard
 grpo-lab demo [--headless]     start the demo run, and open the dashboard on it (or train it here)
 grpo-lab train config.json     start a run and follow it
+grpo-lab import-trl FILE       turn a GRPOConfig or a YAML file of `trl grpo` into a config of ours
 grpo-lab resume RUN · stop RUN · runs · doctor
 """
 
@@ -18,14 +19,18 @@ from typing import NoReturn
 from engine import __version__
 from engine.check_client import check_in_child
 from engine.config import RunConfig
-from engine.config_io import parse_config
+from engine.config_advice import advice
+from engine.config_io import dump_config, parse_config, spelled_out
+from engine.config_text import read_mapping
 from engine.errors import ConfigError, LabError, printable
-from engine.presets import PRESETS
+from engine.presets import LEARN_TO_ADD as DEMO
 from engine.runs.control import request_stop
+from engine.runs.durable import disk_errors, write_atomic
 from engine.runs.launch import is_live, reap, resume_run, start_run
 from engine.runs.paths import RunPaths, list_runs, open_run, runs_root
 from engine.runs.reader import RunReader
 from engine.runs.status import LIVE_STATES, run_status
+from engine.trl.config import import_trl, report_lines
 
 POLL_S = 0.5
 CHECK_TIMEOUT_S = 600.0  # a GGUF file may have to be converted first
@@ -59,6 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="start a run from a config file and follow it")
     train.add_argument("config", type=Path)
     train.set_defaults(command=_train)
+    trl = commands.add_parser("import-trl", help="turn a TRL config, JSON or YAML, into a config file")
+    trl.add_argument("file", type=Path)
+    trl.add_argument("--out", type=Path, help="where to write the config (default: to standard output)")
+    trl.add_argument("--base", type=Path, help="config to take from what TRL's does not say (default: the demo's)")
+    trl.set_defaults(command=_import_trl)
     for name, command, text in (
         ("resume", _resume, "continue a run from its newest checkpoint"),
         ("stop", _stop, "ask a run to save a checkpoint and stop"),
@@ -82,8 +92,7 @@ def _dashboard(options: argparse.Namespace, page: str = "") -> NoReturn:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    preset = next(preset for preset in PRESETS if preset.key == "learn-to-add")
-    launched = start_run(runs_root(), preset.config.model_copy(update={"seed": options.seed}))
+    launched = start_run(runs_root(), DEMO.model_copy(update={"seed": options.seed}))
     if not options.headless:
         return _dashboard(options, page=f"run?run={launched.run_id}")
     code = _follow(open_run(runs_root(), launched.run_id))
@@ -148,14 +157,37 @@ def _doctor(_: argparse.Namespace) -> int:
     return 0
 
 
+def _import_trl(options: argparse.Namespace) -> int:
+    """What became of TRL's settings goes to standard error, the config to --out or standard output."""
+    base = _read_config(options.base) if options.base else DEMO
+    result = import_trl(read_mapping(_read_file(options.file)), spelled_out(base).model_dump(mode="json"))
+    for line in report_lines(result):
+        print(printable(line), file=sys.stderr)
+    config = parse_config(result.settings)
+    for one in advice(config):
+        print(f"warning: {printable(str(one))}", file=sys.stderr)
+    if options.out is None:
+        print(dump_config(config), end="")
+    elif options.out.exists():
+        raise LabError(f"{options.out} exists.", hint="Name another file, or delete this one.")
+    else:
+        with disk_errors(options.out):
+            write_atomic(options.out, dump_config(config).encode())
+        print(f"wrote {options.out}", file=sys.stderr)
+    return 0
+
+
 def _read_config(path: Path) -> RunConfig:
+    return parse_config(_read_file(path))
+
+
+def _read_file(path: Path) -> bytes:
     try:
-        text = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise LabError(
             f"{path}: {error.strerror}.", hint="Name a config file, as exported by the New run page."
         ) from None
-    return parse_config(text)
 
 
 def _follow(paths: RunPaths) -> int:

@@ -94,7 +94,7 @@ def test_fields_do_not_vanish_while_a_number_is_being_corrected():
 def test_the_settings_of_grpo_stand_under_headings_and_those_of_other_sections_do_not():
     homes = {section.key: under_headings(section.controls) for section in SECTIONS}
     assert [heading for heading, _ in homes["grpo"]] == list(HEADINGS)
-    assert all([heading for heading, _ in found] == [""] for key, found in homes.items() if key != "grpo")
+    assert {heading for key, found in homes.items() if key != "grpo" for heading, _ in found} == {""}
     names = {heading: [control.path for control in found] for heading, found in homes["grpo"]}
     assert "loss.entropy_coef" in names["Entropy"] and "loss.top_entropy_quantile" in names["Loss"]
     assert names["Updates"] == ["loss.num_iterations", "loss.num_minibatches"]
