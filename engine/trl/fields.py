@@ -254,5 +254,5 @@ def is_default(name: str, value: Any) -> bool:
         return value is default
     try:
         return bool(value == default or float(value) == float(default))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False

@@ -38,7 +38,7 @@ def _take_max_steps(t: Translation, updates: Fraction) -> int:
         t.take("optim.max_steps", total, "max_steps", note=_counted(updates))
         return total
     kept = t.current("optim.max_steps")
-    total = kept if isinstance(kept, int) and kept > 0 else 1
+    total = kept if isinstance(kept, int) and kept > 0 else int(t.settings["optim"]["max_steps"])
     prompts = t.settings["rollout"]["prompts_per_step"]
     note = (
         f"TRL counts passes over the data, here a run has a number of steps, which was left as it is. One pass is the "

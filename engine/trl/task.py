@@ -3,6 +3,7 @@
 from pathlib import PurePath
 from typing import Any
 
+from engine.config_io import default_params
 from engine.errors import Problem
 from engine.trl.fields import is_default
 from engine.trl.translation import Translation, in_words
@@ -62,7 +63,7 @@ def _take_model(t: Translation) -> None:
 def _take_precision(t: Translation) -> None:
     """dtype is the format of the weights, bf16 that of the computing over weights which stay in float32."""
     name = next((name for name in ("dtype", "torch_dtype") if t.theirs.get(name) is not None), "")
-    wanted = str(t.get(name)).removeprefix("torch.") if name else _dtype_of_kwargs(t)
+    wanted = in_words(t.get(name)).removeprefix("torch.") if name else _dtype_of_kwargs(t)
     if wanted in ("bfloat16", "float32"):
         t.take("model.dtype", wanted, name or "model_init_kwargs")
     elif wanted:
@@ -95,12 +96,12 @@ def _dtype_of_kwargs(t: Translation) -> str:
     if not isinstance(kwargs, dict):
         t.problems.append(Problem("model_init_kwargs", f"{in_words(kwargs)} is not accepted: should be a mapping."))
         return ""
-    rest = [str(key)[:40] for key in kwargs if key not in ("dtype", "torch_dtype")]
+    rest = [in_words(key)[:40] for key in kwargs if key not in ("dtype", "torch_dtype")]
     if rest:
         said = f"model_init_kwargs: {', '.join(rest)}"
         t.leave("A model is loaded without options of its own.", "model_init_kwargs", theirs=said)
     dtype = kwargs.get("dtype", kwargs.get("torch_dtype"))
-    return "" if dtype is None else str(dtype).removeprefix("torch.")
+    return "" if dtype is None else in_words(dtype).removeprefix("torch.")
 
 
 def _take_data(t: Translation) -> None:
@@ -146,7 +147,7 @@ def _counterparts(t: Translation, names: list[str], weights: list[float]) -> lis
         elif any(spec["name"] == ours for spec in found):
             t.leave(f"{ours} stands for another one already, and is listed once.", "reward_funcs", theirs=theirs)
         else:
-            found.append({"name": ours, "weight": weight, "params": params})
+            found.append({"name": ours, "weight": weight, "params": {**default_params(ours), **params}})
             t.tell(theirs, f"rewards: {ours} × {weight:g}", note)
     return found
 
