@@ -246,7 +246,7 @@ DEFAULTS: Mapping[str, Any] = {
 def is_default(name: str, value: Any) -> bool:
     """Whether a field says no more than its absence: TRL's default, null, an empty list, or a masked secret."""
     default = DEFAULTS[name]
-    if value is None or value in ([], {}, "", "none", ["none"]):
+    if value is None or value in ([], {}, "") or (name == "report_to" and value in ("none", ["none"])):
         return True
     if isinstance(value, str) and value == f"<{name.upper()}>":  # what to_dict() writes in place of a token
         return True

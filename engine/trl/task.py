@@ -58,6 +58,7 @@ def _take_model(t: Translation) -> None:
         t.take("model.lora_alpha", t.whole("lora_alpha"), "lora_alpha")
         if t.number("lora_dropout"):
             t.leave("There is never dropout here.", "lora_dropout")
+        t.told.add("lora_dropout")
 
 
 def _take_precision(t: Translation) -> None:

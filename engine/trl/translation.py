@@ -86,14 +86,14 @@ class Translation:
         return None
 
     def take(self, path: str, value: Any, *names: str, note: str = "", always: bool = False) -> None:
-        """Set a setting from TRL fields. Told where it changes something, is not TRL's default, or `always`."""
+        """Set a setting from TRL fields. Told where it changes something, differs from TRL's default, or `always`."""
         changes = self.current(path) != value
         section, _, key = path.rpartition(".")
         (self.settings[section] if section else self.settings)[key] = value
         self.origin.update({path: names[0]} if names else {})
         self.told.update(names)
         given = [name for name in names if name in self.theirs]
-        if changes or always or any(not is_default(name, self.theirs[name]) for name in given):
+        if changes or always or (note and given) or any(not is_default(name, self.theirs[name]) for name in given):
             self.tell(self.say(*names), f"{path}: {in_words(value)}", note)
         else:
             self.as_before += len(given)
