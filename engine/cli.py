@@ -22,7 +22,7 @@ from engine.config import RunConfig
 from engine.config_advice import advice
 from engine.config_io import dump_config, parse_config, spelled_out
 from engine.config_text import read_mapping
-from engine.errors import ConfigError, LabError, printable
+from engine.errors import ConfigError, LabError, Problem, printable
 from engine.presets import LEARN_TO_ADD as DEMO
 from engine.runs.control import request_stop
 from engine.runs.durable import disk_errors, write_atomic
@@ -30,7 +30,7 @@ from engine.runs.launch import is_live, reap, resume_run, start_run
 from engine.runs.paths import RunPaths, list_runs, open_run, runs_root
 from engine.runs.reader import RunReader
 from engine.runs.status import LIVE_STATES, run_status
-from engine.trl.config import import_trl, report_lines
+from engine.trl.config import import_trl, looks_like_trl, report_lines
 
 POLL_S = 0.5
 CHECK_TIMEOUT_S = 600.0  # a GGUF file may have to be converted first
@@ -160,7 +160,11 @@ def _doctor(_: argparse.Namespace) -> int:
 def _import_trl(options: argparse.Namespace) -> int:
     """What became of TRL's settings goes to standard error, the config to --out or standard output."""
     base = _read_config(options.base) if options.base else DEMO
-    result = import_trl(read_mapping(_read_file(options.file)), spelled_out(base).model_dump(mode="json"))
+    theirs = read_mapping(_read_file(options.file))
+    if not looks_like_trl(theirs):
+        ours = "a config of GRPO Lab" if "model" in theirs else "not a TRL config: it has no field of GRPOConfig"
+        raise ConfigError([Problem("config", f"{options.file} is {ours}.", "Start ours with `grpo-lab train`.")])
+    result = import_trl(theirs, spelled_out(base).model_dump(mode="json"))
     for line in report_lines(result):
         print(printable(line), file=sys.stderr)
     config = parse_config(result.settings)
