@@ -121,12 +121,6 @@ def _function_means(rewards: Sequence[dict[str, dict[str, float | None]]]) -> pd
     return pd.DataFrame(means, dtype=np.float64, index=range(len(means)))
 
 
-def _joined(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    if old.empty or new.empty:
-        return new if old.empty else old
-    return pd.concat([old, new], ignore_index=True)
-
-
 def _below(old: NDArray[np.float64] | None, new: NDArray[np.float64]) -> NDArray[np.float64]:
     """new under old, the narrower one filled up with NaN."""
     if old is None or not len(old):

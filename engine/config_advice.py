@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.config import RunConfig
-from engine.config_loss import LossConfig
-from engine.config_scope import CLIPPED, SCOPES
+from engine.config_loss import CLIPPED, LossConfig
+from engine.config_scope import SCOPES
 
 # A bonus of c is worth c × nats beside advantages of about 1. Skywork-OR1 works below 0.01.
 HUGE_ENTROPY_COEF = 0.1

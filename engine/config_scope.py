@@ -7,11 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from engine.config_loss import LossType
+from engine.config_loss import CLIPPED
 
 Get = Callable[[str], Any]  # dotted field → its value; None where there is none, as in a draft that is still wrong
 
-CLIPPED: tuple[LossType, ...] = ("grpo", "bnpo", "dr_grpo", "dapo", "luspo")  # loss types with the clipped objective
 BUILT_IN_DATA = "arithmetic"
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.text import as_label, one_line, visible
-from dashboard.views.form import Placed, draw_fields, place, show_problems
+from dashboard.views.form import Placed, alert, draw_fields, place, show_problems
 from dashboard.views.form_model import Control, set_value
 from dashboard.views.form_sections import CONTROL, SECTIONS
 from dashboard.views.form_state import FormState, collect
@@ -69,7 +69,10 @@ def draw_file(form: FormState, placed: Placed) -> None:
         placeholder="/home/me/data/train.jsonl",
         help=SOURCE.help,
     )
-    show_problems(placed.get(SOURCE.path, []))
+    if form.value(SOURCE.path):
+        show_problems(placed.get(SOURCE.path, []))
+    else:
+        alert("No file yet. Type the path of one, or upload one below.")
     key = form.key("data.upload")
     st.file_uploader(
         "or upload one", type=list(TYPES), key=key, max_upload_size=MAX_MB, on_change=take_upload, args=(form, key)

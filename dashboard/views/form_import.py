@@ -15,7 +15,8 @@ from engine.trl.config import TrlImport, import_trl, looks_like_trl
 from engine.trl.translation import Row
 
 IMPORT_PROBLEMS: Final = "new_run.import_problems"  # (what was read, what is wrong with it), for the page to show
-PASTED: Final = "The pasted text"
+FROM_FILE: Final = "file:"  # begins the origin of a form that a config filled; what it is called follows
+PASTED: Final = "the pasted text"
 TYPES = ("json", "yaml", "yml")
 CELL: Final = "padding:.15rem .75rem .15rem 0;vertical-align:top;overflow-wrap:anywhere"
 
@@ -57,7 +58,7 @@ def take_config(form: FormState, name: str, data: str | bytes) -> None:
         if looks_like_trl(settings):
             form.load_translation(import_trl(settings, form.draft))
         else:
-            form.load(parse_config(settings), "file")
+            form.load(parse_config(settings), f"{FROM_FILE}{name}")
     except ConfigError as error:
         st.session_state[IMPORT_PROBLEMS] = (name, error.problems)
         return

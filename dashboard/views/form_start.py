@@ -1,11 +1,16 @@
 """Where a new run starts from: a preset, a config file, or a past run whose settings are cloned."""
 
+import re
+from collections.abc import Collection
+from contextlib import suppress
+from itertools import count
+
 import streamlit as st
 
 from dashboard.state import CLONE, find_run
 from dashboard.text import as_label, one_line
 from dashboard.views.form import alert
-from dashboard.views.form_import import IMPORT_PROBLEMS, draw_import, draw_translation
+from dashboard.views.form_import import FROM_FILE, IMPORT_PROBLEMS, draw_import, draw_translation
 from dashboard.views.form_model import set_value
 from dashboard.views.form_model_section import look_at_model
 from dashboard.views.form_state import FormState
@@ -15,6 +20,7 @@ from engine.presets import PRESETS, Preset
 from engine.runs.paths import list_runs, read_config, runs_root
 
 RECENT_RUNS = 50
+NAME_LENGTH = 80  # characters, as in RunConfig
 
 
 def draw_start(form: FormState) -> None:
@@ -32,6 +38,8 @@ def draw_start(form: FormState) -> None:
     show_import_problems()
     if form.translation is not None:
         draw_translation(form.translation)
+    if form.origin.startswith(FROM_FILE):
+        st.caption(f"Every setting below was read from {as_label(form.origin.removeprefix(FROM_FILE))}.")
 
 
 def draw_preset(form: FormState, preset: Preset) -> None:
@@ -72,9 +80,7 @@ def show_import_problems() -> None:
     if IMPORT_PROBLEMS not in st.session_state:
         return
     name, problems = st.session_state[IMPORT_PROBLEMS]
-    st.error(
-        f"{as_label(name)} was not loaded: {len(problems)} of its settings cannot be used.", icon=":material/error:"
-    )
+    st.error(f"{as_label(name)} was not loaded, because:", icon=":material/error:")
     for problem in problems:
         alert(str(problem))
 
@@ -114,7 +120,25 @@ def clone(form: FormState, run_id: str | None) -> None:
         return
     st.session_state.pop(IMPORT_PROBLEMS, None)
     st.query_params[CLONE] = run_id
+    config = config.model_copy(update={"name": next_name(config.name, names_in_use())})
     form.load(config, f"clone:{run_id}", parent_id=run_id)
+
+
+def next_name(name: str, taken: Collection[str]) -> str:
+    """The name with the first free number from 2 on, so that a run and its clone can be told apart."""
+    stem = re.sub(r" \d+$", "", name)
+    stem = stem if stem in taken else name  # "sums up to 20" ends in no such number
+    numbered = (f"{stem[: NAME_LENGTH - len(str(n)) - 1]} {n}" for n in count(2))
+    return next(candidate for candidate in numbered if candidate not in taken)
+
+
+def names_in_use() -> set[str]:
+    """The names of all runs that can be read."""
+    names = set()
+    for paths in list_runs(runs_root()):
+        with suppress(LabError):
+            names.add(read_config(paths).name)
+    return names
 
 
 def follow_url(form: FormState) -> None:

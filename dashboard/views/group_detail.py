@@ -16,7 +16,7 @@ from engine.config import RunConfig
 from engine.runs.reader import RunReader
 
 LONG_TEXT = 500  # characters beyond which a box scrolls
-BOX_HEIGHT = 150
+BOX_HEIGHT = 200
 NUM_STEPS = 12
 
 
@@ -29,7 +29,7 @@ def group_detail(reader: RunReader, config: RunConfig, group: pd.Series, num_gro
     _same_prompt(reader, group)
     _rule(group, config, completions)
     weights: Mapping[str, float] = {spec.name: spec.weight for spec in config.rewards}
-    st.html(completion_table(group, completions, weights))
+    st.html(completion_table(group, completions, weights, config.loss))
     _tokens(reader, completions, step, index)
 
 
@@ -79,7 +79,10 @@ def _rule(group: pd.Series, config: RunConfig, completions: pd.DataFrame) -> Non
     if right := pass_words(completions):
         facts.append(right)
     st.markdown(" · ".join(facts))
-    st.caption(f"{formula(group['mean'], scale)}, {scale_words(config.loss.scale_rewards)}.")
+    rule = formula(group["mean"], scale, config.loss)
+    if config.loss.multi_objective_aggregation == "sum_then_normalize" and not pd.isna(group["mean"]):
+        rule += f", {scale_words(config.loss.scale_rewards)}"
+    st.caption(f"{rule}.")
 
 
 def _tokens(reader: RunReader, completions: pd.DataFrame, step: int, index: int) -> None:
@@ -98,7 +101,9 @@ def _tokens(reader: RunReader, completions: pd.DataFrame, step: int, index: int)
     measure = found.get(name) or next(iter(found.values()))
     if "kl" not in found:
         st.caption("No KL here: this run keeps no reference.")
-    st.caption(f"{measure.metric.help} {measure.metric.look_for} Darkest from {measure.full:g} nats on.")
+    unit = measure.metric.unit.partition("/")[0]
+    full = f"{measure.full:g} {unit}".rstrip()
+    st.caption(f"{measure.metric.help} {measure.metric.look_for} Full colour from {full} on.")
     st.html(token_strip(tokens, measure))
     st.text(f"Strongest: {largest_words(tokens, measure)}")
     with st.expander("All tokens as a table, and the whole text"):

@@ -18,11 +18,13 @@ RECENT = 20  # steps over which speed is averaged
 def header_html(config: RunConfig, status: RunStatus, course: Course) -> str:
     """The head as HTML; everything that people or files wrote is escaped."""
     facts = [f"step <b>{status.step:,}</b> / {status.max_steps:,}"]
+    if status.is_live and (left := eta(status, course)) != MISSING:
+        facts.append(f"ETA <b>{left}</b>")
+    if (speed := tokens_per_second(course)) != MISSING:
+        facts.append(f"<b>{speed}</b> tokens/s")
     if status.is_live:
-        facts.append(f"ETA <b>{eta(status, course)}</b>")
-    facts.append(f"<b>{tokens_per_second(course)}</b> tokens/s")
-    if status.is_live:
-        facts.append(f"seen <b>{ago(status.heartbeat_age_s)}</b>")
+        if status.heartbeat is not None:
+            facts.append(f"seen <b>{ago(status.heartbeat_age_s)}</b>")
         facts.append(as_html(phase_words(status)))
     name = f'<span class="lab-name">{as_html(config.name)}</span>'
     words = "".join(f'<span class="lab-fact">{fact}</span>' for fact in facts)

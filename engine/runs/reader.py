@@ -62,6 +62,7 @@ class Tokens:
     logprobs: NDArray[np.float32]
     ref_logprobs: NDArray[np.float32] | None
     entropies: NDArray[np.float32]
+    advantages: NDArray[np.float32] | None = None  # None: each token has the completion's
 
     @property
     def kl(self) -> NDArray[np.float32] | None:
@@ -137,13 +138,13 @@ class RunReader:
         return self._frame("SELECT * FROM groups WHERE step = ? ORDER BY group_index", step, json_columns=("columns",))
 
     def completions(self, step: int, group_index: int | None = None) -> pd.DataFrame:
-        """Completions of a step, or of one of its groups. `rewards` (None: missing) and `errors` are dicts."""
+        """Completions of a step, or of one of its groups. `rewards` (None: missing), `errors`, `steps` are dicts."""
         sql = "SELECT * FROM completions WHERE step = ?"
         arguments: tuple[int, ...] = (step,)
         if group_index is not None:
             sql, arguments = sql + " AND group_index = ?", (step, group_index)
         return self._frame(
-            sql + " ORDER BY group_index, completion_index", *arguments, json_columns=("rewards", "errors")
+            sql + " ORDER BY group_index, completion_index", *arguments, json_columns=("rewards", "errors", "steps")
         )
 
     def tokens(self, step: int, group_index: int, completion_index: int) -> Tokens | None:
@@ -151,7 +152,8 @@ class RunReader:
         where = "FROM tokens WHERE step = ? AND group_index = ? AND completion_index = ?"
         with self._connection() as db:
             row = db.execute(
-                f"SELECT ids, logprobs, ref_logprobs, entropies {where}", (step, group_index, completion_index)
+                f"SELECT ids, logprobs, ref_logprobs, entropies, token_advantages {where}",
+                (step, group_index, completion_index),
             ).fetchone()
             if row is None:
                 return None
@@ -171,6 +173,7 @@ class RunReader:
                 logprobs=unpack("logprobs", row[1]),
                 ref_logprobs=None if row[2] is None else unpack("ref_logprobs", row[2]),
                 entropies=unpack("entropies", row[3]).astype(np.float32),
+                advantages=None if row[4] is None else unpack("token_advantages", row[4]),
             )
 
     def prompt_steps(self, prompt_id: str) -> list[int]:

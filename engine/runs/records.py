@@ -19,11 +19,15 @@ class TokenRecord:
     logprobs: NDArray[np.float32]
     ref_logprobs: NDArray[np.float32] | None
     entropies: NDArray[np.float32]
+    advantages: NDArray[np.float32] | None = None  # under process supervision each token has its own
 
 
 @dataclass(frozen=True)
 class CompletionRecord:
-    """One sampled completion. `rewards` maps function to value, NaN where it is missing."""
+    """One sampled completion. `rewards` maps function to value, NaN where it is missing.
+
+    `steps` maps a function that scores steps to its (token position, score) pairs.
+    """
 
     text: str
     finish_reason: FinishReason
@@ -38,6 +42,7 @@ class CompletionRecord:
     passed: bool | None = None
     parsed: str | None = None
     errors: Mapping[str, str] = field(default_factory=dict)
+    steps: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

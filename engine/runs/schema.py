@@ -6,7 +6,7 @@ that are not finite are NULL, and the row's `nonfinite` JSON names them: {"kl": 
 
 from engine.glossary import METRICS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 # steps.totals and steps.advantages: [B] completions in group order; tokens.*: [length of the completion].
 ARRAY_DTYPES = {
@@ -16,6 +16,7 @@ ARRAY_DTYPES = {
     "logprobs": "<f4",
     "ref_logprobs": "<f4",
     "entropies": "<f2",
+    "token_advantages": "<f4",
 }
 
 METRIC_COLUMNS = tuple(METRICS)
@@ -66,11 +67,13 @@ CREATE TABLE completions (
   parsed TEXT,                   -- the answer that the pass reward read, when it reads one
   total REAL, advantage REAL NOT NULL, passed INTEGER,
   mean_kl REAL, max_kl REAL, mean_entropy REAL, mean_logprob REAL,
+  steps TEXT,                    -- JSON: {{function: [[token position, score], …]}} of rewards that score steps
   PRIMARY KEY (step, group_index, completion_index)
 ) WITHOUT ROWID;
 CREATE TABLE tokens (
   step INTEGER NOT NULL, group_index INTEGER NOT NULL, completion_index INTEGER NOT NULL,
   ids BLOB NOT NULL, logprobs BLOB NOT NULL, ref_logprobs BLOB, entropies BLOB NOT NULL,
+  token_advantages BLOB,         -- under process supervision; else the completion's advantage is every token's
   PRIMARY KEY (step, group_index, completion_index)
 ) WITHOUT ROWID;
 CREATE TABLE vocabulary (id INTEGER PRIMARY KEY, piece TEXT NOT NULL, special INTEGER NOT NULL);

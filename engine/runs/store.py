@@ -207,11 +207,13 @@ class StoreWriter:
             None if completion.passed is None else int(completion.passed),
             _real(completion.mean_kl), _real(completion.max_kl),
             _real(completion.mean_entropy), _real(completion.mean_logprob),
+            _json(dict(completion.steps)) if completion.steps else None,
         )  # fmt: skip
         reference = None if tokens.ref_logprobs is None else pack("ref_logprobs", tokens.ref_logprobs)
         self._insert(
             "tokens", step, group, index, pack("ids", tokens.ids), pack("logprobs", tokens.logprobs), reference,
             pack("entropies", tokens.entropies),
+            None if tokens.advantages is None else pack("token_advantages", tokens.advantages),
         )  # fmt: skip
 
     def _insert(self, table: str, *values: Any) -> None:
@@ -241,6 +243,8 @@ def step_digest(record: StepRecord) -> str:
             sha.update(pack("logprobs", completion.tokens.logprobs))
             sha.update(json.dumps([(name, float(value)) for name, value in completion.rewards.items()]).encode())
             sha.update(pack("advantages", [completion.advantage]))
+            if completion.tokens.advantages is not None:
+                sha.update(pack("token_advantages", completion.tokens.advantages))
     return sha.hexdigest()
 
 

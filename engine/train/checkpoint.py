@@ -19,11 +19,19 @@ from torch import Tensor
 
 from engine.errors import CheckpointError
 from engine.grpo.entropy_control import EntropyControl
-from engine.runs.durable import commit_directory, newest_valid, verify_directory
+from engine.runs.durable import commit_directory, newest_valid
 from engine.train.session import Session
 
 PREFIX = "step-"
 REFERENCE = "reference.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint whose files were all compared with its manifest: newest_checkpoint alone makes one."""
+
+    path: Path
+    step: int
 
 
 @dataclass(frozen=True)
@@ -64,14 +72,15 @@ def save_checkpoint(parent: Path, session: Session, step: int, environment: dict
     return final
 
 
-def newest_checkpoint(parent: Path) -> tuple[Path | None, list[str]]:
+def newest_checkpoint(parent: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest checkpoint that verifies, or None; and a sentence for each newer one that does not."""
-    return newest_valid(parent, PREFIX)
+    path, problems = newest_valid(parent, PREFIX)
+    return (None if path is None else Checkpoint(path, int(path.name.removeprefix(PREFIX)))), problems
 
 
-def load_checkpoint(path: Path, session: Session) -> CheckpointState:
-    """Put a checkpoint's state into the session. Raises CheckpointError when a file does not verify or fit."""
-    verify_directory(path)
+def load_checkpoint(checkpoint: Checkpoint, session: Session) -> CheckpointState:
+    """Put a checkpoint's state into the session. Raises CheckpointError when it does not fit the model."""
+    path = checkpoint.path
     raw = json.loads((path / "state.json").read_text())
     state = CheckpointState(**raw)
     device = str(next(parameter for _, parameter in session.policy.trainable()).device)

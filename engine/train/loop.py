@@ -19,7 +19,7 @@ from engine.runs.paths import RunPaths, read_config
 from engine.runs.process import read_launch
 from engine.runs.records import Event
 from engine.runs.store import StoreWriter
-from engine.train.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
+from engine.train.checkpoint import Checkpoint, load_checkpoint, newest_checkpoint, save_checkpoint
 from engine.train.evaluate import evaluate
 from engine.train.session import Session, build_session, environment, fingerprint
 from engine.train.step import train_step
@@ -78,7 +78,7 @@ class Engine:
             torch.set_num_threads(self.config.threads)
         checkpoint, problems = newest_checkpoint(self.paths.checkpoints)
         if checkpoint is not None:
-            self.step = self._saved_step = int(checkpoint.name.rpartition("-")[2])
+            self.step = self._saved_step = checkpoint.step
         self.environment = environment(self.config)
         self.store.begin_attempt(from_step=self.step, versions=self.environment)
         for problem in problems:
@@ -90,7 +90,7 @@ class Engine:
                 self.environment["data"] = fingerprint(session.dataset)
                 self._note_slow_path(session)
                 if checkpoint is not None:
-                    self._restore(session, checkpoint.name)
+                    self._restore(session, checkpoint)
                 self._evaluate_if_due(session)
                 self._train(session)
             except StopRequest:
@@ -148,9 +148,9 @@ class Engine:
             message = f"Log-probabilities are computed the slower way, through all logits: {reason}."
             self.store.add_event(Event("plain-path", message))
 
-    def _restore(self, session: Session, name: str) -> None:
-        self.beat("loading", f"checkpoint {name}")
-        state = load_checkpoint(self.paths.checkpoints / name, session)
+    def _restore(self, session: Session, checkpoint: Checkpoint) -> None:
+        self.beat("loading", f"checkpoint {checkpoint.path.name}")
+        state = load_checkpoint(checkpoint, session)
         if state.environment.get("data") != self.environment["data"]:
             raise DatasetError(
                 f"{self.config.data.source}: the data are not those of the checkpoint of step {state.step}, so "

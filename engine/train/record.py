@@ -7,34 +7,32 @@ import torch
 from torch import Tensor
 
 from engine.analysis.groups import group_kind
-from engine.grpo.advantages import advantage_scale, group_statistics
+from engine.config_loss import CLIPPED, LossConfig
+from engine.grpo.advantages import group_statistics
+from engine.grpo.entropy_control import has_entropy_bonus
 from engine.grpo.kl import k3
 from engine.runs.records import CompletionRecord, Event, GroupRecord, StepRecord, TokenRecord
+from engine.train.credit import Credit
 from engine.train.rollout import Batch
 from engine.train.session import Session
 from engine.train.update import TokenStats, UpdateResult
 
 
 def step_record(
-    session: Session, step: int, batch: Batch, totals: Tensor, advantages: Tensor, update: UpdateResult,
+    session: Session, step: int, batch: Batch, earned: Credit, update: UpdateResult,
     timings: Mapping[str, float], learning_rate: float, events: Sequence[Event],
 ) -> StepRecord:  # fmt: skip
-    """Assemble the record of a step. totals, advantages [B] in group order."""
-    mean, std = group_statistics(totals.double(), batch.group_size)
-    scale = advantage_scale(totals.double(), batch.group_size, session.config.loss.scale_rewards)
-    completions = [
-        _completion(batch, i, float(totals[i]), float(advantages[i]), update.tokens[i]) for i in range(len(totals))
-    ]
+    """Assemble the record of a step."""
+    completions = [_completion(batch, i, earned, update.tokens[i]) for i in range(len(earned.totals))]
     groups = []
     for g in range(len(batch.examples)):
         members = completions[g * batch.group_size : (g + 1) * batch.group_size]
-        groups.append(
-            _group(batch, g, members, float(mean[g]), float(std[g]), None if scale is None else float(scale[g]))
-        )
+        groups.append(_group(batch, g, members, earned))
     vocabulary = {token: session.piece(token) for ids in batch.completions.ids for token in ids}
     metrics = {
-        **_reward_metrics(batch, totals, mean, std, groups),
+        **_reward_metrics(batch, earned.totals, groups),
         **_policy_metrics(update),
+        **_update_metrics(update, session.config.loss),
         **_length_metrics(batch),
         **timings,
         "learning_rate": learning_rate,
@@ -43,33 +41,36 @@ def step_record(
     return StepRecord(step, groups, metrics, vocabulary, tuple(events))
 
 
-def _group(
-    batch: Batch, g: int, members: list[CompletionRecord], mean: float, std: float, scale: float | None
-) -> GroupRecord:
+def _group(batch: Batch, g: int, members: list[CompletionRecord], earned: Credit) -> GroupRecord:
     example, rendered = batch.examples[g], batch.rendered[g]
     kind = group_kind(
         [m.total for m in members], [m.passed for m in members], [m.finish_reason == "length" for m in members]
     )
+    if any(m.tokens.advantages is not None and m.tokens.advantages.any() for m in members):
+        kind = "mixed"  # equal totals, but steps that differ
     return GroupRecord(
         prompt_id=example.id, prompt=example.prompt, rendered=rendered.text, reference=example.answer,
-        columns=example.columns, prompt_tokens=len(rendered.ids), mean=mean, std=std, scale=scale, kind=kind,
+        columns=example.columns, prompt_tokens=len(rendered.ids), mean=float(earned.mean[g]),
+        std=float(earned.std[g]), scale=None if earned.scale is None else float(earned.scale[g]), kind=kind,
         completions=members,
     )  # fmt: skip
 
 
-def _completion(batch: Batch, i: int, total: float, advantage: float, stats: TokenStats) -> CompletionRecord:
+def _completion(batch: Batch, i: int, earned: Credit, stats: TokenStats) -> CompletionRecord:
+    length = len(batch.completions.ids[i])
     kl = None if stats.ref_logprobs is None else k3(stats.logprobs, stats.ref_logprobs)
     return CompletionRecord(
         text=batch.texts[i],
         finish_reason="eos" if batch.completions.ended[i] else "length",
         rewards=dict(zip(batch.scores.names, batch.scores.values[i].tolist(), strict=True)),
-        total=total,
-        advantage=advantage,
+        total=float(earned.totals[i]),
+        advantage=float(earned.advantages[i]),
         tokens=TokenRecord(
             ids=np.asarray(batch.completions.ids[i], dtype=np.uint32),
             logprobs=stats.logprobs.numpy(),
             ref_logprobs=None if stats.ref_logprobs is None else stats.ref_logprobs.numpy(),
             entropies=stats.entropies.numpy(),
+            advantages=None if earned.tokens is None else earned.tokens[i, :length].numpy(),
         ),
         mean_kl=None if kl is None else float(kl.mean()),
         max_kl=None if kl is None else float(kl.max()),
@@ -78,12 +79,12 @@ def _completion(batch: Batch, i: int, total: float, advantage: float, stats: Tok
         passed=batch.passed[i],
         parsed=batch.scores.parsed[i],
         errors=batch.scores.errors[i],
+        steps=batch.scores.steps[i],
     )
 
 
-def _reward_metrics(
-    batch: Batch, totals: Tensor, mean: Tensor, std: Tensor, groups: Sequence[GroupRecord]
-) -> dict[str, float]:
+def _reward_metrics(batch: Batch, totals: Tensor, groups: Sequence[GroupRecord]) -> dict[str, float]:
+    mean, std = group_statistics(totals.double(), batch.group_size)
     kinds = [group.kind for group in groups]
     scored, means = totals[~totals.isnan()].double(), mean[~mean.isnan()]
     decided = [value for value in batch.passed if value is not None]
@@ -112,9 +113,6 @@ def _policy_metrics(update: UpdateResult) -> dict[str, float]:
         "loss": update.loss,
         "grad_norm": update.grad_norm,
         "entropy": float(torch.cat([stats.entropies for stats in update.tokens]).mean()),
-        "clip_ratio/low_mean": update.metrics.clip_low,
-        "clip_ratio/high_mean": update.metrics.clip_high,
-        "clip_ratio/region_mean": update.metrics.clip_region,
     }
     kl = [k3(s.logprobs, s.ref_logprobs) for s in update.tokens if s.ref_logprobs is not None]
     if kl:
@@ -122,9 +120,32 @@ def _policy_metrics(update: UpdateResult) -> dict[str, float]:
     return metrics
 
 
+def _update_metrics(update: UpdateResult, loss: LossConfig) -> dict[str, float]:
+    """What the updates of the step were like, as far as its loss has such a number; the rest is left out."""
+    found = update.metrics
+    metrics = {"ratio/mean": found.ratio, "ratio/max": max(found.ratio_max, 1.0)}
+    if loss.loss_type in CLIPPED:
+        metrics["clip_ratio/low_mean"] = found.clip_low
+        metrics["clip_ratio/high_mean"] = found.clip_high
+        metrics["clip_ratio/region_mean"] = found.clip_region
+    if loss.loss_type == "cispo":
+        metrics["cispo_clip_ratio"] = found.clip_high
+    if loss.loss_type == "vespo" and found.completions:
+        metrics["vespo/phi_seq_mean"] = found.weight
+    if loss.off_policy_mask_threshold is not None and found.completions:
+        metrics["off_policy_masked"] = found.dropped / found.completions
+    if has_entropy_bonus(loss):
+        metrics["policy_loss"] = update.loss + update.bonus
+        metrics["entropy_coef"] = update.control.coef
+    return metrics
+
+
 def _length_metrics(batch: Batch) -> dict[str, float]:
     lengths = [len(ids) for ids in batch.completions.ids]
+    ended = [length for length, done in zip(lengths, batch.completions.ended, strict=True) if done]
+    terminated = {"mean": sum(ended) / len(ended), "min": min(ended), "max": max(ended)} if ended else {}
     return {
+        **{f"completions/{kind}_terminated_length": float(value) for kind, value in terminated.items()},
         "completions/mean_length": sum(lengths) / len(lengths),
         "completions/min_length": float(min(lengths)),
         "completions/max_length": float(max(lengths)),

@@ -75,7 +75,18 @@ def _score(
         columns={name: _repeat([example.columns.get(name) for example in examples], group_size) for name in names},
         conversational=conversational,
         pass_reward=session.pass_reward,
+        completion_offsets=_offsets(session, completions),
     )
+
+
+def _offsets(session: Session, completions: Completions) -> list[list[int]] | None:
+    """For each completion the characters of its text up to the end of each token, where a reward scores steps."""
+    if not any(reward.needs_offsets for reward in session.rewards):
+        return None
+    decode = session.policy.tokenizer.decode
+    return [
+        [len(decode(ids[: end + 1], skip_special_tokens=True)) for end in range(len(ids))] for ids in completions.ids
+    ]
 
 
 def _repeat(values: Sequence[Any], times: int) -> list[Any]:

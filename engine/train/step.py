@@ -3,12 +3,10 @@
 import time
 from collections.abc import Callable
 
-import torch
-
 from engine.data.examples import Example
-from engine.grpo.advantages import group_advantages, total_rewards
 from engine.runs.records import Event, StepRecord
 from engine.seeds import derive_seed
+from engine.train.credit import credit
 from engine.train.forward import Row
 from engine.train.record import step_record
 from engine.train.rollout import Batch, collect
@@ -23,19 +21,15 @@ def train_step(session: Session, step: int, *, beat: Callable[..., None]) -> Ste
         session, _examples(session), session.config.rollout.num_generations,
         seed=derive_seed(session.config.seed, step, "rollout"), beat=beat,
     )  # fmt: skip
-    rewards = torch.from_numpy(batch.scores.values)
-    weights = torch.tensor([spec.weight for spec in session.config.rewards], dtype=torch.float64)
+    earned = credit(batch.scores, [len(ids) for ids in batch.completions.ids], batch.group_size, session.config)
     loss = session.config.loss
-    advantages = group_advantages(
-        rewards, weights, batch.group_size,
-        scale_rewards=loss.scale_rewards, aggregation=loss.multi_objective_aggregation, baseline=loss.baseline,
-    )  # fmt: skip
     rate = learning_rate_at(step, session.config)
     for group in session.optimizer.param_groups:
         group["lr"] = rate
+    lesson = Lesson(_rows(batch), earned.of_lesson, _counted(session, batch))
     update_started = time.monotonic()
     update = update_policy(
-        session.forward, session.optimizer, Lesson(_rows(batch), advantages, _counted(session, batch)), session.config,
+        session.forward, session.optimizer, lesson, session.config,
         seed=derive_seed(session.config.seed, step, "update"), control=session.entropy_control,
         check=lambda detail, may_stop: beat("update", detail, may_stop=may_stop),
     )  # fmt: skip
@@ -52,8 +46,7 @@ def train_step(session: Session, step: int, *, beat: Callable[..., None]) -> Ste
         "time/update": time.monotonic() - update_started,
         "step_time": time.monotonic() - started,
     }
-    totals = total_rewards(rewards, weights)
-    return step_record(session, step, batch, totals, advantages, update, timings, rate, events)
+    return step_record(session, step, batch, earned, update, timings, rate, events)
 
 
 def _examples(session: Session) -> list[Example]:

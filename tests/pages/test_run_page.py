@@ -4,10 +4,12 @@ import json
 import os
 import time
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard import live_plot
 from engine.errors import RunBusyError
 from engine.runs.control import request_stop, stop_requested
 from engine.runs.durable import write_atomic
@@ -15,16 +17,23 @@ from engine.runs.launch import Launched
 from engine.runs.lease import Lease
 from engine.runs.paths import RunPaths
 from engine.runs.process import write_launch
+from engine.runs.reader import RunReader
 from engine.runs.store import StoreWriter
 from tests.fake_records import FakeRun
 from tests.fakes import FAILURE, fake_config, write_fake_run
-from tests.pages.reading import buttons, charts, component, html_text, in_url, kpis, open_page, raw_html, words
-
-
-@pytest.fixture
-def root(tmp_path, monkeypatch):
-    monkeypatch.setenv("GRPO_LAB_RUNS", str(tmp_path))
-    return tmp_path
+from tests.pages.reading import (
+    buttons,
+    charts,
+    component,
+    html_text,
+    in_url,
+    kpis,
+    one_look_earlier,
+    open_page,
+    raw_html,
+    words,
+    write_run_with_loss,
+)  # fmt: skip
 
 
 def opened(run_id: str, **query: str) -> AppTest:
@@ -82,6 +91,8 @@ def test_a_running_run_says_how_long_it_takes_and_when_it_was_heard_of(root):
         head = html_text(app)
     assert "● running live step 5 / 10" in head
     assert "ETA 0:02" in head  # 5 steps of 0.4 s
+    assert '<span style="width:50.0%">' in raw_html(app)
+    assert "Events, newest first" not in words(app)  # the log is closed, and not read
     assert "seen" in head
     assert "tokens/s" in head
     assert buttons(app) == ["Stop", "Clone", "Groups"]
@@ -105,6 +116,13 @@ def test_a_run_that_does_not_stop_can_be_ended(root, monkeypatch):
         app = opened("live")
         next(b for b in app.button if b.label == "End the engine").click().run()
     assert ended == ["live"]
+
+
+def test_when_the_state_of_the_run_changes_while_the_page_is_drawn_its_buttons_follow(root, monkeypatch):
+    paths = write_fake_run(root, "done", steps=2)
+    seen = one_look_earlier(monkeypatch, paths, "running")
+    assert buttons(opened("done")) == ["Clone", "Groups"]
+    assert seen[:2] == ["running", "finished"]
 
 
 def test_a_failed_run_gives_the_sentence_first_then_the_log_and_the_next_step(root):
@@ -154,6 +172,7 @@ def test_a_starting_run_shows_what_is_loaded_and_for_how_long(root):
     with Lease(paths.lock):
         app = opened("fresh")
     assert "loading model weights" in words(app) + html_text(app)
+    assert "The groups of the first step will appear here." in words(app)
     assert all(chart["figure"] is None and chart["sentence"] for chart in charts(app).values())
 
 
@@ -182,9 +201,19 @@ def test_without_a_choice_the_runs_are_offered(root):
     assert sorted(links) == ["✔ finished · one · step 2", "✔ finished · two · step 3"]
 
 
-def test_without_any_run_the_form_is_offered(root):
-    app = open_page("run")
-    assert app.get("page_link")[0].proto.label == "Set up the first one"
+def test_without_any_run_the_demo_and_the_form_are_offered(root):
+    links = open_page("run").get("page_link")
+    assert [link.proto.label for link in links] == ["Start the demo on the page Runs", "Set up a run of your own"]
+
+
+def test_before_the_first_step_nothing_stands_there_that_is_not_known(root):
+    with running(root, steps=0):
+        app = opened("live")
+        head = html_text(app)
+    assert "step 0 / " in head
+    assert "–" not in head and "tokens/s" not in head and "ETA" not in head
+    assert charts(app)["advantages"]["title"] == "Advantages of a step"
+    assert not any(element.proto.id.endswith("step_scrubber") for element in app.get("bidi_component"))
 
 
 def test_the_last_run_is_kept_when_the_page_is_opened_from_the_menu(root):
@@ -213,6 +242,45 @@ def test_the_newest_step_is_shown_until_another_one_is_asked_for(root):
     assert charts(app)["advantages"]["title"] == "Advantages of step 7"
 
 
+@pytest.fixture
+def click_on_chart(monkeypatch):
+    """Makes the browser report this point of a chart, once."""
+
+    def click(chart: str, x: float, *data: float) -> None:
+        reports, board = [{"chart": chart, "x": x, "data": list(data)}], live_plot._board
+
+        def reporting(*, key, data, on_clicked_change=None):
+            found = board(key=key, data=data)
+            if on_clicked_change is None or not reports:
+                return found
+            report = reports.pop()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(live_plot.st, "session_state", {key: {"clicked": report}})
+                on_clicked_change()
+            return SimpleNamespace(clicked=report)
+
+        monkeypatch.setattr(live_plot, "_board", reporting)
+
+    return click
+
+
+@pytest.mark.parametrize(
+    ("chart", "x", "step"), [("reward-heatmap", 7.0, "7"), ("reward-heatmap", 0.4, None), ("curves", 7.0, None)]
+)
+def test_a_click_on_a_column_of_the_heat_map_shows_its_step(root, click_on_chart, chart, x, step):
+    write_fake_run(root, "done", steps=9)
+    click_on_chart(chart, x)
+    assert in_url(opened("done"), "step") == step
+
+
+def test_a_click_on_an_advantage_opens_its_group(root, click_on_chart):
+    write_fake_run(root, "done", steps=9)
+    click_on_chart("advantages", 1.0, 3.0, 2.0, 0.5)
+    app = opened("done", step="4")
+    assert [in_url(app, name) for name in ("run", "step", "group")] == ["done", "4", "3"]
+    assert app.subheader[0].value.startswith("Group 3 of 6")
+
+
 @pytest.mark.parametrize("step", ["0", "-3", "x", "1e3", "9" * 40, "٣"])
 def test_a_step_that_is_none_means_the_newest(root, step):
     write_fake_run(root, "done", steps=3)
@@ -231,12 +299,22 @@ def test_groups_with_signal_come_first_as_rows_of_dots(root):
     assert kinds == sorted(kinds, key=lambda kind: kind != "mixed")
     assert all(len(row["dots"]) == 8 for row in rows)
     assert all(row["word"] in row["title"] for row in rows)
+    assert "Groups of step 1: a dot per completion, best reward first" in words(opened("done"))
+
+
+@pytest.mark.parametrize("mode", ["group", "none"])
+def test_full_colour_is_two_standard_deviations_or_the_largest_undivided_advantage(root, mode):
+    paths = write_run_with_loss(root, "done", steps=2, scale_rewards=mode)
+    completions = RunReader(paths.db).completions(2)
+    reach = 2.0 if mode == "group" else completions["advantage"].abs().max()
+    highest = completions.groupby("group_index")["advantage"].max() / reach
+    for row in component(opened("done"), "run_groups")["rows"]:
+        # in shades of a twentieth
+        assert max(row["dots"]) == pytest.approx(min(highest[row["group"] - 1], 1.0), abs=0.025)
 
 
 def test_a_run_without_reference_has_a_sentence_where_kl_would_be(root):
-    config = fake_config(name="free", steps=4)
-    config = config.model_copy(update={"loss": config.loss.model_copy(update={"beta": 0.0})})
-    write_fake_run(root, "free", steps=4, config=config)
+    write_run_with_loss(root, "free", steps=4, beta=0.0)
     app = opened("free")
     assert kpis(app)["kl"]["value"] == "–"
     assert "β is 0" in kpis(app)["kl"]["note"]

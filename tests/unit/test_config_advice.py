@@ -8,8 +8,7 @@ from engine.config import RunConfig
 from engine.config_advice import Advice, advice
 from engine.config_io import parse_config
 from engine.config_loss import LossConfig
-from engine.config_scope import CLIPPED, SCOPES
-from engine.grpo import objectives
+from engine.config_scope import SCOPES
 from engine.presets import PRESETS
 
 TASK = {"name": "exact_match"}
@@ -151,10 +150,6 @@ def test_advice_comes_in_the_order_of_the_sections() -> None:
     assert fields(loss={"epsilon_high": 0.3, "entropy_coef": 1.0}, rollout={"top_p": 0.5}) == [
         "rollout.top_p", "loss.epsilon_high", "loss.entropy_coef",
     ]  # fmt: skip
-
-
-def test_the_loss_types_that_clip_are_those_of_the_loss() -> None:
-    assert CLIPPED == objectives.CLIPPED
 
 
 def test_every_scope_names_settings_that_exist_and_holds_or_not_under_the_defaults() -> None:

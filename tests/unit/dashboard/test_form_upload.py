@@ -2,6 +2,7 @@
 
 import pytest
 
+from dashboard.views import form_upload
 from dashboard.views.form_upload import safe_name, save_upload
 from engine.errors import DatasetError
 
@@ -32,6 +33,13 @@ def test_a_file_is_kept_below_the_runs_folder_once(tmp_path):
     assert first.parent == tmp_path / ".uploads"
     assert first.name.endswith("-a.jsonl")
     assert first.read_bytes() == b'{"q": 1}\n'
+
+
+def test_a_file_beyond_the_limit_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(form_upload, "MAX_MB", 1)
+    assert save_upload(tmp_path, "a.csv", bytes(2**20)).stat().st_size == 2**20
+    with pytest.raises(DatasetError, match="has more than 1 MB"):
+        save_upload(tmp_path, "b.csv", bytes(2**20 + 1))
 
 
 @pytest.mark.parametrize(("name", "data", "words"), [("a.exe", b"x", "kind of file"), ("a.csv", b"", "empty")])

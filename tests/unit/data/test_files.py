@@ -93,6 +93,23 @@ def test_bad_rows_are_told_with_their_line_and_good_ones_kept(tmp_path: Path) ->
     ]
 
 
+@pytest.mark.parametrize(("left", "right"), [("[", "]"), ('{"x": ', "}")])
+def test_a_cell_may_be_nested_twenty_deep(tmp_path: Path, left: str, right: str) -> None:
+    lines = [f'{{"a": {left * depth}1{right * depth}}}' for depth in (20, 21)]
+    table = read(tmp_path, "d.jsonl", "\n".join(lines))
+    assert values(table) == [json.loads(lines[0])]
+    assert table.faults.lines() == ["d.jsonl, line 2: 'a' is nested more than 20 levels deep."]
+
+
+def test_a_file_that_must_not_be_read_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(DatasetError, match=r"d\.jsonl cannot be read \(Permission denied\)"):
+        read(tmp_path, "d.jsonl", "x")
+
+
 def test_a_ragged_csv_row_is_told_with_both_counts(tmp_path: Path) -> None:
     table = read(tmp_path, "d.csv", "q,a\n1,2,3\n4,5\n6\n")
     assert values(table) == [{"q": "4", "a": "5"}]

@@ -47,7 +47,10 @@ def test_every_column_of_a_group_comes_back(store: StoreWriter, reader: RunReade
 
 
 def test_every_column_of_a_completion_comes_back(store: StoreWriter, reader: RunReader) -> None:
-    failed = completion(rewards={"exact": math.nan}, errors={"exact": "timeout"}, passed=None, finish_reason="length")
+    failed = completion(
+        rewards={"exact": math.nan}, errors={"exact": "timeout"}, passed=None, finish_reason="length",
+        steps={"exact": [(0, 1.0), (1, 0.5)]},
+    )  # fmt: skip
     store.commit_step(step(groups=[group(completions=[failed])]))
     row = reader.completions(1).iloc[0].to_dict()
     assert math.isnan(row.pop("passed"))
@@ -55,7 +58,18 @@ def test_every_column_of_a_completion_comes_back(store: StoreWriter, reader: Run
         "step": 1, "group_index": 0, "completion_index": 0, "text": "9", "length": 2, "finish_reason": "length",
         "rewards": {"exact": None}, "errors": {"exact": "timeout"}, "parsed": "9", "total": 1.5, "advantage": 0.25,
         "mean_kl": 0.015, "max_kl": 0.03, "mean_entropy": 0.3125, "mean_logprob": -0.375,
+        "steps": {"exact": [[0, 1.0], [1, 0.5]]},
     }  # fmt: skip
+
+
+def test_token_advantages_come_back_and_are_part_of_the_digest(store: StoreWriter, reader: RunReader) -> None:
+    plain = completion()
+    tokens = replace(plain.tokens, advantages=np.array([0.5, -1.25], dtype=np.float32))
+    stepwise = step(groups=[group(completions=[replace(plain, tokens=tokens)])])
+    store.commit_step(stepwise)
+    stored = reader.tokens(1, 0, 0)
+    assert stored is not None and stored.advantages is not None and stored.advantages.tolist() == [0.5, -1.25]
+    assert step_digest(stepwise) != step_digest(step(groups=[group(completions=[plain])]))
 
 
 def test_token_arrays_come_back_with_their_pieces(store: StoreWriter, reader: RunReader) -> None:
@@ -68,6 +82,7 @@ def test_token_arrays_come_back_with_their_pieces(store: StoreWriter, reader: Ru
     assert tokens.logprobs.tolist() == [-0.5, -0.25]
     assert tokens.ref_logprobs is not None and tokens.ref_logprobs.tolist() == [-0.75, -0.25]
     assert tokens.entropies.tolist() == [0.5, 0.125]
+    assert tokens.advantages is None
     assert tokens.kl is not None
     # k3 with q − p = −0.25: exp(−0.25) + 0.25 − 1 = 0.028801
     assert tokens.kl.tolist() == pytest.approx([math.exp(-0.25) + 0.25 - 1, 0.0])
