@@ -69,7 +69,7 @@ def take_config(form: FormState, name: str, data: str | bytes) -> None:
 def draw_translation(result: TrlImport) -> None:
     """What became of TRL's settings: taken over, with another meaning, not here."""
     counts = ", ".join(f"{len(rows)} {heading.lower()}" for heading, rows in result.tables())
-    with st.expander(f"**From a TRL config:** {as_label(counts)}", icon=":material/translate:", expanded=True):
+    with st.expander(f"**From a TRL config:** {as_label(counts, 200)}", icon=":material/translate:", expanded=True):
         for heading, rows in result.tables():
             st.html(f"<h4 style='font-size:1rem;margin:0;padding:0'>{as_html(heading)}</h4>{as_table(rows)}")
         if rest := result.rest_in_words():

@@ -57,7 +57,8 @@ class TrlImport:
         """What the tables leave out, in sentences; empty when there is nothing."""
         parts = []
         if self.as_before:
-            parts.append(f"{self.as_before} more fields have TRL's defaults, which changed nothing here.")
+            have = "more field has" if self.as_before == 1 else "more fields have"
+            parts.append(f"{self.as_before} {have} TRL's default, which changed nothing here.")
         if self.kept:
             listed = ", ".join(self.kept[:-1]) + " and " * (len(self.kept) > 1) + self.kept[-1]
             parts.append(f"The config says nothing that changes {listed}: kept as before.")

@@ -496,7 +496,7 @@ def test_a_pasted_text_that_cannot_be_used_is_refused_with_the_reason(engine, te
     page = opened()
     page.text_area(key=key(page, "paste")).set_value(text)
     page = click(page, "new_run.paste")
-    assert "the pasted text was not loaded: 1 of its settings cannot be used." in [error.value for error in page.error]
+    assert "the pasted text was not loaded, because:" in [error.value for error in page.error]
     assert words in " ".join(alerts(page))
     assert draft(page)["name"] == "learn to add"
 

@@ -100,7 +100,7 @@ def test_what_bounds_memory_and_evaluation_stays():
 def test_fields_at_their_default_that_change_nothing_are_counted_and_not_listed():
     result = translated(temperature=1.0, top_p=1.0, epsilon=0.25)
     assert result.as_before == 2
-    assert "2 more fields have TRL's defaults" in result.rest_in_words()
+    assert "2 more fields have TRL's default," in result.rest_in_words()
     assert row(result.mapped, "loss.epsilon").ours == "loss.epsilon: 0.25"
 
 
