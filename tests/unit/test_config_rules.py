@@ -74,6 +74,7 @@ def test_settings_that_exclude_each_other_are_refused_with_a_way_out(
         {"checkpoint": {"metric_for_best_model": "pass_at_1"}},
         {"checkpoint": {"metric_for_best_model": "reward"}, "rewards": [{"name": "digits_only"}]},
         {"loss": {"entropy_coef": 2.0}},
+        {"loss": {"use_adaptive_entropy": True}},
         {"loss": {"use_adaptive_entropy": True, "entropy_coef": 1.0}},
         {"evaluation": {"early_stopping_patience": 2}, "rewards": [{"name": "digits_only"}]},
     ],
