@@ -74,12 +74,11 @@ def reward_fan(metrics: pd.DataFrame, quantiles: NDArray[np.float64], functions:
         line(steps, quantiles[:, 2], "median", "var(--lab-blue)", width=1.5),
     ]
     places = {name: place for place, name in enumerate(weights)}
-    for name in _functions_apart(functions, weights):
-        monitor = weights.get(name, 0) == 0
-        label = f"{plot_text(name)} ({'monitor' if monitor else f'× {weights[name]:g}'})"
+    for name in functions_apart(functions, weights):
+        label, dash = function_look(name, weights)
         colour = FUNCTION_COLOURS[places.get(name, 0) % len(FUNCTION_COLOURS)]
         smooth = trailing_mean(functions[name], window)
-        traces.append(line(steps, smooth, label, colour, width=1.2, dash="dash" if monitor else "solid"))
+        traces.append(line(steps, smooth, label, colour, width=1.2, dash=dash))
     traces.append(line(steps, trailing_mean(metrics["reward"], window), "mean", "var(--lab-text)", width=2))
     pooled = f" Each point covers {window} steps." if window > 1 else ""
     look_for = METRICS["reward"].look_for + pooled
@@ -176,32 +175,6 @@ def training_curves(metrics: pd.DataFrame, loss: LossConfig, window: int = 1) ->
     return Chart("curves", title, look_for, figure, 115 * len(shown) + 45, wide=True, sentence=sentence)
 
 
-def held_out(evaluations: pd.DataFrame) -> Chart:
-    """Pass@1 on held-out prompts by step with its 95 % interval; the value before training is marked."""
-    term = TERMS["eval/pass_at_1"]
-    known = evaluations[evaluations["pass_at_1"].notna()]
-    if known.empty:
-        why = "No evaluation is finished yet." if evaluations.empty else "No reward of this run decides right or wrong."
-        return Chart("held-out", term.label, term.look_for, None, sentence=why)
-    steps = known["step"].to_numpy(dtype=np.float64)
-    share, count = (known[name].to_numpy(dtype=np.float64) for name in ("pass_at_1", "num_prompts"))
-    low, high = wilson(share, count)
-    before = steps == 0
-    traces = [
-        *band(steps, low, high, "95 % interval", "var(--lab-band-outer)"),
-        line(steps, share, "pass@1", "var(--lab-blue)", width=2) | {"mode": "lines+markers"},
-        {
-            "type": "scatter", "mode": "markers", "name": "before training", "x": steps[before], "y": share[before],
-            "marker": {"symbol": "diamond", "size": 12, "color": "var(--lab-orange)"}, "hoverinfo": "skip",
-        },
-    ]  # fmt: skip
-    traces[2]["hovertemplate"] = "%{y:.1%}"
-    figure = figure_of(traces, "step", "share right")
-    figure["layout"]["yaxis"] |= {"range": [0, 1.02], "tickformat": ".0%"}
-    look_for = f"{term.look_for} {int(count[-1]):,} prompts each time: moves inside the band may be chance."
-    return Chart("held-out", term.label, look_for, figure)
-
-
 def phase_times(metrics: pd.DataFrame) -> Chart:
     """Seconds per step by phase, stacked; steps are averaged when there are many."""
     looks = [(METRICS[key].label, f"var(--lab-soft-{colour})") for key, colour in PHASES.items()]
@@ -222,14 +195,6 @@ def sparkline(steps: ArrayLike, values: ArrayLike) -> list[str]:
     across = 100 * (x - x[0]) / (x[-1] - x[0])
     down = np.full_like(y, 15) if spread == 0 else 28 - 26 * (y - y.min()) / spread
     return [f"{a:.1f},{b:.1f}" for a, b in zip(across, down, strict=True)]
-
-
-def wilson(share: NDArray[np.float64], count: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The 95 % Wilson interval of a share of `count` trials."""
-    z2 = 1.96**2
-    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = np.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)
-    return centre - half, centre + half
 
 
 def _chart(key: str, title: str, look_for: str, figure: Figure) -> Chart:
@@ -253,11 +218,18 @@ def _heading(key: str, top: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _functions_apart(functions: pd.DataFrame, weights: Mapping[str, float]) -> list[str]:
+def functions_apart(functions: pd.DataFrame, weights: Mapping[str, float]) -> list[str]:
     """The functions worth a line of their own: a single trained one with weight 1 is the total reward itself."""
     trained = [name for name in functions if weights.get(name, 0) != 0]
     same_as_total = len(trained) == 1 and weights[trained[0]] == 1
     return [name for name in functions if not (same_as_total and name == trained[0])]
+
+
+def function_look(name: str, weights: Mapping[str, float]) -> tuple[str, str]:
+    """Name in the legend and dash of a reward function's line: monitors are dashed."""
+    if weights.get(name, 0) == 0:
+        return f"{plot_text(name)} (monitor)", "dash"
+    return f"{plot_text(name)} (× {weights[name]:g})", "solid"
 
 
 def _of_this_loss(key: str, loss: LossConfig) -> str:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from engine.config import RunConfig
 from engine.config_problems import problems_from
-from engine.config_rules import cross_problems, cross_problems_of_readable_parts, pass_reward_of
+from engine.config_rules import cross_problems, cross_problems_of_readable_parts
 from engine.config_text import json_mapping
 from engine.errors import ConfigError
 from engine.rewards.registry import REWARDS
@@ -51,7 +51,9 @@ def default_params(name: str) -> dict[str, Any]:
 
 def pass_reward(config: RunConfig) -> str | None:
     """The reward that decides right or wrong: the configured one, else the first task reward, else none."""
-    return pass_reward_of(config.evaluation, config.rewards)
+    if config.evaluation.pass_reward is not None:
+        return config.evaluation.pass_reward
+    return next((s.name for s in config.rewards if s.name in REWARDS and REWARDS[s.name].kind == "task"), None)
 
 
 def config_diff(old: RunConfig, new: RunConfig) -> list[tuple[str, Any, Any]]:

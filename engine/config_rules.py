@@ -20,7 +20,7 @@ from engine.config import (
 )
 from engine.config_section import Section
 from engine.errors import Problem
-from engine.rewards.registry import REWARDS, reward_problems
+from engine.rewards.registry import reward_problems
 
 S = TypeVar("S", bound=Section)
 Rewards = Sequence[RewardSpec]
@@ -43,13 +43,6 @@ def cross_problems_of_readable_parts(raw: Mapping[str, Any]) -> list[Problem]:
     if len(specs) == len(entries) > 0:
         parts["rewards"] = [spec for _, spec in specs]
     return [*_reward_problems(specs), *_apply_rules(parts)]
-
-
-def pass_reward_of(evaluation: EvaluationConfig, rewards: Rewards) -> str | None:
-    """The reward that decides right or wrong: the configured one, else the first task reward, else none."""
-    if evaluation.pass_reward is not None:
-        return evaluation.pass_reward
-    return next((spec.name for spec in rewards if spec.name in REWARDS and REWARDS[spec.name].kind == "task"), None)
 
 
 def _valid(section: type[S], raw: Any) -> S | None:
@@ -119,18 +112,13 @@ def _each_minibatch_has_a_group(loss: LossConfig, rollout: RolloutConfig) -> Ite
         yield Problem("loss.num_minibatches", message, "Use fewer mini-batches, or more prompts per step.")
 
 
-def _best_model_is_measured(
-    checkpoint: CheckpointConfig, evaluation: EvaluationConfig, rewards: Rewards
-) -> Iterator[Problem]:
-    field, metric = "checkpoint.metric_for_best_model", checkpoint.metric_for_best_model
-    if metric is None or metric == "reward":
-        return
-    if pass_reward_of(evaluation, rewards) is None:
-        message = f"{metric} needs a reward that says which answers are right, and there is none."
-        yield Problem(field, message, "Add a task reward such as exact_match, or keep the best by reward.")
-    elif metric != "pass_at_1" and evaluation.num_generations == 1:
+def _best_model_is_measured(checkpoint: CheckpointConfig, evaluation: EvaluationConfig) -> Iterator[Problem]:
+    """What else a measure needs is for engine/measure.py, as it follows from the rewards."""
+    metric = checkpoint.metric_for_best_model
+    if metric in ("pass_at_k", "majority_at_k") and evaluation.num_generations == 1:
         message = f"{metric} needs several completions for each held-out example, and evaluation.num_generations is 1."
-        yield Problem(field, message, "Raise evaluation.num_generations, or use pass_at_1.")
+        hint = "Raise evaluation.num_generations, or use pass_at_1."
+        yield Problem("checkpoint.metric_for_best_model", message, hint)
 
 
 def _entropy_control_has_room(loss: LossConfig) -> Iterator[Problem]:
@@ -162,6 +150,6 @@ RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("loss",), _refreshed_reference_is_used),
     (("loss", "model"), _reference_can_be_mixed),
     (("loss", "rollout"), _each_minibatch_has_a_group),
-    (("checkpoint", "evaluation", "rewards"), _best_model_is_measured),
+    (("checkpoint", "evaluation"), _best_model_is_measured),
     (("loss",), _entropy_control_has_room),
 )

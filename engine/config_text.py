@@ -4,13 +4,12 @@ Nothing here knows a setting: config_io.py makes a RunConfig of the mapping, trl
 """
 
 import json
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
 import yaml
 
-from engine.config_problems import short
+from engine.config_problems import dotted, repeated, short
 from engine.errors import ConfigError, Problem
 
 MAX_JSON_BYTES = 4 * 2**20  # sixteen rewards and a long system prompt need a tenth of it
@@ -74,12 +73,8 @@ def _require_size(text: str, limit: int, kind: str) -> None:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """A JSON object whose keys are all different. Raises ConfigError."""
-    seen: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in seen:
-            raise _twice(key)
-        seen[key] = value
-    return seen
+    _require_once(key for key, _ in pairs)
+    return dict(pairs)
 
 
 def _require_plain(events: Iterable[yaml.Event]) -> None:
@@ -97,9 +92,7 @@ def _require_plain(events: Iterable[yaml.Event]) -> None:
 def _require_unique(node: yaml.Node | None) -> None:
     """Refuse a key that stands twice in a mapping, of which YAML would silently keep the last."""
     if isinstance(node, yaml.MappingNode):
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if len(set(keys)) < len(keys):
-            raise _twice(Counter(keys).most_common(1)[0][0])
+        _require_once(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
         for _, value in node.value:
             _require_unique(value)
     elif isinstance(node, yaml.SequenceNode):
@@ -122,8 +115,11 @@ def _yaml_reason(error: yaml.YAMLError) -> str:
     return f"line {mark.line + 1}: {reason}" if mark is not None else reason
 
 
-def _twice(key: str) -> ConfigError:
-    return ConfigError([Problem(key[:60] or "config", "stands there twice.", "Keep one of them.")])
+def _require_once(names: Iterable[str]) -> None:
+    """Of a setting that is there twice nobody can say which value was meant."""
+    twice = repeated(names)
+    if twice is not None:
+        raise ConfigError([Problem(dotted((twice,)), "is set twice in the same section.", "Keep one of the two.")])
 
 
 def _refused(message: str, hint: str = "") -> ConfigError:

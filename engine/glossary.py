@@ -332,9 +332,59 @@ TERMS: dict[str, Metric] = {
             "eval/pass_at_1",
             "Held-out pass@1",
             "share",
-            "Share of held-out prompts answered rightly by one completion sampled at the run's temperature.",
+            "Chance that one completion, sampled at the run's temperature, answers a held-out prompt rightly: the mean "
+            "over all prompts and their completions.",
             "The honest measure: these prompts are never trained on.",
             "up",
+        ),
+        Metric(
+            "eval/pass_at_k",
+            "Held-out pass@k",
+            "share",
+            "Chance that at least one of k completions to a held-out prompt is right: the mean of "
+            "1 − C(n−c, k) / C(n, k), with c of n completions right.",
+            "What the policy can do with k tries. pass@1 rises towards it; a fall means answers were forgotten.",
+            "up",
+        ),
+        Metric(
+            "eval/majority_at_k",
+            "Held-out majority@k",
+            "share",
+            "Share of held-out prompts whose most frequent answer among k completions is right. Tied answers share; a "
+            "completion without an answer has no vote.",
+            "Above pass@1: voting pays, and training can still make the frequent answer the only one.",
+            "up",
+        ),
+        Metric(
+            "eval/reward",
+            "Held-out reward",
+            "",
+            "Mean total reward of the completions to held-out prompts: the weighted sum of the reward functions.",
+            "Should follow the reward in training. A gap that grows: what was learned does not carry over.",
+            "up",
+        ),
+        Metric(
+            "eval/rewards/<name>/mean",
+            "Held-out mean of a reward",
+            "",
+            "Mean of one reward function over the held-out prompts, before its weight; missing values are left out.",
+            "A trained reward that rises while a monitor or pass@1 falls is being gamed.",
+        ),
+        Metric(
+            "eval/interval",
+            "95 % interval",
+            "",
+            "Where a held-out value would lie for other prompts and completions of the same kind: from one value per "
+            "prompt, Wilson's interval for shares and Student's t for other rewards.",
+            "Moves inside the interval may be chance. More prompts make it narrower.",
+        ),
+        Metric(
+            "eval/best",
+            "Best checkpoint",
+            "step",
+            "The checkpoint of the evaluation with the highest value of checkpoint.metric_for_best_model; it is kept "
+            "beside the newest ones.",
+            "A best checkpoint far before the last step: the run went on for too long.",
         ),
         Metric(
             "advantage",

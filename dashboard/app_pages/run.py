@@ -28,17 +28,19 @@ tick = st.fragment(run_every=TICK_S if shown.is_live else None)
 
 @tick
 def head() -> None:
-    status = run_status(paths)
-    if status.state != shown.state:
-        st.rerun()  # other buttons, other notices, and no more ticks once it has ended
-    st.html(header_html(config, status, run.course()))
+    with explained():
+        status = run_status(paths)
+        if status.state != shown.state:
+            st.rerun()  # other buttons, other notices, and no more ticks once it has ended
+        st.html(header_html(config, status, run.course()))
 
 
 @tick
 def progress() -> None:
-    status = run_status(paths)
-    st.html(progress_html(status))
-    run_notice(paths, status)
+    with explained():
+        status = run_status(paths)
+        st.html(progress_html(status))
+        run_notice(paths, status)
 
 
 @tick
@@ -88,6 +90,6 @@ with live:
     body()
 with st.expander("Log", icon=":material/notes:", key="run_log", on_change="rerun") as log:
     if log.open:
-        st.fragment(run_every=TICK_S if shown.is_live else None)(lambda: run_log(paths, run.reader))()
+        tick(explained()(run_log))(paths, run.reader)
 with st.expander("Settings", icon=":material/settings:"):
     run_settings(paths, config)

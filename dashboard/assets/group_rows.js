@@ -57,5 +57,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   while (list.root.children.length > data.rows.length) list.root.lastChild.remove();
   while (list.root.children.length < data.rows.length) newRow(list);
   data.rows.forEach((item, place) => fillRow(list.root.children[place], item));
-  return () => lists.delete(parentElement);
+  return () => {
+    list.root.remove(); // the same element may be mounted again, and would then hold two
+    lists.delete(parentElement);
+  };
 }

@@ -15,7 +15,7 @@ from dashboard.views.form_state import FormState, collect
 from dashboard.views.form_upload import MAX_MB, TYPES, save_upload
 from engine.config_scope import BUILT_IN_DATA
 from engine.data.columns import FilePreview, preview_file
-from engine.errors import DatasetError, Problem
+from engine.errors import LabError, Problem
 from engine.runs.paths import runs_root
 
 SOURCE = CONTROL["data.source"]
@@ -92,7 +92,7 @@ def take_upload(form: FormState, key: str) -> None:
     collect(form)
     try:
         path = save_upload(runs_root(), upload.name, upload.getvalue())
-    except DatasetError as error:
+    except LabError as error:
         form.notes = [str(error)]
         return
     form.notes = []

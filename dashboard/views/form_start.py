@@ -69,8 +69,11 @@ def use_preset(form: FormState, preset: Preset) -> None:
     form.load(preset.config, f"preset:{preset.key}")
     if preset.make_data is not None:
         path = runs_root() / FOLDER / preset.config.data.source
-        if not path.exists():
-            preset.make_data(path)
+        try:
+            if not path.exists():
+                preset.make_data(path)
+        except LabError as error:
+            form.failure = str(error)
         set_value(form.draft, "data.source", str(path))
     for field in preset.fill_in:
         set_value(form.draft, field, "")

@@ -27,6 +27,9 @@ def group_detail(reader: RunReader, config: RunConfig, group: pd.Series, num_gro
     st.subheader(f"Group {index + 1} of {num_groups}: {GROUP_KINDS[group['kind']][0]}", anchor=False)
     _prompt(group)
     _same_prompt(reader, group)
+    if completions.empty:
+        st.info("The completions of this group are not stored.", icon=":material/info:")
+        return
     _rule(group, config, completions)
     weights: Mapping[str, float] = {spec.name: spec.weight for spec in config.rewards}
     st.html(completion_table(group, completions, weights, config.loss))
@@ -117,12 +120,15 @@ def _choose(ordered: pd.DataFrame, step: int, index: int) -> int:
     options = ordered.index.tolist()
     key = f"completion_{step}_{index}"
 
+    start = options.index(asked) if asked in options else 0
+
     def choose() -> None:
-        state.set_in_url(step=step, group=index + 1, completion=st.session_state[key] + 1)
+        # Streamlit also reports the start value by itself when a live step replaces the box: nobody chose that.
+        if (chosen := st.session_state[key]) != options[start]:
+            state.set_in_url(step=step, group=index + 1, completion=chosen + 1)
 
     def label(place: int) -> str:
         row = ordered.loc[place]
         return f"#{place + 1} · reward {number(row['total'])} · {one_line(row['text'], 60)}"
 
-    start = options.index(asked) if asked in options else 0
     return int(st.selectbox("Tokens of completion", options, start, format_func=label, key=key, on_change=choose))

@@ -49,7 +49,7 @@ def group_row_list(groups: pd.DataFrame, completions: pd.DataFrame, reach: float
     by_group = dict(iter(completions.groupby("group_index")))
     prompts = distinct_parts(list(groups["prompt"]))
     return [
-        GroupRow(index + 1, prompt, dot_levels(by_group[index], reach), mean, kind)
+        GroupRow(index + 1, prompt, dot_levels(by_group.get(index, completions.iloc[:0]), reach), mean, kind)
         for index, prompt, mean, kind in zip(
             groups["group_index"], prompts, groups["mean"], groups["kind"], strict=True
         )

@@ -8,12 +8,15 @@ import pandas as pd
 
 from dashboard import charts
 from dashboard.charts import Chart
+from dashboard.held_out_charts import held_out, held_out_rewards
 from dashboard.live_plot import Kpi, Tone
 from dashboard.live_run import Course
 from dashboard.views.group_rows import advantage_reach
-from dashboard.wording import number, percent, signed
+from dashboard.wording import number, percent, plural, signed
+from engine.analysis.gains import measure_value, measure_words
 from engine.config import RunConfig
 from engine.glossary import METRICS, TERMS, Metric
+from engine.runs.best import Best
 
 RECENT = 10  # steps that a KPI averages: one step's groups are few
 
@@ -39,7 +42,8 @@ def run_charts(config: RunConfig, course: Course, step: int, completions: pd.Dat
         charts.reward_heatmap(course.metrics["step"], course.shares, course.bins),
         charts.group_kinds(course.metrics),
         charts.advantage_strip(completions, step, reach),
-        charts.held_out(course.evaluations),
+        held_out(course.evaluations, course.best),
+        held_out_rewards(course.evaluations, weights, course.best),
         charts.phase_times(course.metrics),
         charts.training_curves(course.metrics, config.loss, course.window),
     ]  # fmt: skip
@@ -72,7 +76,8 @@ def _held_out_kpi(course: Course) -> Kpi:
     known = course.evaluations[course.evaluations["pass_at_1"].notna()]
     key, label = "eval/pass_at_1", term.label
     if known.empty:
-        return Kpi(key, label, number(None), note="not evaluated yet", help=_help(term))
+        note = "not evaluated yet" if course.evaluations.empty else "no reward decides"
+        return Kpi(key, label, number(None), note=note, help=_help(term))
     before, now = (float(known["pass_at_1"].iloc[place]) for place in (0, -1))
     first = int(known["step"].iloc[0])
     change, note = "", "before training" if first == 0 else f"at step {first:,}"
@@ -80,7 +85,20 @@ def _held_out_kpi(course: Course) -> Kpi:
         change = f"{signed(100 * (now - before), 0)} points"
         note = f"{percent(before)} {'before training' if first == 0 else f'at step {first}'}"
     points = _spark(known["step"], known["pass_at_1"])
-    return Kpi(key, label, percent(now), change, _tone(term, now - before), note, _help(term), points)
+    help_text = f"{_help(term)} {_evaluated(known.iloc[-1], course.best)}"
+    return Kpi(key, label, percent(now), change, _tone(term, now - before), note, help_text, points)
+
+
+def _evaluated(evaluation: pd.Series, best: Best | None) -> str:
+    """The newest evaluation in words, with its interval, and which checkpoint is the best."""
+    found, n = evaluation["metrics"]["pass_at_1"], int(evaluation["num_generations"])
+    each = f" with {n} completions each" if n > 1 else ""
+    words = f"Step {evaluation['step']:,}: 95 % interval {percent(found.low)} to {percent(found.high)}, from "
+    words += f"{plural(int(evaluation['num_prompts']), 'prompt')}{each}."
+    if best is not None:
+        value = measure_value(best.metric, best.value)
+        words += f" Best checkpoint: step {best.step:,}, {measure_words(best.metric)} {value}."
+    return words
 
 
 def _no_kl(config: RunConfig) -> Kpi:

@@ -121,7 +121,7 @@ def _cells(row: RunRow) -> dict[str, Any]:
         "held_out": before_after(summary.eval_before, summary.eval_last),
         "kl": summary.kl,
         "dead": None if summary.dead_share is None else 100 * summary.dead_share,
-        "steps": f"{status.step:,} / {status.max_steps:,}",
+        "steps": f"{status.step:,}, early" if status.stopped_early else f"{status.step:,} / {status.max_steps:,}",
         "started": None if summary.started_at is None else datetime.fromtimestamp(summary.started_at),
         "duration": pd.Timedelta(seconds=round(summary.duration_s)),
         "note": one_line(row.note, NOTE_LIMIT),

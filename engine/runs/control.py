@@ -16,14 +16,15 @@ def request_stop(paths: RunPaths) -> None:
 
 
 def stop_requested(paths: RunPaths) -> bool:
-    return (paths.control / STOP).exists()
+    return (paths.control / STOP).is_file()
 
 
 def clear_requests(paths: RunPaths) -> None:
     """Withdraw every request: they were meant for an engine which has ended."""
     if paths.control.is_dir():
         for entry in paths.control.iterdir():
-            entry.unlink(missing_ok=True)
+            if entry.is_file():  # a folder there is no request
+                entry.unlink(missing_ok=True)
 
 
 def _request(paths: RunPaths, name: str) -> None:

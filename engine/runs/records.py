@@ -7,6 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.analysis.evaluation import Estimate
+
 FinishReason = Literal["eos", "length"]
 GroupKind = Literal["mixed", "solved", "hopeless", "truncated", "other"]
 
@@ -85,11 +87,17 @@ class Event:
 
 @dataclass(frozen=True)
 class EvaluationRecord:
-    """One pass over the held-out prompts; step 0 is before training."""
+    """One pass over the held-out prompts; step 0 is before training.
+
+    `metrics` has the keys of analysis.evaluation.metrics_of. `prompts` holds a list with an entry per prompt for each
+    of id, right, majority and reward, and in `rewards` one for each function: what metrics can be computed from again.
+    `samples` are the first prompts with some of their completions, to read.
+    """
 
     step: int
-    pass_at_1: float | None
     num_prompts: int
+    num_generations: int
     seconds: float
-    rewards: Mapping[str, float]
-    samples: Sequence[Mapping[str, Any]]
+    metrics: Mapping[str, Estimate]
+    prompts: Mapping[str, Any] = field(default_factory=dict)
+    samples: Sequence[Mapping[str, Any]] = ()

@@ -28,6 +28,11 @@ REAL_COLUMNS = {
     *("pass_at_1", "seconds", "at", "finished_at"),
 }
 
+INTEGER_COLUMNS = {
+    *("step", "group_index", "completion_index", "attempt", "id"),
+    *("length", "prompt_tokens", "group_size", "num_prompts", "num_generations"),
+}
+
 SCHEMA = f"""
 CREATE TABLE attempts (          -- one row per engine process that worked on the run
   attempt INTEGER PRIMARY KEY,
@@ -79,9 +84,11 @@ CREATE TABLE tokens (
 CREATE TABLE vocabulary (id INTEGER PRIMARY KEY, piece TEXT NOT NULL, special INTEGER NOT NULL);
 CREATE TABLE evaluations (
   step INTEGER PRIMARY KEY,      -- 0: before training
-  at REAL NOT NULL, pass_at_1 REAL, num_prompts INTEGER NOT NULL, seconds REAL NOT NULL,
-  rewards TEXT NOT NULL,         -- JSON: {{function: mean}}
-  samples TEXT NOT NULL          -- JSON: first prompts with reference, completion and rewards
+  at REAL NOT NULL, num_prompts INTEGER NOT NULL, num_generations INTEGER NOT NULL, seconds REAL NOT NULL,
+  metrics TEXT NOT NULL,         -- JSON: {{metric: {{"value": x, "low": x, "high": x}}}}; null = not known
+  pass_at_1 REAL GENERATED ALWAYS AS (json_extract(metrics, '$.pass_at_1.value')),
+  prompts TEXT NOT NULL,         -- JSON: {{"id": [...], "right": [...], ...}}, an entry for each prompt
+  samples TEXT NOT NULL          -- JSON: the first prompts with reference, completions and their rewards
 );
 CREATE TABLE events (
   id INTEGER PRIMARY KEY, at REAL NOT NULL, step INTEGER NOT NULL,

@@ -313,6 +313,9 @@ def test_an_upload_that_is_no_data_is_refused_until_the_next_one(engine, tmp_pat
 def test_a_model_that_is_not_there_is_told_below_the_picker(engine):
     page = with_model(opened(), "/no/such/folder")
     assert draft(page)["model"]["source"] == "/no/such/folder"
+    picker = page.selectbox(key=key(page, "model.source"))
+    assert picker.value == picker.options[-1] == "/no/such/folder"
+    assert len(set(picker.options)) == len(picker.options)
     assert any("/no/such/folder" in alert for alert in alerts(page))
 
 
@@ -432,6 +435,13 @@ def test_an_unknown_clone_leaves_the_form_usable(engine):
     assert draft(page)["name"] == "short and right"
 
 
+def test_a_data_file_that_cannot_be_made_or_kept_is_told(engine):
+    engine.root.mkdir()
+    (engine.root / ".uploads").write_text("a file where a folder belongs")
+    page = click(opened(), "new_run.preset.smollm2-sums")
+    assert any("File exists" in error.value for error in page.error)
+
+
 def test_a_config_file_fills_the_form(engine):
     config = preset("short-and-right").config.model_copy(update={"name": "from a file", "seed": 5})
     page = opened()
@@ -489,7 +499,7 @@ def test_a_pasted_config_of_ours_fills_the_form(engine):
     [
         ("beta: -1", "beta: -1 is not accepted"),
         ("a: &x 1\nb: *x", "uses the YAML alias *x"),
-        ("beta: 1\nbeta: 2", "beta: stands there twice"),
+        ("beta: 1\nbeta: 2", "beta: is set twice"),
     ],
 )
 def test_a_pasted_text_that_cannot_be_used_is_refused_with_the_reason(engine, text, words):

@@ -2,15 +2,19 @@
 
 import json
 import os
+import re
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import live_plot
+from engine.analysis.evaluation import Estimate
 from engine.errors import RunBusyError
+from engine.runs.best import Best, write_best
 from engine.runs.control import request_stop, stop_requested
 from engine.runs.durable import write_atomic
 from engine.runs.launch import Launched
@@ -59,7 +63,8 @@ def test_a_finished_run_shows_its_head_its_numbers_and_all_charts(root):
         "Reward", "Held-out pass@1", "KL to reference", "Entropy", "Dead groups", "Length",
     ]  # fmt: skip
     assert list(charts(app)) == [
-        "reward-fan", "reward-heatmap", "group-kinds", "advantages", "held-out", "phase-times", "curves",
+        "reward-fan", "reward-heatmap", "group-kinds", "advantages", "held-out", "held-out-rewards", "phase-times",
+        "curves",
     ]  # fmt: skip
     assert all(chart["figure"] for chart in charts(app).values())
     assert buttons(app) == ["Clone", "Groups"]
@@ -78,11 +83,41 @@ def test_the_held_out_number_stands_beside_the_one_before_training(root):
     fake = FakeRun(fake_config(name="x", steps=30))
     for step, share in ((0, 0.25), (30, 0.75)):
         record = fake.evaluation(step)
-        store.add_evaluation(type(record)(step, share, 64, 0.1, record.rewards, record.samples))
+        store.add_evaluation(replace(record, metrics={**record.metrics, "pass_at_1": Estimate(share, share, share)}))
     store.close()
     kpi = kpis(opened("done"))["eval/pass_at_1"]
     assert (kpi["value"], kpi["change"], kpi["note"]) == ("75 %", "+50 points", "25 % before training")
     assert kpi["tone"] == "good"
+
+
+def test_several_completions_per_prompt_show_pass_at_k_majority_and_the_best_checkpoint(root):
+    config = fake_config(name="many", steps=50)
+    evaluation = config.evaluation.model_copy(update={"num_generations": 4})
+    paths = write_fake_run(root, "many", steps=50, config=config.model_copy(update={"evaluation": evaluation}))
+    paths.checkpoints.mkdir()
+    write_best(paths.checkpoints, Best(25, "pass_at_4", 0.875))
+    app = opened("many")
+    names = [trace["name"] for trace in json.loads(charts(app)["held-out"]["figure"])["data"]]
+    assert {"pass@1", "pass@4", "majority@4", "best checkpoint"} <= set(names)
+    tooltip = kpis(app)["eval/pass_at_1"]["help"]
+    assert "Best checkpoint: step 25, pass@4 87.5 %." in tooltip
+    assert re.search(r"Step 50: 95 % interval \d+ % to \d+ %, from 64 prompts with 4 completions each\.", tooltip)
+
+
+def test_a_run_that_stopped_early_says_why_and_claims_no_missing_steps(root):
+    config = fake_config(name="early", steps=100)
+    paths = write_fake_run(root, "early", steps=50, config=config, outcome=None)
+    reason = "Stopped early after step 50 of at most 100: 2 evaluations in a row without a gain in held-out pass@1."
+    store = StoreWriter(paths.db)
+    store.begin_attempt(50, {})
+    store.end_attempt("finished", reason)
+    store.close()
+    app = opened("early")
+    assert "✔ finished early step 50 / 50, stopped early" in html_text(app)
+    assert "ETA" not in html_text(app)
+    assert 'style="width:100.0%"' in raw_html(app)
+    assert app.info[0].value.replace("\\", "") == reason
+    assert buttons(app) == ["Clone", "Groups"]
 
 
 def test_a_running_run_says_how_long_it_takes_and_when_it_was_heard_of(root):

@@ -75,7 +75,9 @@ def test_a_start_that_fails_says_why(root, monkeypatch):
 
 def test_a_run_stands_in_the_table_with_its_numbers(root):
     write_fake_run(root, "first", steps=25)
-    row = table(opened()).iloc[0]
+    page = opened()
+    assert page.title[0].value == "Runs"
+    row = table(page).iloc[0]
     assert (row["status"], row["name"], row["steps"]) == ("✔ finished", "first", "25 / 25")
     assert row["model"] == "embedded · arithmetic"
     assert " → " in row["held_out"]

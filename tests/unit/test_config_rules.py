@@ -35,11 +35,6 @@ def problems(**sections: Any) -> list[Problem]:
             "evaluation.num_generations is 1",
         ),
         (
-            {"checkpoint": {"metric_for_best_model": "pass_at_1"}, "rewards": [{"name": "digits_only"}]},
-            "checkpoint.metric_for_best_model",
-            "which answers are right, and there is none",
-        ),
-        (
             {"loss": {"use_adaptive_entropy": True, "entropy_coef": 2.0}},
             "loss.entropy_coef",
             "between its bounds 0 and 1",

@@ -28,9 +28,9 @@ def test_json_and_yaml_are_told_apart_by_the_first_character() -> None:
     ("text", "words"),
     [
         ("a: &x [1]\nb: *x", "config: line 2 uses the YAML alias *x."),
-        ("a: 1\nb: 2\na: 3", "a: stands there twice."),
-        ("a: {b: 1, b: 2}", "b: stands there twice."),
-        ('{"a": 1, "a": 1}', "a: stands there twice."),
+        ("a: 1\nb: 2\na: 3", "a: is set twice"),
+        ("a: {b: 1, b: 2}", "b: is set twice"),
+        ('{"a": 1, "a": 1}', "a: is set twice"),
         ("a: " + "[" * 40 + "]" * 40, "nested more than 32 deep"),
         ("a: !!python/object/apply:os.system ['true']", "could not determine a constructor"),
         ("a: 1\n---\nb: 2", "this is not YAML (line 2:"),

@@ -4,7 +4,7 @@ import pytest
 
 from dashboard.views import form_upload
 from dashboard.views.form_upload import safe_name, save_upload
-from engine.errors import DatasetError
+from engine.errors import DatasetError, LabError
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,9 @@ def test_what_is_no_data_is_refused(tmp_path, name, data, words):
     with pytest.raises(DatasetError, match=words):
         save_upload(tmp_path, name, data)
     assert not (tmp_path / ".uploads").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    (tmp_path / ".uploads").write_text("a file")
+    with pytest.raises(LabError, match=r"\.uploads: File exists"):
+        save_upload(tmp_path, "a.csv", b"question,answer\n")

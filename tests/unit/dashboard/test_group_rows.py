@@ -81,10 +81,10 @@ def test_a_row_says_in_words_what_its_dots_show(shown):
 def test_a_picked_row_is_told_before_and_after_the_script(shown, monkeypatch):
     heard = []
     assert group_rows(ROWS, key="rows", label="", on_pick=heard.append) == 2
-    for reported in ({"group": 4}, {"group": 0}, {"group": "4"}, None):
+    for reported in ({"group": 4}, {"group": 0}, {"group": 1}, {"group": "4"}, None):
         monkeypatch.setattr(module.st, "session_state", {"rows": {"picked": reported}})
         shown["on_picked_change"]()
-    assert heard == [4]
+    assert heard == [4, 1]
     group_rows(ROWS, key="rows", label="")
     shown["on_picked_change"]()  # nobody listens
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from dashboard.live_run import SMOOTH_ABOVE, WINDOW, LiveRun, live_run
+from engine.runs.best import Best, write_best
 from engine.runs.paths import RunPaths
 from engine.runs.store import StoreWriter
 from tests.fake_records import FakeRun
@@ -130,6 +131,15 @@ def test_a_new_reward_value_makes_a_new_bin_for_all_steps(growing):
     assert len(many.bins.centres) > len(few.bins.centres)
     assert many.shares.shape == (39, len(many.bins.centres))
     assert np.nansum(many.shares, axis=1) == pytest.approx(np.ones(39))
+
+
+def test_a_new_best_checkpoint_is_noticed_without_a_new_step(tmp_path):
+    paths = write_fake_run(tmp_path, "r", steps=3)
+    run = LiveRun(paths.db)
+    assert run.course().best is None
+    paths.checkpoints.mkdir()
+    write_best(paths.checkpoints, Best(0, "reward", 0.5))
+    assert run.course().best == Best(0, "reward", 0.5)
 
 
 def test_means_of_functions_are_those_of_the_store(tmp_path):

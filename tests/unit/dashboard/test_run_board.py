@@ -9,6 +9,7 @@ from dashboard.live_run import Course
 from dashboard.views.run_board import metric_kpi, run_charts, run_kpis
 from dashboard.wording import number, percent
 from engine.analysis.distribution import reward_bins
+from engine.analysis.evaluation import Estimate
 from engine.config import RunConfig
 from engine.glossary import METRICS
 from tests.fakes import fake_config
@@ -22,10 +23,12 @@ COMPLETIONS = pd.DataFrame(
 def course(steps: int, *evaluations: tuple[int, float], **columns: object) -> Course:
     """A run of so many steps in which every metric is 0 but for these columns."""
     metrics = pd.DataFrame({key: np.zeros(steps) for key in METRICS} | {"step": np.arange(1, steps + 1)})
-    frame = pd.DataFrame(evaluations, columns=["step", "pass_at_1"]).assign(num_prompts=64)
+    frame = pd.DataFrame(evaluations, columns=["step", "pass_at_1"]).assign(num_prompts=64, num_generations=1)
+    measured = [{"pass_at_1": Estimate(value, value - 0.1, value + 0.1)} for _, value in evaluations]
+    frame["metrics"] = pd.Series(measured, dtype=object)
     return Course(
         metrics.assign(**columns), pd.DataFrame(index=range(steps)), np.zeros((steps, 5)), 1, np.ones((steps, 1)),
-        reward_bins(0, 0, set()), frame.astype({"pass_at_1": float}), (steps, 0, 0),
+        reward_bins(0, 0, set()), frame.astype({"pass_at_1": float}), None, (steps, 0, 0),
     )  # fmt: skip
 
 
@@ -71,13 +74,16 @@ def test_dead_groups_are_told_by_kind():
     found = kpi("frac_reward_zero_std", course(20, frac_solved=[1.0] * 10 + [0.4] * 10, frac_hopeless=0.1))
     assert found.note == "40 % all right, 10 % all wrong"
     assert kpi("frac_reward_zero_std", course(0)).note == ""
+    assert (
+        kpi("frac_reward_zero_std", course(20, frac_reward_zero_std=[1.0] * 10 + [0.0] * 10)).change == "▼ 100 points"
+    )
 
 
 @pytest.mark.parametrize(
     ("evaluations", "value", "change", "tone", "note"),
     [
         ([], "–", "", "", "not evaluated yet"),
-        ([(0, NAN)], "–", "", "", "not evaluated yet"),
+        ([(0, NAN)], "–", "", "", "no reward decides"),
         ([(0, 0.25)], "25 %", "", "", "before training"),
         ([(5, 0.25)], "25 %", "", "", "at step 5"),
         ([(0, 0.25), (25, 0.5), (50, 0.75)], "75 %", "+50 points", "good", "25 % before training"),
