@@ -11,6 +11,7 @@ from itertools import islice
 
 from engine.check_client import Check, Preview
 from engine.config import RunConfig
+from engine.config_advice import advice
 from engine.config_io import parse_config, pass_reward
 from engine.data.answers import NUMERIC, check_answers, count_numbers
 from engine.data.examples import Dataset, open_dataset
@@ -37,7 +38,7 @@ def check_run(config: RunConfig) -> Check:
     with _collecting(problems, "model.source"):
         context_length = model_facts(config.model.source).context_length
         renderer = _load_renderer(config)
-    warnings = [*_model_advice(config), *(_data_advice(config, dataset) if dataset else ())]
+    warnings = [*map(str, advice(config)), *_model_advice(config), *(_data_advice(config, dataset) if dataset else ())]
     previews: list[Preview] = []
     if dataset and renderer:
         with _collecting(problems, "data.source"):

@@ -3,6 +3,7 @@
 grpo-lab                       open the dashboard
 grpo-lab demo [--headless]     start the demo run, and open the dashboard on it (or train it here)
 grpo-lab train config.json     start a run and follow it
+grpo-lab import-trl FILE       turn a GRPOConfig or a YAML file of `trl grpo` into a config of ours
 grpo-lab eval RUN              evaluate a checkpoint of a run, and print JSON
 grpo-lab resume RUN · stop RUN · runs · doctor
 """
@@ -19,13 +20,17 @@ from typing import NoReturn
 from engine import __version__
 from engine.check_client import check_in_child
 from engine.config import RunConfig
-from engine.config_io import parse_config
-from engine.errors import ConfigError, LabError, printable
-from engine.presets import PRESETS
+from engine.config_advice import advice
+from engine.config_io import dump_config, parse_config, spelled_out
+from engine.config_text import read_mapping
+from engine.errors import ConfigError, LabError, Problem, printable
+from engine.presets import LEARN_TO_ADD as DEMO
+from engine.runs.durable import disk_errors, write_atomic
 from engine.runs.launch import is_live, reap, resume_run, start_run, stop_run
 from engine.runs.paths import MAX_CONFIG_BYTES, RunPaths, list_runs, open_run, runs_root
 from engine.runs.reader import RunReader
 from engine.runs.status import LIVE_STATES, run_status
+from engine.trl.config import import_trl, looks_like_trl, report_lines
 
 POLL_S = 0.5
 CHECK_TIMEOUT_S = 600.0  # a GGUF file may have to be converted first
@@ -61,6 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="start a run from a config file and follow it")
     train.add_argument("config", type=Path)
     train.set_defaults(command=_train)
+    trl = commands.add_parser("import-trl", help="turn a TRL config, JSON or YAML, into a config file")
+    trl.add_argument("file", type=Path)
+    trl.add_argument("--out", type=Path, help="where to write the config (default: to standard output)")
+    trl.add_argument("--base", type=Path, help="config to take from what TRL's does not say (default: the demo's)")
+    trl.set_defaults(command=_import_trl)
     for name, command, text in (
         ("resume", _resume, "continue a run from its newest checkpoint"),
         ("stop", _stop, "ask a run to save a checkpoint and stop"),
@@ -115,9 +125,7 @@ def _dashboard(options: argparse.Namespace, page: str = "") -> NoReturn:
 
 
 def _demo(options: argparse.Namespace) -> int:
-    preset = next(preset for preset in PRESETS if preset.key == "learn-to-add")
-    config = parse_config({**preset.config.model_dump(mode="json"), "seed": options.seed})
-    launched = start_run(runs_root(), config)
+    launched = start_run(runs_root(), parse_config({**DEMO.model_dump(mode="json"), "seed": options.seed}))
     if not options.headless:
         return _dashboard(options, page=f"run?run={launched.run_id}")
     code = _follow(open_run(runs_root(), launched.run_id))
@@ -130,6 +138,8 @@ def _train(options: argparse.Namespace) -> int:
     check = check_in_child(config, timeout_s=CHECK_TIMEOUT_S)
     if check.problems:
         raise ConfigError(list(check.problems))
+    for warning in check.warnings:
+        print(f"warning: {printable(warning)}", file=sys.stderr)
     launched = start_run(runs_root(), config)
     print(f"{'started' if launched.created else 'already running'}: {launched.run_id}", file=sys.stderr)
     return _follow(open_run(runs_root(), launched.run_id))
@@ -199,7 +209,35 @@ def _doctor(_: argparse.Namespace) -> int:
     return 0
 
 
+def _import_trl(options: argparse.Namespace) -> int:
+    """What became of TRL's settings goes to standard error, the config to --out or standard output."""
+    base = _read_config(options.base) if options.base else DEMO
+    theirs = read_mapping(_read_file(options.file))
+    if not looks_like_trl(theirs):
+        ours = "a config of GRPO Lab" if "model" in theirs else "not a TRL config: it has no field of GRPOConfig"
+        raise ConfigError([Problem("config", f"{options.file} is {ours}.", "Start ours with `grpo-lab train`.")])
+    result = import_trl(theirs, spelled_out(base).model_dump(mode="json"))
+    for line in report_lines(result):
+        print(printable(line), file=sys.stderr)
+    config = parse_config(result.settings)
+    for one in advice(config):
+        print(f"warning: {printable(str(one))}", file=sys.stderr)
+    if options.out is None:
+        print(dump_config(config), end="")
+    elif options.out.exists():
+        raise LabError(f"{options.out} exists.", hint="Name another file, or delete this one.")
+    else:
+        with disk_errors(options.out):
+            write_atomic(options.out, dump_config(config).encode())
+        print(f"wrote {options.out}", file=sys.stderr)
+    return 0
+
+
 def _read_config(path: Path) -> RunConfig:
+    return parse_config(_read_file(path))
+
+
+def _read_file(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             text = file.read(MAX_CONFIG_BYTES + 1)
@@ -209,7 +247,7 @@ def _read_config(path: Path) -> RunConfig:
         ) from None
     if len(text) > MAX_CONFIG_BYTES:
         raise LabError(f"{path} has more than {MAX_CONFIG_BYTES:,} bytes, so it is no config file.")
-    return parse_config(text)
+    return text
 
 
 def _follow(paths: RunPaths) -> int:

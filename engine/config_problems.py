@@ -64,7 +64,10 @@ def short(value: Any) -> str:
     """A value as Python writes it, in at most 60 characters."""
     if isinstance(value, int) and value.bit_length() > 200:  # int → str refuses more than 4,300 digits
         return "this huge number"
-    shown = repr(value[:100]) if isinstance(value, str) else repr(value)
+    try:
+        shown = repr(value[:100]) if isinstance(value, str) else repr(value)
+    except (ValueError, RecursionError):  # such a number, or too many brackets, further in
+        return "this huge value"
     return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
@@ -82,7 +85,7 @@ def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Probl
         return Problem(field, "is empty.", help_line)
     if kind == "value_error":
         return Problem(field, f"{short(detail['input'])} " * (info is not None) + f"{detail['ctx']['error']}.")
-    hint = closest(str(detail["input"]), _choices(info)) if kind == "literal_error" else help_line
+    hint = closest(short(detail["input"]).strip("'"), _choices(info)) if kind == "literal_error" else help_line
     return Problem(field, f"{short(detail['input'])} is not accepted: should be {_wanted(detail, info)}.", hint)
 
 

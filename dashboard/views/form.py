@@ -8,7 +8,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.text import as_html
 from dashboard.views.form_model import TRISTATE, Control, sentence, to_widget
-from dashboard.views.form_sections import FormSection, is_shown
+from dashboard.views.form_sections import FormSection, is_shown, under_headings
 from dashboard.views.form_state import FormState, section_key
 from engine.errors import Problem
 
@@ -19,6 +19,7 @@ _OVER_HEADER = (
     "position:absolute;top:.5rem;left:7.5rem;right:1rem;font-size:.9rem;"
     "white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
 )
+_SMALL_HEADING = "font-size:.85rem;font-weight:600;margin:.25rem 0 -.5rem;padding:0"
 FIELD_WIDTH = 190  # pixels; narrower fields cut their labels
 
 
@@ -53,7 +54,10 @@ def draw_fields(form: FormState, fields: list[Control], placed: Placed, *, group
     if any(control.path in placed for control in more):
         st.session_state[key] = True
     if st.toggle("More settings", key=key, persist_state="session"):
-        draw_grid(form, more, placed)
+        for heading, controls in under_headings(more):
+            if heading:
+                st.html(f'<h4 class="lab-muted" style="{_SMALL_HEADING}">{as_html(heading)}</h4>')
+            draw_grid(form, controls, placed)
 
 
 def draw_grid(form: FormState, fields: list[Control], placed: Placed) -> None:

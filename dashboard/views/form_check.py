@@ -9,10 +9,11 @@ from dashboard.state import RUN_PAGE, go
 from dashboard.text import as_html, as_label, visible
 from dashboard.views.form import Placed
 from dashboard.views.form_plan import differences, plan
-from dashboard.views.form_sections import SECTIONS
+from dashboard.views.form_sections import CONTROL, SECTIONS
 from dashboard.views.form_state import FormState, collect
 from engine.check_client import Check, Preview, check_in_child
 from engine.config import RunConfig
+from engine.config_advice import advice
 from engine.config_io import dump_config
 from engine.errors import LabError, Problem
 from engine.runs.launch import start_run
@@ -35,6 +36,7 @@ def draw_panel(form: FormState, config: RunConfig | None, placed: Placed, elsewh
         for line in plan(config):
             st.text(line)
         draw_differences(form, config)
+        draw_advice(config)
     draw_obstacles(placed, elsewhere)
     wants_check = draw_buttons(form, config)
     if form.failure:
@@ -138,6 +140,13 @@ def draw_differences(form: FormState, config: RunConfig) -> None:
         st.html(f"<table style='border-spacing:.75rem .1rem;margin-left:-.75rem'>{lines}</table>")
 
 
+def draw_advice(config: RunConfig) -> None:
+    """What is allowed, but hardly meant, each under the name of its setting."""
+    for one in advice(config):
+        label = CONTROL[one.field].label if one.field in CONTROL else one.field
+        st.warning(f"**{as_label(label)}** {as_label(one.text, 1000)}", icon=":material/warning:")
+
+
 def draw_check(form: FormState, config: RunConfig) -> None:
     """What the check found, as long as it is about the settings as they are."""
     if form.check is None:
@@ -147,7 +156,8 @@ def draw_check(form: FormState, config: RunConfig) -> None:
         st.caption("The settings have changed since the check.")
         return
     result: Check = form.check
-    for warning in result.warnings:
+    already_told = {str(one) for one in advice(config)}
+    for warning in (warning for warning in result.warnings if warning not in already_told):
         st.warning(as_label(warning, 1000), icon=":material/warning:")
     if not result.problems:
         st.success(as_label(check_in_words(result), 500), icon=":material/check:")

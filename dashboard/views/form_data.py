@@ -10,9 +10,10 @@ import streamlit as st
 from dashboard.text import as_label, one_line, visible
 from dashboard.views.form import Placed, alert, draw_fields, place, show_problems
 from dashboard.views.form_model import Control, set_value
-from dashboard.views.form_sections import BUILT_IN_DATA, CONTROL, SECTIONS
+from dashboard.views.form_sections import CONTROL, SECTIONS
 from dashboard.views.form_state import FormState, collect
 from dashboard.views.form_upload import MAX_MB, TYPES, save_upload
+from engine.config_scope import BUILT_IN_DATA
 from engine.data.columns import FilePreview, preview_file
 from engine.errors import LabError, Problem
 from engine.runs.paths import runs_root

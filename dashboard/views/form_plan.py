@@ -4,6 +4,7 @@ from dashboard.views.form_sections import CONTROL, shown_value
 from dashboard.wording import plural
 from engine.analysis.gains import measure_words
 from engine.config import RewardSpec, RunConfig
+from engine.config_advice import updates_per_batch
 from engine.config_io import config_diff, pass_reward
 from engine.measure import stopping_metric
 
@@ -15,7 +16,7 @@ def plan(config: RunConfig) -> list[str]:
     count = len(config.rewards)
     scores = "scores" if count == 1 else "score"
     trained = "all weights are" if config.model.adapter == "full" else "the LoRA adapter is"
-    updates = "once" if config.loss.num_iterations == 1 else f"{config.loss.num_iterations} times"
+    updates = "once" if updates_per_batch(config.loss) == 1 else f"{updates_per_batch(config.loss)} times"
     return [
         f"{plural(steps, 'step')}. In each, the model writes {plural(rollout.num_generations, 'completion')} to each "
         f"of {plural(rollout.prompts_per_step, 'prompt')}: {per_step:,} completions of up to "

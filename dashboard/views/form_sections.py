@@ -3,18 +3,31 @@
 Pure: works on drafts, so every line here also has to survive a draft that is wrong.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
 from dashboard.views.form_model import Control, Draft, controls, get_value, short_number
 from engine.config import RunConfig
+from engine.config_scope import BUILT_IN_DATA, in_scope
 
 ALL_CONTROLS: tuple[Control, ...] = tuple(controls(RunConfig))
 CONTROL: dict[str, Control] = {control.path: control for control in ALL_CONTROLS}
 
-BUILT_IN_DATA = "arithmetic"
+# What the many settings of the GRPO section are about, by the beginning of their paths.
+HEADINGS: dict[str, tuple[str, ...]] = {
+    "Sampling": ("rollout.",),
+    "Loss": ("loss.",),
+    "KL and reference": (
+        "loss.beta", "loss.kl_estimator", "loss.use_bias_correction_kl", "loss.sync_ref_model", "loss.ref_model_",
+    ),
+    "Advantages": (
+        "loss.scale_rewards", "loss.multi_objective_aggregation", "loss.baseline", "loss.skip_dead_groups",
+    ),
+    "Updates": ("loss.num_iterations", "loss.num_minibatches"),
+    "Entropy": ("loss.entropy_", "loss.use_adaptive_entropy"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,13 +50,21 @@ class FormSection:
 
 def is_shown(control: Control, draft: Draft) -> bool:
     """Whether a field means anything with the other settings as they are."""
-    if control.path in ("model.lora_rank", "model.lora_alpha"):
-        return bool(get_value(draft, "model.adapter") == "lora")
-    if control.path == "data.digits":
-        return bool(get_value(draft, "data.source") == BUILT_IN_DATA)
-    if control.path in ("data.prompt_column", "data.answer_column"):
-        return bool(get_value(draft, "data.source") != BUILT_IN_DATA)
-    return True
+    return in_scope(control.path, lambda path: get_value(draft, path))
+
+
+def under_headings(fields: Iterable[Control]) -> list[tuple[str, list[Control]]]:
+    """(heading, its fields) in the order of HEADINGS; fields of a section without headings stand under ""."""
+    found: dict[str, list[Control]] = {heading: [] for heading in HEADINGS}
+    for control in fields:
+        found.setdefault(heading_of(control.path), []).append(control)
+    return [(heading, controls) for heading, controls in found.items() if controls]
+
+
+def heading_of(path: str) -> str:
+    """The heading that a field of the GRPO section stands under; the nearest prefix decides."""
+    matches = [(prefix, heading) for heading, prefixes in HEADINGS.items() for prefix in prefixes]
+    return max(((p, h) for p, h in matches if path.startswith(p)), key=lambda match: len(match[0]), default=("", ""))[1]
 
 
 def model_summary(draft: Draft) -> str:
@@ -75,7 +96,7 @@ def grpo_summary(draft: Draft) -> str:
         f"{prompts} prompts × {group} completions × {limit} tokens",
         _text(draft, "loss.loss_type"),
         f"β {_text(draft, 'loss.beta')}",
-        f"ε {_text(draft, 'loss.epsilon')}",
+        *([f"ε {_text(draft, 'loss.epsilon')}"] if is_shown(CONTROL["loss.epsilon"], draft) else []),
     )
 
 

@@ -4,25 +4,21 @@ import re
 from collections.abc import Collection
 from contextlib import suppress
 from itertools import count
-from typing import Final
 
 import streamlit as st
 
 from dashboard.state import CLONE, find_run
 from dashboard.text import as_label, one_line
 from dashboard.views.form import alert
+from dashboard.views.form_import import FROM_FILE, IMPORT_PROBLEMS, draw_import, draw_translation
 from dashboard.views.form_model import set_value
 from dashboard.views.form_model_section import look_at_model
 from dashboard.views.form_state import FormState
 from dashboard.views.form_upload import FOLDER
-from engine.config_io import parse_config
 from engine.errors import ConfigError, LabError, Problem
 from engine.presets import PRESETS, Preset
 from engine.runs.paths import list_runs, read_config, runs_root
 
-CONFIG_FILE_KB = 1024
-FROM_FILE: Final = "file:"  # begins the origin of a form that a config file filled; its name follows
-IMPORT_PROBLEMS: Final = "new_run.import_problems"
 RECENT_RUNS = 50
 NAME_LENGTH = 80  # characters, as in RunConfig
 
@@ -40,6 +36,8 @@ def draw_start(form: FormState) -> None:
         with st.popover("From a past run", icon=":material/history:"):
             draw_past_runs(form)
     show_import_problems()
+    if form.translation is not None:
+        draw_translation(form.translation)
     if form.origin.startswith(FROM_FILE):
         st.caption(f"Every setting below was read from {as_label(form.origin.removeprefix(FROM_FILE))}.")
 
@@ -79,33 +77,6 @@ def use_preset(form: FormState, preset: Preset) -> None:
         set_value(form.draft, "data.source", str(path))
     for field in preset.fill_in:
         set_value(form.draft, field, "")
-
-
-def draw_import(form: FormState) -> None:
-    key = form.key("import")
-    st.file_uploader(
-        "A config file, as exported from a run or from this page",
-        type=["json"],
-        key=key,
-        max_upload_size=1,
-        on_change=take_config_file,
-        args=(form, key),
-    )
-
-
-def take_config_file(form: FormState, key: str) -> None:
-    """Fill the form with an uploaded configuration, or keep what is wrong with it for the page to show."""
-    upload = st.session_state[key]
-    if upload is None:
-        return
-    try:
-        config = parse_config(upload.getvalue())
-    except ConfigError as error:
-        st.session_state[IMPORT_PROBLEMS] = (upload.name, error.problems)
-        return
-    st.session_state.pop(IMPORT_PROBLEMS, None)
-    st.query_params.pop(CLONE, None)
-    form.load(config, f"{FROM_FILE}{upload.name}")
 
 
 def show_import_problems() -> None:

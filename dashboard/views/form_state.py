@@ -19,6 +19,7 @@ from engine.config_io import dump_config, parse_config, spelled_out
 from engine.errors import ConfigError, Problem
 from engine.presets import PRESETS
 from engine.rewards.registry import REWARDS
+from engine.trl.config import TrlImport
 
 FORM: Final = "new_run.form"
 
@@ -28,7 +29,8 @@ class FormState:
     """`checked` is the JSON of the configuration that `check` is about.
 
     `origin` says what filled the form; `starting` is the draft that Start was pressed for, while that is under way;
-    `to_open` are sections to open when the page is drawn next; `notes` are about uploads, `failure` about the start.
+    `to_open` are sections to open when the page is drawn next; `notes` are about uploads, `failure` about the start;
+    `translation` says what became of the TRL config that filled the form.
     """
 
     draft: Draft
@@ -42,6 +44,7 @@ class FormState:
     failure: str = ""
     to_open: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    translation: TrlImport | None = None
 
     def key(self, path: str) -> str:
         """The session key of the widget that edits this path."""
@@ -50,9 +53,17 @@ class FormState:
     def load(self, config: RunConfig, origin: str, parent_id: str = "") -> None:
         """Fill the form with a configuration; with a parent id, differences from it are shown."""
         config = spelled_out(config)
-        self.draft = config.model_dump(mode="json")
-        self.origin, self.parent_id = origin, parent_id
-        self.parent = config if parent_id else None
+        self._fill(config.model_dump(mode="json"), origin)
+        self.parent, self.parent_id = (config if parent_id else None), parent_id
+
+    def load_translation(self, result: TrlImport) -> None:
+        """Fill the form with what became of a TRL config, which may need more before it is whole."""
+        self._fill(result.settings, "trl")
+        self.translation = result
+
+    def _fill(self, draft: Draft, origin: str) -> None:
+        self.draft, self.origin, self.translation = draft, origin, None
+        self.parent, self.parent_id = None, ""
         self.checked, self.check, self.starting, self.failure, self.notes = "", None, None, "", []
         self.redraw()
 

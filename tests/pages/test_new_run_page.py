@@ -12,6 +12,7 @@ from dashboard.views.form_data import data_problems
 from dashboard.views.form_model_section import look_at_model
 from engine.check_client import Check, Preview
 from engine.config import RunConfig
+from engine.config_advice import advice
 from engine.config_io import dump_config, parse_config
 from engine.errors import Problem, RunBusyError
 from engine.presets import PRESETS, preset, write_sums
@@ -99,6 +100,10 @@ def alerts(page: AppTest) -> list[str]:
 def notes(page: AppTest) -> list[str]:
     kinds = ("error", "warning", "success", "caption", "text")
     return [element.value for kind in kinds for element in getattr(page, kind)]
+
+
+def raw_html(page: AppTest) -> str:
+    return " ".join(element.proto.body for element in page.get("html"))
 
 
 def unescaped(elements) -> list[str]:
@@ -456,6 +461,79 @@ def test_a_wrong_config_file_is_refused_with_every_reason(engine):
     assert "rollout.num_generations: 1 is not accepted" in " ".join(alerts(page))
     assert "learning_rat: is not a setting" in " ".join(alerts(page)).lower()
     assert draft(page)["name"] == "learn to add"
+
+
+def test_a_trl_config_fills_the_form_and_its_fields_are_accounted_for(engine):
+    page = fill(opened(), "seed", 9)
+    trl = {"learning_rate": 3e-5, "epsilon_high": 0.28, "max_steps": 20, "use_vllm": True, "<b>x</b>": 1}
+    page.file_uploader(key=key(page, "import")).upload("grpo.json", json.dumps(trl).encode(), "application/json")
+    page = good(page.run())
+    found = parse_config(draft(page))
+    assert (found.optim.learning_rate, found.optim.max_steps, found.seed) == (3e-5, 20, 9)
+    assert (found.model.source, found.rewards[0].name) == ("embedded", "exact_match")
+    shown = raw_html(page)
+    assert "→ optim.learning_rate: 3e-05" in shown and "use_vllm" in shown
+    assert "&lt;b&gt;x&lt;/b&gt;" in shown and "<b>x</b>" not in shown
+    assert any("kept as before" in note for note in notes(page))
+    page = click(page, "new_run.preset.reward-hacking")
+    assert "→ optim.learning_rate" not in raw_html(page)
+
+
+def test_a_pasted_yaml_text_fills_the_form(engine):
+    page = opened()
+    page.text_area(key=key(page, "paste")).set_value("learning_rate: 1e-5\nnum_generations: 4\nmax_steps: 7\n")
+    page = click(page, "new_run.paste")
+    assert draft(page)["optim"]["learning_rate"] == 1e-5 and draft(page)["rollout"]["num_generations"] == 4
+    assert page.number_input(key=key(page, "rollout.num_generations")).value == 4
+
+
+def test_a_pasted_config_of_ours_fills_the_form(engine):
+    page = opened()
+    page.text_area(key=key(page, "paste")).set_value(dump_config(preset("short-and-right").config))
+    page = click(page, "new_run.paste")
+    assert draft(page)["name"] == "short and right"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("beta: -1", "beta: -1 is not accepted"),
+        ("a: &x 1\nb: *x", "uses the YAML alias *x"),
+        ("beta: 1\nbeta: 2", "beta: is set twice"),
+    ],
+)
+def test_a_pasted_text_that_cannot_be_used_is_refused_with_the_reason(engine, text, words):
+    page = opened()
+    page.text_area(key=key(page, "paste")).set_value(text)
+    page = click(page, "new_run.paste")
+    assert "the pasted text was not loaded, because:" in [error.value for error in page.error]
+    assert words in " ".join(alerts(page))
+    assert draft(page)["name"] == "learn to add"
+
+
+def test_settings_that_are_hardly_meant_are_told_under_what_will_happen(engine):
+    page = opened()
+    page.toggle(key="new_run.more.grpo").set_value(True).run()
+    page = fill(page, "loss.epsilon_high", "0.28")
+    (warning,) = [element.value for element in page.warning]
+    assert warning.startswith("**Clip range ε, upwards** 0") and "every ratio is exactly 1" in warning
+    engine.check = Check(warnings=("loss.epsilon_high: " + advice(parse_config(draft(page)))[0].text, "Another one."))
+    page = click(page, "new_run.check")
+    assert [element.value for element in page.warning][1:] == [r"Another one\."]
+
+
+def test_grpo_settings_stand_under_headings_and_come_and_go_with_the_loss_type(engine):
+    page = opened()
+    page = good(page.toggle(key="new_run.more.grpo").set_value(True).run())
+    headings = [
+        part for part in ("Sampling", "KL and reference", "Updates", "Entropy") if f">{part}</h4>" in raw_html(page)
+    ]
+    assert headings == ["Sampling", "KL and reference", "Updates", "Entropy"]
+    shown = {widget.key for widget in page.text_input}
+    assert key(page, "loss.delta") in shown and key(page, "loss.sapo_temperature_pos") not in shown
+    page = fill(page, "loss.loss_type", "sapo")
+    shown = {widget.key for widget in page.text_input}
+    assert key(page, "loss.delta") not in shown and key(page, "loss.sapo_temperature_pos") in shown
 
 
 def test_an_uploaded_data_file_becomes_a_path(engine, tmp_path):

@@ -49,6 +49,11 @@ def test_one_reward_and_several_updates_are_told_as_such():
     assert plan(config)[1] == "1 reward scores them, and the LoRA adapter is updated 3 times a step."
 
 
+def test_each_mini_batch_is_an_update():
+    config = CONFIG.model_copy(update={"loss": LossConfig(num_iterations=2, num_minibatches=4)})
+    assert "updated 8 times a step" in plan(config)[1]
+
+
 def test_a_clone_differs_in_what_was_changed():
     changed = CONFIG.model_copy(
         update={"name": "b", "optim": OptimConfig(learning_rate=3e-5, max_steps=100), "threads": 2}

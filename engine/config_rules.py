@@ -1,0 +1,155 @@
+"""Settings that cannot be together: what is refused, though each of them is right by itself.
+
+A rule takes the sections that it needs and yields problems. What is allowed but hardly meant is in config_advice.py.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from engine.config import (
+    CheckpointConfig,
+    EvaluationConfig,
+    LossConfig,
+    ModelConfig,
+    OptimConfig,
+    RewardSpec,
+    RolloutConfig,
+    RunConfig,
+)
+from engine.config_section import Section
+from engine.errors import Problem
+from engine.rewards.registry import reward_problems
+
+S = TypeVar("S", bound=Section)
+Rewards = Sequence[RewardSpec]
+
+
+def cross_problems(config: RunConfig) -> list[Problem]:
+    """Problems that need more than one field to see."""
+    parts = {name: getattr(config, name) for name in SECTIONS}
+    return [*_reward_problems(enumerate(config.rewards)), *_apply_rules({**parts, "rewards": config.rewards})]
+
+
+def cross_problems_of_readable_parts(raw: Mapping[str, Any]) -> list[Problem]:
+    """The same for the sections that are valid by themselves, so that one bad field hides no other problem."""
+    rewards = raw.get("rewards")
+    entries = list(enumerate(rewards)) if isinstance(rewards, list | tuple) else []
+    specs = [(index, spec) for index, entry in entries if (spec := _valid(RewardSpec, entry)) is not None]
+    parts: dict[str, Any] = {
+        name: part for name, kind in SECTIONS.items() if (part := _valid(kind, raw.get(name, {}))) is not None
+    }
+    if len(specs) == len(entries) > 0:
+        parts["rewards"] = [spec for _, spec in specs]
+    return [*_reward_problems(specs), *_apply_rules(parts)]
+
+
+def _valid(section: type[S], raw: Any) -> S | None:
+    try:
+        return section.model_validate(raw)
+    except ValidationError:
+        return None
+
+
+def _apply_rules(parts: Mapping[str, Any]) -> Iterator[Problem]:
+    for needed, rule in RULES:
+        if all(name in parts for name in needed):
+            yield from rule(*(parts[name] for name in needed))
+
+
+def _reward_problems(specs: Iterable[tuple[int, RewardSpec]]) -> list[Problem]:
+    specs = list(specs)
+    names = [spec.name for _, spec in specs]
+    return [problem for index, spec in specs for problem in reward_problems(index, spec.name, spec.params)] + [
+        Problem("rewards", f"'{name}' is listed {names.count(name)} times.", "List each reward once.")
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+
+
+def _something_is_trained(rewards: Rewards) -> Iterator[Problem]:
+    if all(spec.weight == 0 for spec in rewards):
+        hint = "Give at least one reward a weight."
+        yield Problem("rewards", "every weight is 0, so nothing is trained.", hint)
+
+
+def _judge_is_a_reward(evaluation: EvaluationConfig, rewards: Rewards) -> Iterator[Problem]:
+    wanted, names = evaluation.pass_reward, [spec.name for spec in rewards]
+    if wanted is not None and wanted not in names:
+        message = f"'{wanted}' is not among the rewards ({', '.join(names)})."
+        yield Problem("evaluation.pass_reward", message, "Name one of them, or leave it empty.")
+
+
+def _system_prompt_has_a_place(model: ModelConfig) -> Iterator[Problem]:
+    if model.system_prompt and model.chat_template is False:
+        hint = "Turn the chat template on, or put the text into the prompt template."
+        yield Problem("model.system_prompt", "is set, but the chat template is off.", hint)
+
+
+def _warmup_ends_in_the_run(optim: OptimConfig) -> Iterator[Problem]:
+    if optim.warmup_steps > optim.max_steps:
+        message = f"{optim.warmup_steps} is more than the {optim.max_steps} steps of the run."
+        yield Problem("optim.warmup_steps", message, "Make the warm-up shorter.")
+
+
+def _refreshed_reference_is_used(loss: LossConfig) -> Iterator[Problem]:
+    if loss.sync_ref_model and loss.beta == 0:
+        message = "refreshes the reference, but with beta 0 there is no KL penalty that would look at it."
+        yield Problem("loss.sync_ref_model", message, "Set beta above 0, or turn the refresh off.")
+
+
+def _reference_can_be_mixed(loss: LossConfig, model: ModelConfig) -> Iterator[Problem]:
+    alpha = loss.ref_model_mixup_alpha
+    if loss.sync_ref_model and alpha < 1 and model.adapter == "lora":
+        message = f"{alpha:g} would mix two LoRA adapters, and the mixture has no adapter of the same rank."
+        yield Problem("loss.ref_model_mixup_alpha", message, "Set it to 1, or train all weights.")
+
+
+def _each_minibatch_has_a_group(loss: LossConfig, rollout: RolloutConfig) -> Iterator[Problem]:
+    count, groups = loss.num_minibatches, rollout.prompts_per_step
+    if count > groups:
+        message = f"{count} is more than the {groups} groups of a step, and groups are dealt whole."
+        yield Problem("loss.num_minibatches", message, "Use fewer mini-batches, or more prompts per step.")
+
+
+def _best_model_is_measured(checkpoint: CheckpointConfig, evaluation: EvaluationConfig) -> Iterator[Problem]:
+    """What else a measure needs is for engine/measure.py, as it follows from the rewards."""
+    metric = checkpoint.metric_for_best_model
+    if metric in ("pass_at_k", "majority_at_k") and evaluation.num_generations == 1:
+        message = f"{metric} needs several completions for each held-out example, and evaluation.num_generations is 1."
+        hint = "Raise evaluation.num_generations, or use pass_at_1."
+        yield Problem("checkpoint.metric_for_best_model", message, hint)
+
+
+def _entropy_control_has_room(loss: LossConfig) -> Iterator[Problem]:
+    if not loss.use_adaptive_entropy:
+        return
+    low, high, start = loss.entropy_coef_min, loss.entropy_coef_max, loss.entropy_coef
+    if low > high:
+        message = f"{low:g} is more than entropy_coef_max, {high:g}."
+        yield Problem("loss.entropy_coef_min", message, "Set the lowest bonus below the highest.")
+    elif not low <= start <= high:
+        message = f"{start:g} is where adaptive control starts, and not between its bounds {low:g} and {high:g}."
+        yield Problem("loss.entropy_coef", message, "Set it between entropy_coef_min and entropy_coef_max.")
+
+
+SECTIONS: Mapping[str, type[Section]] = {
+    "model": ModelConfig,
+    "rollout": RolloutConfig,
+    "loss": LossConfig,
+    "optim": OptimConfig,
+    "evaluation": EvaluationConfig,
+    "checkpoint": CheckpointConfig,
+}
+
+RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
+    (("rewards",), _something_is_trained),
+    (("evaluation", "rewards"), _judge_is_a_reward),
+    (("model",), _system_prompt_has_a_place),
+    (("optim",), _warmup_ends_in_the_run),
+    (("loss",), _refreshed_reference_is_used),
+    (("loss", "model"), _reference_can_be_mixed),
+    (("loss", "rollout"), _each_minibatch_has_a_group),
+    (("checkpoint", "evaluation"), _best_model_is_measured),
+    (("loss",), _entropy_control_has_room),
+)

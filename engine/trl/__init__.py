@@ -1,0 +1,1 @@
+"""Settings of TRL's GRPOTrainer, read from its config files and turned into ours."""
