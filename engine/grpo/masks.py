@@ -18,7 +18,7 @@ def entropy_threshold(entropies: Tensor, share: float) -> float:
     if not len(entropies):
         return float("nan")
     ordered = entropies.detach().double().sort().values
-    place = (1 - share) * (len(ordered) - 1)
+    place = round((1 - share) * (len(ordered) - 1), 9)  # (1 - 0.7) * 10 is a hair above 3, and would lose a token
     below = int(place)
     above = min(below + 1, len(ordered) - 1)
     return float(ordered[below] + (ordered[above] - ordered[below]) * (place - below))

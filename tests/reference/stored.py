@@ -16,7 +16,7 @@ from torch.testing import assert_close
 
 from engine.config_loss import LossConfig
 
-RELATIVE, FLOOR = 1e-6, 5e-7
+RELATIVE, FLOOR = 1e-6, 1.2e-7
 FILES = ("loss", "advantages", "update", "entropy_control")
 
 
@@ -49,3 +49,10 @@ def assert_same(found: Tensor, stored: Tensor, name: str, size: float = 0.0) -> 
     assert_close(
         found.float(), stored, rtol=RELATIVE, atol=FLOOR * size, equal_nan=True, msg=lambda text: f"{name}: {text}"
     )
+
+
+def loss_inputs() -> dict[str, dict[str, Tensor]]:
+    """The named inputs of loss.json."""
+    return {
+        name: {key: tensor(value) for key, value in values.items()} for name, values in read("loss")["inputs"].items()
+    }
