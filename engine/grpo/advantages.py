@@ -102,7 +102,10 @@ def advantage_scale(totals: Tensor, group_size: int, scale_rewards: ScaleRewards
 
 
 def _normalized_then_summed(rewards: Tensor, weights: Tensor, group_size: int, baseline: Baseline) -> Tensor:
-    """GDPO: z_k within each group, S = Σ w_k z_k over what is not missing, then z of S over all completions. [B]."""
+    """GDPO: z_k within each group, S = Σ w_k z_k over what is not missing, then z of S over all completions. [B].
+
+    The mean of S needs no subtracting: each z_k sums to 0 over its group, and so does S over all completions.
+    """
     trained = weights != 0
     columns = rewards[:, trained].T.reshape(-1)  # every reward's groups, one below the other
     std = group_statistics(columns, group_size).std.repeat_interleave(group_size)
@@ -110,7 +113,7 @@ def _normalized_then_summed(rewards: Tensor, weights: Tensor, group_size: int, b
     flat = dead_groups(columns, group_size).repeat_interleave(group_size) & ~columns.isnan()
     z = z.masked_fill(flat, 0.0).view(int(trained.sum()), -1).T
     summed = total_rewards(z, weights[trained])
-    return (summed - summed.nanmean()) / (_nan_std(summed.view(1, -1)) + STD_GUARD)
+    return summed / (_nan_std(summed.view(1, -1)) + STD_GUARD)
 
 
 def _finite(advantages: Tensor) -> Tensor:

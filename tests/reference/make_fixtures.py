@@ -7,6 +7,7 @@ their shortest form that reads back as the same float32, and torch runs in one t
 what went in, so that a test notices a file edited by hand.
 """
 
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -50,6 +51,7 @@ def loss_inputs() -> dict:
     plain: at both levels ratios beyond each clip bound with either sign of A, beyond delta, within, and an A of 0.
     cut: the same with the first completion masked. process: advantages for each token. far: log ratios beyond the
     bounds of vespo. eleven: 11 tokens, where 0.3 x 10 is not quite 3 in floating point.
+    single: one token each, the third masked.
     """
     generator = random.Random(20_240_203)
     plain = token_inputs(generator, [1.0, -0.6, 0.5, -0.5, 0.03, 0.2], [7, 5, 6, 3, 7, 4], 7)
@@ -61,10 +63,16 @@ def loss_inputs() -> dict:
     }
     far = token_inputs(generator, [0.0] * 4, [4, 4, 3, 2], 4)
     far["old_logprobs"] = [[-1.0] * 4, [-25.0, -25.0, -1.0, -1.0], [-26.0, -2.0, -3.0, -1.0], [-2.0, -1.5, -1.0, -1.0]]
-    far["logprobs"] = [[-26.0, -4.0, -3.5, -2.0], [-1.0, -1.0, -25.5, -21.0], [-1.0, -26.0, -2.0, -1.0], far["logprobs"][3]]
+    far["logprobs"] = [
+        [-26.0, -4.0, -3.5, -2.0],
+        [-1.0, -1.0, -25.5, -21.0],
+        [-1.0, -26.0, -2.0, -1.0],
+        far["logprobs"][3],
+    ]
     far["advantages"] = [0.8, -0.6, 1.2, -1.0]
     eleven = token_inputs(generator, [0.1, -0.1], [6, 5], 6) | {"advantages": [0.7, -0.7]}
-    return {"plain": plain, "cut": cut, "process": process, "far": far, "eleven": eleven}
+    single = token_inputs(generator, [-1.5, 0.6, 0.1], [1, 1, 0], 1) | {"advantages": [-1.0, 0.5, 0.5]}
+    return {"plain": plain, "cut": cut, "process": process, "far": far, "eleven": eleven, "single": single}
 
 
 def loss_cases() -> list[dict]:
@@ -94,12 +102,21 @@ def loss_cases() -> list[dict]:
             cases.append({"inputs": inputs, "config": base | config})
     for config in (
         {"loss_type": "sapo", "sapo_temperature_pos": 0.4, "sapo_temperature_neg": 3.0},
-        {"loss_type": "vespo", "vespo_k_pos": 0.1, "vespo_lambda_pos": 0.2, "vespo_k_neg": 0.3, "vespo_lambda_neg": 1.5},
+        {
+            "loss_type": "vespo",
+            "vespo_k_pos": 0.1,
+            "vespo_lambda_pos": 0.2,
+            "vespo_k_neg": 0.3,
+            "vespo_lambda_neg": 1.5,
+        },
     ):
         cases += [{"inputs": inputs, "config": {"beta": 0.0} | config} for inputs in ("plain", "process")]
     for k, lam in ((0.1, 3.0), (3.0, 0.1), (100.0, 1e-6), (0.05, 0.0)):
         config = {"vespo_k_pos": k, "vespo_k_neg": k, "vespo_lambda_pos": lam, "vespo_lambda_neg": lam}
         cases.append({"inputs": "far", "config": {"loss_type": "vespo", "beta": 0.0} | config})
+    for loss_type in LOSS_TYPES:  # where we differ: see test_differences.py
+        cases.append({"inputs": "single", "config": {"loss_type": loss_type, "beta": 0.0}})
+    cases.append({"inputs": "plain", "config": {"loss_type": "dapo", "beta": 0.0, "epsilon_high": 0.5, "delta": 1.2}})
     return cases
 
 
@@ -107,7 +124,8 @@ def loss_results(inputs: dict, cases: list[dict]) -> list[dict]:
     tensors = {name: {k: torch.tensor(v) for k, v in values.items()} for name, values in inputs.items()}
     results = []
     for case in cases:
-        trainer = trainer_for(case["config"] | {"max_completion_length": LIMIT}, 2, len(tensors[case["inputs"]]["mask"]))
+        rows = len(tensors[case["inputs"]]["mask"])
+        trainer = trainer_for(case["config"] | {"max_completion_length": LIMIT}, rows, rows)
         loss, gradient, entropy_gradient = micro_batch_loss(trainer, tensors[case["inputs"]])
         result = {"loss": short(loss), "gradient": short(gradient), "metrics": metrics(trainer)}
         if entropy_gradient is not None:
@@ -132,22 +150,28 @@ def advantage_cases() -> list[dict]:
         "three functions": (drawn, [1.0, 0.5, 2.0]),
         "negative weight": (drawn, [1.0, -0.5, 0.25]),
         "missing values": (missing, [1.0, 0.5, 2.0]),
-        "rows and a group without any value": ([[1.0], [None], [0.0], [0.5], *[[None]] * 4, [2.0], [0.0], [1.0], [1.0]], [1.0]),
+        "rows and a group without any value": (
+            [[1.0], [None], [0.0], [0.5], *[[None]] * 4, [2.0], [0.0], [1.0], [1.0]], [1.0],
+        ),
         "one scored in its group": ([[1.0], [None], [None], [None], [2.0], [0.0], [1.0], [1.0]], [1.0]),
         "one scored by one of two functions": (
-            [[1.0, 0.5], [None, 1.5], [None, 0.0], [None, 0.25], [2.0, 1.0], [0.0, 0.0], [1.0, 3.0], [1.0, 1.0]], [1.0, 2.0],
+            [[1.0, 0.5], [None, 1.5], [None, 0.0], [None, 0.25], [2.0, 1.0], [0.0, 0.0], [1.0, 3.0], [1.0, 1.0]],
+            [1.0, 2.0],
         ),
         "equal groups": ([[0.5, 1.0]] * 4 + [[1.0, 0.0], [0.0, 1.0], [0.0, 0.0], [1.0, 1.0]], [1.0, 1.0]),
         "all equal": ([[0.5]] * 8, [1.0]),
-        "equal groups whose mean rounds": ([[0.1]] * 3 + [[0.7]] * 3 + [[0.1], [0.2], [0.6]], [1.0]),
+        "an equal group whose mean rounds": ([[0.99]] * 7 + [[value / 4] for value in range(7)], [1.0]),
+        "one missing in one equal group": ([[1.0], [1.0], [None], [1.0], [0.0], [0.0], [1.0], [0.0]], [1.0]),
         "a monitor that is missing": ([[1.0, None], [0.0, 7.0], [0.0, None], [0.0, 3.0]], [1.0, 0.0]),
         "only the monitor has a value": ([[1.0, 2.0], [None, 7.0], [0.0, None], [0.5, 3.0]], [1.0, 0.0]),
     }  # fmt: skip
     settings = [{"scale_rewards": scale} for scale in ("group", "batch", "none")]
     settings.append({"multi_objective_aggregation": "normalize_then_sum"})
     return [
-        {"name": name, "rewards": rewards, "group_size": 3 if "mean rounds" in name else 4,
-         "config": setting | {"reward_weights": weights}}
+        {
+            "name": name, "rewards": rewards, "group_size": 7 if "rounds" in name else 4,
+            "config": setting | {"reward_weights": weights},
+        }
         for (name, (rewards, weights)), setting in itertools.product(tables.items(), settings)
     ]  # fmt: skip
 
@@ -161,7 +185,10 @@ def advantage_results(cases: list[dict]) -> list[dict]:
         stored = {"old_logprobs": torch.zeros(rows, 2), "entropies": torch.zeros(rows, 2)}
         forward_of_stored(trainer, stored, torch.zeros(rows, 2))
         advantages = trainer._generate_and_score_completions(batch)["advantages"]
-        logged = {name: short(trainer._metrics["train"][name][-1]) for name in ("reward", "reward_std", "frac_reward_zero_std")}
+        logged = {
+            name: short(trainer._metrics["train"][name][-1])
+            for name in ("reward", "reward_std", "frac_reward_zero_std")
+        }
         results.append({"advantages": short(advantages), "metrics": logged})
     return results
 
@@ -191,7 +218,7 @@ def update_results(inputs: dict, cases: list[dict]) -> list[dict]:
     stored = {name: torch.tensor(inputs[name]) for name in ("logprobs", "old_logprobs", "ref_logprobs", "entropies")}
     results = []
     for case in cases:
-        torch.manual_seed(3)  # TRL shuffles the generation batch with the global generator
+        torch.manual_seed(7)  # TRL shuffles the generation batch with the global generator
         trainer = trainer_for(
             case["config"], 2, 2, gradient_accumulation_steps=case["window"], steps_per_generation=4,
             max_completion_length=LIMIT,
@@ -219,13 +246,21 @@ def control_inputs() -> dict:
     """Entropies of one token in each of two completions and two micro-batches, for 16 updates; and their masks.
 
     equal: both micro-batches count the same number of tokens. unequal: 3 and 1, where TRL's mean of means shows.
+    empty: none.
     """
     levels = [0.5, 0.25, 0.2, 0.2, 0.1, 0.2, 0.3, 0.4, 0.4, 0.5, 0.3, 0.3, 0.1, 0.1, 0.6, 0.1]
     spread = [[[1.0, 0.8], [1.2, 1.0]], [[0.6, 1.4], [1.0, 1.0]]]
     entropies = [[[[round(level * s, 4) for s in row] for row in part] for part in spread] for level in levels]
     entropies[1] = [[[0.25, 0.25], [0.25, 0.25]]] * 2  # exactly at the target
     full = [[1, 1], [1, 1]]
-    return {"entropies": entropies, "masks": {"equal": [full, full], "unequal": [[[1, 1], [1, 0]], [[1, 0], [0, 0]]]}}
+    return {
+        "entropies": entropies,
+        "masks": {
+            "equal": [full, full],
+            "unequal": [[[1, 1], [1, 0]], [[1, 0], [0, 0]]],
+            "empty": [[[0, 0], [0, 0]]] * 2,
+        },
+    }
 
 
 def control_cases() -> list[dict]:
@@ -235,7 +270,7 @@ def control_cases() -> list[dict]:
     }  # fmt: skip
     return [
         {"masks": masks, "config": {"loss_type": "dapo", "beta": 0.0} | config}
-        for masks in ("equal", "unequal")
+        for masks in ("equal", "unequal", "empty")
         for config in ({"entropy_coef": 0.1}, {"entropy_coef": 0.1} | adaptive, adaptive)
     ]
 
@@ -258,6 +293,13 @@ def control_results(inputs: dict, cases: list[dict]) -> list[dict]:
             updates.append({"loss": short(loss), "coef": trainer.entropy_coef})
         results.append({"updates": updates})
     return results
+
+
+def default_settings() -> dict:
+    """Every plain setting of GRPOConfig with its default, for those that we have under the same name."""
+    plain = (bool, int, float, str, type(None))
+    defaults = {f.name: f.default for f in dataclasses.fields(trl.GRPOConfig)}
+    return {name: value for name, value in sorted(defaults.items()) if isinstance(value, plain) and "hub" not in name}
 
 
 def short(value):
@@ -292,6 +334,7 @@ def main() -> None:
     write("update.json", inputs, cases, update_results(inputs, cases))
     inputs, cases = control_inputs(), control_cases()
     write("entropy_control.json", inputs, cases, control_results(inputs, cases))
+    write("defaults.json", None, [{}], [default_settings()])
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from torch.testing import assert_close
 from engine.config_loss import LossConfig
 
 RELATIVE, FLOOR = 1e-6, 1.2e-7
-FILES = ("loss", "advantages", "update", "entropy_control")
+FILES = ("loss", "advantages", "update", "entropy_control", "defaults")
 
 
 def read(name: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ NAMES = {
     "vespo/phi_seq_mean": "weight",
 }
 LOSS_CASES = read("loss")["cases"]
+EXCEPTIONS = 9  # at the end: cases for test_differences.py
 UPDATE = read("update")
 
 
@@ -44,7 +45,7 @@ def our_loss(inputs: dict[str, Tensor], config: LossConfig, **settings: Any) -> 
 @pytest.mark.parametrize("loss_type", get_args(LossType))
 def test_loss_gradients_and_metrics_equal_trl_with_every_combination_of_settings(loss_type: str) -> None:
     inputs = loss_inputs()
-    cases = [pair for pair in LOSS_CASES if pair["case"]["config"]["loss_type"] == loss_type]
+    cases = [pair for pair in LOSS_CASES[:-EXCEPTIONS] if pair["case"]["config"]["loss_type"] == loss_type]
     assert len(cases) >= 60
     for pair in cases:
         config, given = loss_config(pair["case"]["config"]), inputs[pair["case"]["inputs"]]
@@ -101,7 +102,7 @@ def update_window(pair: dict[str, Any], window: dict[str, Any]) -> tuple[float, 
     """
     config, masks_cut = loss_config(pair["case"]["config"]), pair["case"]["config"].get("mask_truncated_completions")
     inputs = {name: tensor(values) for name, values in UPDATE["inputs"].items() if name not in ("truncated", "lengths")}
-    mask, rows = inputs["mask"], torch.tensor(sum(window["rows"], []))
+    mask, rows = inputs["mask"], torch.tensor(window["rows"]).flatten()
     if masks_cut:
         mask[torch.tensor(UPDATE["inputs"]["truncated"])] = 0
     advantages = group_advantages(inputs["rewards"], torch.ones(1), 2)
@@ -115,8 +116,9 @@ def update_window(pair: dict[str, Any], window: dict[str, Any]) -> tuple[float, 
     loss, metrics = 0.0, []
     for part in window["rows"]:
         value, found = policy_loss(
-            leaf[part], old[part], advantages[part], mask[part], config=config, ref_logprobs=inputs["ref_logprobs"][part],
-            entropies=inputs["entropies"][part], scale=scale, keep=keep[part],
+            leaf[part], old[part], advantages[part], mask[part], config=config,
+            ref_logprobs=inputs["ref_logprobs"][part], entropies=inputs["entropies"][part],
+            scale=scale, keep=keep[part],
         )  # fmt: skip
         value.backward()  # type: ignore[no-untyped-call]
         loss += value.item()
@@ -154,7 +156,7 @@ def test_the_entropy_bonus_follows_trls_coefficient_update_for_update(pair: dict
     for entropies, update in zip(inputs["entropies"], pair["result"]["updates"], strict=True):
         loss, metrics = policy_loss(
             zeros, zeros, torch.zeros(4), torch.ones(4, 2), config=config,
-            entropies=tensor(sum(entropies, [])), entropy_coef=control.applied(config),
+            entropies=tensor(entropies[0] + entropies[1]), entropy_coef=control.applied(config),
         )  # fmt: skip
         control = control.after(metrics.bonus_entropy, config)
         coefficients.append(control.coef)
