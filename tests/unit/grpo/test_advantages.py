@@ -90,3 +90,19 @@ def test_std_is_the_sample_form_with_n_minus_one() -> None:
     assert mean.tolist() == [0.25, 1.0]
     assert_close(std, torch.tensor([0.5, math.sqrt(2 / 3)], dtype=torch.float64), rtol=1e-12, atol=0.0)
     assert float(std.mean()) == pytest.approx(0.658248, abs=1e-6)  # not the batch's .744024
+
+
+def test_gdpo_has_the_golden_advantages() -> None:
+    rewards = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 2.0], [1.0, 0.0]])
+    found = group_advantages(rewards, torch.tensor([1.0, 0.5]), 2, aggregation="normalize_then_sum")
+    assert_close(found, torch.tensor([0.865783, -0.865783, 0.865844, -0.865844]), **ROUNDING)
+
+
+def test_leave_one_out_compares_with_the_mean_of_the_others() -> None:
+    found = group_advantages(column(1, 0, 0, NAN), ONE, 4, baseline="leave_one_out", scale_rewards="none")
+    assert_close(found, torch.tensor([1.0, -0.5, -0.5, 0.0]), rtol=0.0, atol=0.0)
+
+
+def test_rows_that_are_not_whole_groups_are_refused() -> None:
+    with pytest.raises(ValueError, match="5 completions are not whole groups of 4"):
+        group_advantages(column(1, 0, 0, 0, 1), ONE, 4)
