@@ -4,7 +4,6 @@ The parts are in modules of their own: ratio, objectives (one per loss type), ma
 B completions, T completion tokens (padded).
 """
 
-import torch
 from torch import Tensor
 
 from engine.config_loss import LossConfig
@@ -59,7 +58,7 @@ def policy_loss(
     loss = aggregate(per_token, mask, config.loss_type, scale)
     if coef := config.entropy_coef if entropy_coef is None else entropy_coef:
         loss = loss - coef * _entropy_bonus(entropies, keep, scale)
-    ratio = log_ratio.detach().exp().expand(torch.broadcast_shapes(log_ratio.shape, rewards.shape))
+    ratio = log_ratio.detach().exp().expand(-1, max(log_ratio.shape[1], rewards.shape[1]))
     metrics = loss_metrics(ratio, objective, mask, keep, kl=kl, entropies=entropies, keep_completion=near)
     return loss, metrics
 
