@@ -41,7 +41,7 @@ COMPARISONS: dict[type, tuple[type, ...]] = {
 }  # fmt: skip
 OPERATORS: dict[type, type] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
-    ast.Mod: ast.Mult, ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
+    ast.MatMult: ast.Mult, ast.Mod: ast.Mult, ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
 }  # fmt: skip
 TWINS = {
     "minimum": "maximum", "amin": "amax", "min": "max", "any": "all", "sum": "mean", "nansum": "sum",
@@ -57,6 +57,7 @@ class Site:
 
     module: str
     line: int
+    source: str
     before: str
     after: str
     holder: Any
@@ -66,7 +67,8 @@ class Site:
 
     @property
     def name(self) -> str:
-        return f"{self.module}:{self.line}: {self.before}  →  {self.after}"
+        """Without its line number, so that an entry in EQUIVALENT outlives a change elsewhere in the file."""
+        return f"{self.module}: {self.before} → {self.after} in `{self.source}`"
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
@@ -86,14 +88,16 @@ class Site:
         return original  # type: ignore[no-any-return]
 
 
-def sites(module: str, tree: ast.Module) -> Iterator[Site]:
-    """Every mutant of a module, in the order of its lines."""
+def sites(module: str) -> tuple[ast.Module, list[Site]]:
+    """The tree of a module and all its mutants, in the order of lines."""
+    source = (SOURCES / f"{module}.py").read_text()
+    tree, lines = ast.parse(source), source.splitlines()
+    changes = [(*place, new) for place in _expressions(tree) for new in replacements(place[-1])]
     found = [
-        Site(module, node.lineno, _text(node), _text(new), holder, field, index, new)
-        for holder, field, index, node in _expressions(tree)
-        for new in replacements(node)
+        Site(module, node.lineno, lines[node.lineno - 1].strip(), _text(node), _text(new), holder, field, index, new)
+        for holder, field, index, node, new in [*changes, *_conditions_negated(tree)]
     ]
-    return iter(sorted(found, key=lambda site: site.line))
+    return tree, sorted(found, key=lambda site: site.line)
 
 
 def _text(node: ast.AST) -> str:
@@ -155,11 +159,10 @@ def _constants(value: object) -> list[object]:
 def _calls(node: ast.Call) -> Iterator[ast.expr]:
     name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     if name in TWINS:
-        twin = TWINS[name]
-        yield ast.Call(
-            ast.Attribute(node.func.value, twin, ast.Load()) if isinstance(node.func, ast.Attribute) else ast.Name(twin, ast.Load()),
-            node.args, node.keywords,
-        )  # fmt: skip
+        twin: ast.expr = ast.Name(TWINS[name], ast.Load())
+        if isinstance(node.func, ast.Attribute):
+            twin = ast.Attribute(node.func.value, TWINS[name], ast.Load())
+        yield ast.Call(twin, node.args, node.keywords)
     if name == "clamp" and len(node.keywords) == 1:
         other = {"min": "max", "max": "min"}[str(node.keywords[0].arg)]
         yield ast.Call(node.func, node.args, [ast.keyword(other, node.keywords[0].value)])
@@ -169,6 +172,13 @@ def _calls(node: ast.Call) -> Iterator[ast.expr]:
         yield from node.args[1:]
     if name == "no_grad":
         yield ast.Call(ast.Attribute(ast.Name("torch", ast.Load()), "enable_grad", ast.Load()), [], [])
+
+
+def _conditions_negated(tree: ast.Module) -> Iterator[tuple[ast.AST, str, None, ast.expr, ast.expr]]:
+    """`if` with its condition turned round, where that is no comparison, which has a twin of its own."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and not isinstance(node.test, ast.Compare):
+            yield node, "test", None, node.test, ast.UnaryOp(ast.Not(), node.test)
 
 
 class Mutant(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -183,16 +193,6 @@ class Mutant(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: Any) -> None:
         self.loaded = True
         exec(self.code, module.__dict__)
-
-
-def conditions_negated(module: str, tree: ast.Module) -> Iterator[Site]:
-    """`if` and `while` with their condition turned round, where that is no comparison with a twin of its own."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If | ast.While) and not isinstance(node.test, ast.Compare):
-            new = ast.UnaryOp(ast.Not(), node.test)
-            if isinstance(node.test, ast.NamedExpr):
-                new = ast.UnaryOp(ast.Not(), ast.NamedExpr(node.test.target, node.test.value))
-            yield Site(module, node.lineno, f"if {_text(node.test)}", f"if {_text(new)}", node, "test", None, new)
 
 
 def passes(arguments: list[str]) -> bool:
@@ -238,15 +238,13 @@ def import_what_is_heavy() -> None:
         delattr(engine, name)
 
 
-def check_that_the_tests_pass_unchanged(trees: dict[str, ast.Module]) -> None:
-    for module, tree in trees.items():
-        _, status = os.waitpid(start(module, tree), 0)
-        if os.waitstatus_to_exitcode(status) != 0:
-            sys.exit(f"The tests fail on {module} as it is. Mend that first.")
-        return
+def check_that_the_tests_pass_unchanged(module: str) -> None:
+    _, status = os.waitpid(start(module, sites(module)[0]), 0)
+    if os.waitstatus_to_exitcode(status) != 0:
+        sys.exit(f"The tests fail on {module} as it is. Mend that first.")
 
 
-def run(jobs: int, trees: dict[str, ast.Module]) -> tuple[int, list[str]]:
+def run(jobs: int, modules: list[str]) -> tuple[int, list[str]]:
     """How many mutants there were, and the names of those that survived."""
     running: dict[int, str] = {}
     survivors: list[str] = []
@@ -261,8 +259,9 @@ def run(jobs: int, trees: dict[str, ast.Module]) -> tuple[int, list[str]]:
             print(f"survives  {name}", flush=True)
 
     count = 0
-    for module, tree in trees.items():
-        for site in [*sites(module, tree), *conditions_negated(module, tree)]:
+    for module in modules:
+        tree, found = sites(module)
+        for site in found:
             if len(running) >= jobs:
                 collect()
             with site.in_place():
@@ -282,11 +281,10 @@ def main() -> int:
     sys.path.insert(0, str(ROOT))
     torch.set_num_threads(1)
     names = options.modules or sorted(path.stem for path in SOURCES.glob("*.py") if path.stem != "__init__")
-    trees = {name: ast.parse((SOURCES / f"{name}.py").read_text()) for name in names}
     import_what_is_heavy()
-    check_that_the_tests_pass_unchanged(trees)
+    check_that_the_tests_pass_unchanged(names[0])
     began = time.monotonic()
-    count, survivors = run(options.jobs, trees)
+    count, survivors = run(options.jobs, names)
     unexpected = [name for name in survivors if name not in EQUIVALENT]
     stale = [name for name in EQUIVALENT if name.split(":")[0] in names and name not in survivors]
     print(f"{count} mutants, {len(survivors)} survive, {len(unexpected)} unexpected; {time.monotonic() - began:.0f} s")

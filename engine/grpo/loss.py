@@ -50,8 +50,7 @@ def policy_loss(
     if config.off_policy_mask_threshold is not None:
         near = off_policy_mask(logprobs, old_logprobs, rewards, mask, config.off_policy_mask_threshold)
         per_token = per_token * near
-    if config.top_entropy_quantile < 1:
-        per_token = per_token * keep
+    per_token = per_token * keep
     kl = _kl_penalty(logprobs, ref_logprobs, log_ratio, config)
     if kl is not None and config.beta > 0:
         per_token = per_token + config.beta * kl

@@ -14,11 +14,13 @@ ELEVEN = torch.tensor([0.9, 0.1, 0.5, 1.1, 0.3, 0.7, 0.2, 0.8, 0.4, 1.0, 0.6])  
 def test_a_share_of_eleven_tokens_keeps_that_share_of_ten_and_one_more(share: float) -> None:
     """The quantile lies on a token, which is kept: also where (1 − share) · 10 is not quite a whole number."""
     threshold = entropy_threshold(ELEVEN, share)
-    assert int((ELEVEN.double() >= threshold).sum()) == round(share * 10) + 1
+    assert int(entropy_mask(ELEVEN, torch.ones(11), threshold).sum()) == round(share * 10) + 1
 
 
 def test_the_threshold_between_two_tokens_is_linear_as_numpys() -> None:
-    assert entropy_threshold(torch.tensor([4.0, 1.0, 2.0]), 0.25) == pytest.approx(3.0)  # place 1.5 of 1, 2, 4
+    entropies = torch.tensor([9.0, 4.0, 1.0, 2.0], requires_grad=True)
+    assert entropy_threshold(entropies, 0.5) == 3.0  # place 1.5 of 1, 2, 4, 9
+    assert entropy_threshold(entropies, 0.75) == 1.75  # place 0.75
 
 
 def test_the_threshold_of_one_token_is_that_token_and_of_none_is_missing() -> None:
