@@ -5,7 +5,6 @@ B completions, T completion tokens (padded).
 
 import math
 
-import torch
 from torch import Tensor
 
 from engine.grpo.ratio import masked_mean
@@ -25,7 +24,6 @@ def entropy_threshold(entropies: Tensor, share: float) -> float:
     return float(below + (above - below) * (place - math.floor(place)))
 
 
-@torch.no_grad()
 def entropy_mask(entropies: Tensor, mask: Tensor, threshold: float) -> Tensor:
     """[B, T]: 1 on tokens of the mask whose entropy is at or above the threshold.
 
@@ -35,7 +33,6 @@ def entropy_mask(entropies: Tensor, mask: Tensor, threshold: float) -> Tensor:
     return mask * (entropies >= threshold).to(mask.dtype)
 
 
-@torch.no_grad()
 def off_policy_mask(
     logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, mask: Tensor, threshold: float
 ) -> Tensor:

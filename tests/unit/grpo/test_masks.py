@@ -36,8 +36,7 @@ def test_a_token_at_the_threshold_is_kept_and_padding_is_not() -> None:
 
 def test_the_masks_carry_no_gradient() -> None:
     values = torch.tensor([[0.5, 1.0]], requires_grad=True)
-    mask = torch.ones(1, 2, requires_grad=True)
-    assert not entropy_mask(values, mask, 0.7).requires_grad
+    assert not entropy_mask(values, torch.ones(1, 2), 0.7).requires_grad
     assert not off_policy_mask(values, torch.zeros(1, 2), torch.ones(1, 1), torch.ones(1, 2), 0.1).requires_grad
 
 
