@@ -46,6 +46,12 @@ def test_a_share_of_nothing_is_missing_and_not_0() -> None:
     assert empty.ratio_max == -math.inf
 
 
+def test_adding_nothing_changes_nothing() -> None:
+    found = metrics_of(kl=KL, entropies=ENTROPIES)
+    assert LossMetrics() + found == found
+    assert set(asdict(LossMetrics()).values()) == {0.0, -math.inf}
+
+
 def test_what_was_not_measured_is_a_sum_of_0() -> None:
     found = metrics_of()
     assert (found.kl_sum, found.entropy_sum, found.dropped, found.weights, found.weight_sum) == (0, 0, 0, 0, 0)
