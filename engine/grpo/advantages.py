@@ -58,7 +58,7 @@ def group_advantages(
 ) -> Tensor:
     """Advantage of each completion: A_i = (R_i − baseline) / (s + 1e-4), with R_i the weighted sum of its rewards.
 
-    rewards [B, R]: row i belongs to group i // group_size; NaN marks a missing value. weights [R].
+    rewards [B, R]: row i belongs to group i // group_size; finite, or NaN for a missing value. weights [R].
     returns [B]. s is the group's n−1 standard deviation for "group", that of all B totals for "batch"; "none" does not
     divide. The baseline is the mean of the group in every case, or with "leave_one_out" of the others in it.
     "normalize_then_sum" compares each reward within its group first; scale_rewards does not matter then.
@@ -72,13 +72,13 @@ def group_advantages(
         raise ValueError(f"{len(rewards)} completions are not whole groups of {group_size}")
     rewards, weights = rewards.double(), weights.double()
     if aggregation == "normalize_then_sum":
-        return _finite(_normalized_then_summed(rewards, weights, group_size, baseline))
+        return _no_evidence_is_0(_normalized_then_summed(rewards, weights, group_size, baseline))
     totals = total_rewards(rewards, weights)
     advantages = distance_to_baseline(totals, group_size, baseline)
     scale = advantage_scale(totals, group_size, scale_rewards)
     if scale is not None:
         advantages = advantages / (scale.repeat_interleave(group_size) + STD_GUARD)
-    return _finite(advantages.masked_fill(dead_groups(totals, group_size).repeat_interleave(group_size), 0.0))
+    return _no_evidence_is_0(advantages.masked_fill(dead_groups(totals, group_size).repeat_interleave(group_size), 0.0))
 
 
 def distance_to_baseline(totals: Tensor, group_size: int, baseline: Baseline) -> Tensor:
@@ -102,7 +102,10 @@ def advantage_scale(totals: Tensor, group_size: int, scale_rewards: ScaleRewards
 
 
 def _normalized_then_summed(rewards: Tensor, weights: Tensor, group_size: int, baseline: Baseline) -> Tensor:
-    """GDPO: z_k within each group, S = Σ w_k z_k over what is not missing, then z of S over all completions. [B]."""
+    """GDPO: z_k within each group, S = Σ w_k z_k over what is not missing, then z of S over all completions. [B].
+
+    The mean of S needs no subtracting: each z_k sums to 0 over its group, and so does S over all completions.
+    """
     trained = weights != 0
     columns = rewards[:, trained].T.reshape(-1)  # every reward's groups, one below the other
     std = group_statistics(columns, group_size).std.repeat_interleave(group_size)
@@ -110,15 +113,15 @@ def _normalized_then_summed(rewards: Tensor, weights: Tensor, group_size: int, b
     flat = dead_groups(columns, group_size).repeat_interleave(group_size) & ~columns.isnan()
     z = z.masked_fill(flat, 0.0).view(int(trained.sum()), -1).T
     summed = total_rewards(z, weights[trained])
-    return (summed - summed.nanmean()) / (_nan_std(summed.view(1, -1)) + STD_GUARD)
+    return summed / (_nan_std(summed.view(1, -1)) + STD_GUARD)
 
 
-def _finite(advantages: Tensor) -> Tensor:
-    return advantages.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0).float()
+def _no_evidence_is_0(advantages: Tensor) -> Tensor:
+    return advantages.nan_to_num(nan=0.0).float()
 
 
 def _nan_std(values: Tensor) -> Tensor:
     """n−1 standard deviation of each row without its NaNs; NaN where fewer than two values are left."""
     count = (~values.isnan()).sum(dim=1)
-    squares = (values - values.nanmean(dim=1, keepdim=True)).square().nansum(dim=1)
-    return torch.where(count > 1, (squares / (count - 1).clamp(min=1)).sqrt(), torch.nan)
+    variance = (values - values.nanmean(dim=1, keepdim=True)).square().nanmean(dim=1)
+    return (variance * count / (count - 1)).sqrt()  # of one value 0 / 0

@@ -50,17 +50,15 @@ def policy_loss(
     if config.off_policy_mask_threshold is not None:
         near = off_policy_mask(logprobs, old_logprobs, rewards, mask, config.off_policy_mask_threshold)
         per_token = per_token * near
-    if config.top_entropy_quantile < 1:
-        per_token = per_token * keep
+    per_token = per_token * keep
     kl = _kl_penalty(logprobs, ref_logprobs, log_ratio, config)
     if kl is not None and config.beta > 0:
         per_token = per_token + config.beta * kl
     loss = aggregate(per_token, mask, config.loss_type, scale)
     if coef := config.entropy_coef if entropy_coef is None else entropy_coef:
         loss = loss - coef * _entropy_bonus(entropies, keep, scale)
-    metrics = loss_metrics(
-        log_ratio.detach().exp(), objective, mask, keep, kl=kl, entropies=entropies, keep_completion=near
-    )
+    ratio = log_ratio.detach().exp().expand(-1, max(log_ratio.shape[1], rewards.shape[1]))
+    metrics = loss_metrics(ratio, objective, mask, keep, kl=kl, entropies=entropies, keep_completion=near)
     return loss, metrics
 
 

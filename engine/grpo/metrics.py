@@ -14,7 +14,7 @@ from engine.grpo.objectives import Objective
 
 @dataclass(frozen=True)
 class LossMetrics:
-    """Sums over tokens, or over ratios: a ratio is a token's, or at sequence level a completion's.
+    """Sums over tokens, or over ratios: a ratio is a token's, or at sequence level with one advantage a completion's.
 
     The properties are the means and shares that are stored, NaN where nothing was counted.
     """
@@ -31,7 +31,8 @@ class LossMetrics:
     bonus_tokens: float = 0.0
     bonus_entropy_sum: float = 0.0
     dropped: float = 0.0  # completions that the off-policy mask left out
-    weight_sum: float = 0.0  # of vespo's φ over completions
+    weights: float = 0.0
+    weight_sum: float = 0.0  # of vespo's φ: one a completion, or with token advantages one a token
 
     def __add__(self, other: "LossMetrics") -> "LossMetrics":
         sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
@@ -72,8 +73,8 @@ class LossMetrics:
 
     @property
     def weight(self) -> float:
-        """vespo: mean φ of a completion."""
-        return _share(self.weight_sum, self.completions)
+        """vespo: mean φ."""
+        return _share(self.weight_sum, self.weights)
 
 
 @torch.no_grad()
@@ -81,22 +82,26 @@ def loss_metrics(
     ratio: Tensor, objective: Objective, mask: Tensor, bonus_mask: Tensor, *, kl: Tensor | None,
     entropies: Tensor | None, keep_completion: Tensor | None,
 ) -> LossMetrics:  # fmt: skip
-    """ratio [B, T] or [B, 1]; objective, kl, entropies broadcast to [B, T]; mask, bonus_mask [B, T].
+    """ratio [B, T], or [B, 1] where ratios and advantages are those of completions; objective, kl, entropies broadcast
+    to [B, T]; mask, bonus_mask [B, T].
 
-    At sequence level a completion counts as one ratio, whatever its mask, as in TRL.
+    What there is one of for a completion counts once, whatever the completion's mask, as in TRL.
     """
-    counted = mask if ratio.shape[1] == mask.shape[1] else torch.ones_like(ratio)
-    used = ratio[counted.bool()]
+
+    def counted(values: Tensor) -> Tensor:
+        return mask if values.shape[1] == mask.shape[1] else torch.ones_like(values)
 
     def total(values: Tensor | None, weights: Tensor) -> float:
         return 0.0 if values is None else float((values * weights).sum())
 
+    ratios, phi = counted(ratio), objective.weight
+    used = ratio[ratios.bool()]
     return LossMetrics(
         tokens=float(mask.sum()),
-        ratios=float(counted.sum()),
+        ratios=float(ratios.sum()),
         completions=float(len(mask)),
-        clipped_low=total(_as_ratio(objective.clipped_low, ratio), counted),
-        clipped_high=total(_as_ratio(objective.clipped_high, ratio), counted),
+        clipped_low=total(objective.clipped_low, ratios),
+        clipped_high=total(objective.clipped_high, ratios),
         ratio_sum=float(used.sum()),
         ratio_max=float(used.max()) if used.numel() else -math.inf,
         kl_sum=total(kl, mask),
@@ -104,14 +109,9 @@ def loss_metrics(
         bonus_tokens=float(bonus_mask.sum()),
         bonus_entropy_sum=total(entropies, bonus_mask),
         dropped=0.0 if keep_completion is None else float((keep_completion == 0).any(dim=1).sum()),
-        weight_sum=0.0 if objective.weight is None else float(objective.weight.mean(dim=1).sum()),
+        weights=0.0 if phi is None else float(counted(phi).sum()),
+        weight_sum=0.0 if phi is None else total(phi, counted(phi)),
     )
-
-
-def _as_ratio(clipped: Tensor, ratio: Tensor) -> Tensor:
-    """A flag for each ratio: with token advantages on sequence ratios, the share of the completion's tokens."""
-    flags = clipped.to(ratio.dtype)
-    return flags if flags.shape[1] == ratio.shape[1] else flags.mean(dim=1, keepdim=True)
 
 
 def _share(part: float, whole: float) -> float:

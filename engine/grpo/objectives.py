@@ -14,7 +14,7 @@ from engine.config_loss import CLIPPED, LossConfig
 
 # Bounds of VESPO's log weights, as its authors and TRL use them.
 _LOG_RATIO_BOUND = 20.0
-_LOG_W_LOW, _LOG_W_HIGH = math.log(1e-8), 20.0
+_LOG_W_LOW = math.log(1e-8)
 _LEAST_LAMBDA = 1e-4
 
 
@@ -72,7 +72,7 @@ def cispo_objective(ratio: Tensor, logprobs: Tensor, advantages: Tensor, cap: fl
 
 def sapo_objective(ratio: Tensor, advantages: Tensor, config: LossConfig) -> Objective:
     """−(4/τ) σ(τ (ρ − 1)) A, with τ by the sign of A: a soft gate in place of the clip. SAPO, arXiv:2511.20347."""
-    tau = torch.where(advantages > 0, config.sapo_temperature_pos, config.sapo_temperature_neg).to(ratio.dtype)
+    tau = _by_sign(advantages > 0, config.sapo_temperature_pos, config.sapo_temperature_neg, ratio)
     loss = -torch.sigmoid(tau * (ratio - 1)) * 4 / tau * advantages
     nothing = torch.zeros_like(loss, dtype=torch.bool)
     return Objective(loss, nothing, nothing)
@@ -94,12 +94,18 @@ def vespo_weight(
 ) -> Tensor:
     """φ(W) = exp(λ + k log W − λ W), 1 at W = 1, with k and λ by the sign of A; shape of advantages, no gradient.
 
-    log W is the sum of the completion's log ratios, each held within ±20, and itself within [log 1e-8, 20].
+    log W is the sum of the completion's log ratios, each held within ±20, and is itself at least log 1e-8; a limit from
+    above, such as TRL's 20, would change nothing, because φ is 0 long before. A φ that overflows counts as 0.
     """
     log_ratio = (logprobs - old_logprobs).clamp(-_LOG_RATIO_BOUND, _LOG_RATIO_BOUND)
-    log_w = (log_ratio * mask).sum(dim=1, keepdim=True).clamp(_LOG_W_LOW, _LOG_W_HIGH)
+    log_w = (log_ratio * mask).sum(dim=1, keepdim=True).clamp(min=_LOG_W_LOW)
     positive = advantages >= 0
-    k = torch.where(positive, config.vespo_k_pos, config.vespo_k_neg).to(log_w.dtype)
-    lam = torch.where(positive, config.vespo_lambda_pos, config.vespo_lambda_neg).to(log_w.dtype)
-    lam = lam.clamp(min=_LEAST_LAMBDA)
-    return torch.exp(lam + k * log_w - lam * log_w.exp()).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+    k = _by_sign(positive, config.vespo_k_pos, config.vespo_k_neg, log_w)
+    lam = _by_sign(positive, config.vespo_lambda_pos, config.vespo_lambda_neg, log_w).clamp(min=_LEAST_LAMBDA)
+    weight = torch.exp(lam + k * log_w - lam * log_w.exp())
+    return weight.masked_fill(weight.isinf(), 0.0)
+
+
+def _by_sign(positive: Tensor, value: float, otherwise: float, like: Tensor) -> Tensor:
+    """One of two numbers by a condition, in the precision of `like`; torch.where alone would give float32."""
+    return torch.where(positive, like.new_tensor(value), like.new_tensor(otherwise))

@@ -90,3 +90,49 @@ def test_std_is_the_sample_form_with_n_minus_one() -> None:
     assert mean.tolist() == [0.25, 1.0]
     assert_close(std, torch.tensor([0.5, math.sqrt(2 / 3)], dtype=torch.float64), rtol=1e-12, atol=0.0)
     assert float(std.mean()) == pytest.approx(0.658248, abs=1e-6)  # not the batch's .744024
+
+
+def test_gdpo_has_the_golden_advantages() -> None:
+    rewards = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 2.0], [1.0, 0.0]])
+    found = group_advantages(rewards, torch.tensor([1.0, 0.5]), 2, aggregation="normalize_then_sum")
+    assert_close(found, torch.tensor([0.865783, -0.865783, 0.865844, -0.865844]), **ROUNDING)
+
+
+def test_leave_one_out_compares_with_the_mean_of_the_others() -> None:
+    found = group_advantages(column(1, 0, 0, NAN), ONE, 4, baseline="leave_one_out", scale_rewards="none")
+    assert_close(found, torch.tensor([1.0, -0.5, -0.5, 0.0]), rtol=0.0, atol=0.0)
+
+
+def test_rows_that_are_not_whole_groups_are_refused() -> None:
+    with pytest.raises(ValueError, match="5 completions are not whole groups of 4"):
+        group_advantages(column(1, 0, 0, 0, 1), ONE, 4)
+
+
+@pytest.mark.parametrize(
+    ("totals", "dead"),
+    [
+        ([1e-8, 0.0], True), ([1.05e-8, 0.0], False), ([1e-9, 0.0], True),  # around 0 the limit is 1e-8 itself
+        ([-1e9, -1e9 - 5.0], True), ([1e9, 1e9 - 5.0], True), ([1e9, 1e9 - 15.0], False),  # else relative to the size
+        ([2.0, NAN], True), ([NAN, NAN], True), ([NAN, -3.0], True), ([1.0, 0.0], False),
+    ],
+)  # fmt: skip
+def test_a_group_is_dead_when_its_scored_totals_agree_up_to_rounding(totals: list[float], dead: bool) -> None:
+    assert dead_groups(torch.tensor(totals, dtype=torch.float64), 2).tolist() == [dead]
+
+
+def test_missing_values_are_left_out_of_the_std_and_one_value_has_none() -> None:
+    _, std = group_statistics(torch.tensor([1.0, 3.0, NAN, 5.0, NAN, NAN, NAN, NAN, NAN]), 3)
+    assert std.tolist() == pytest.approx([math.sqrt(2), math.nan, math.nan], nan_ok=True)
+
+
+def test_in_gdpo_a_group_without_spread_has_advantage_0_exactly() -> None:
+    rewards = torch.tensor([[0.3, 1.0], [0.1 + 0.2, 1.0], [1.0, 0.0], [0.0, 0.5]], dtype=torch.float64)
+    for baseline in ("mean", "leave_one_out"):
+        found = group_advantages(
+            rewards,
+            torch.tensor([1.0, 1.0]),
+            2,
+            aggregation="normalize_then_sum",
+            baseline=baseline,  # type: ignore[arg-type]
+        )
+        assert found[:2].tolist() == [0.0, 0.0] and found[2] > 0 > found[3]

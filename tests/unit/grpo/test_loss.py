@@ -12,7 +12,7 @@ from engine.config_loss import LossConfig, LossType
 from engine.grpo import policy_loss
 from engine.grpo.aggregate import LossScale, aggregate
 from engine.grpo.kl import k3
-from engine.grpo.logprobs import selected_logprobs
+from engine.grpo.logprobs import MAX_LOGITS, selected_logprobs
 
 
 def single_token_loss(ratio: float, advantage: float) -> float:
@@ -136,3 +136,109 @@ def test_chunks_give_the_same_numbers_and_gradients_as_one_piece(monkeypatch: py
     monkeypatch.setattr("engine.grpo.logprobs.MAX_LOGITS", 14)  # two positions at a time
     for expected, found in zip(whole, run(), strict=True):
         assert_close(found, expected, rtol=1e-6, atol=1e-7)  # float32 inside
+
+
+def test_logits_that_fit_exactly_are_computed_once_and_larger_ones_again_for_the_gradient(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+
+    def head(states: torch.Tensor) -> torch.Tensor:
+        calls.append(len(states))
+        return states * 2
+
+    for limit, expected in ((12, [4]), (8, [2, 2, 2, 2]), (1, [1] * 8)):
+        monkeypatch.setattr("engine.grpo.logprobs.MAX_LOGITS", limit)
+        hidden = torch.randn(4, 3, requires_grad=True)
+        selected_logprobs(hidden, head, torch.tensor([0, 1, 2, 0]), 1.0, vocabulary=3)[0].sum().backward()  # type: ignore[no-untyped-call]
+        assert calls == expected
+        calls.clear()
+
+
+def test_a_chunk_of_logits_takes_256_mib() -> None:
+    assert MAX_LOGITS * torch.zeros(1).element_size() == 256 * 1024**2
+
+
+def test_states_without_a_token_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.grpo.logprobs.MAX_LOGITS", 6)
+    with pytest.raises(ValueError, match="zip"):
+        selected_logprobs(torch.zeros(6, 3), lambda states: states, torch.tensor([0, 1, 2]), 1.0, vocabulary=3)
+
+
+def test_the_entropy_has_a_gradient_when_it_is_asked_for_and_gradients_are_on() -> None:
+    hidden = torch.randn(2, 3, requires_grad=True)
+
+    def entropy(asked: bool) -> torch.Tensor:
+        ids = torch.tensor([0, 1])
+        return selected_logprobs(hidden, lambda states: states, ids, 1.0, vocabulary=3, entropy_gradient=asked)[1]
+
+    assert entropy(True).requires_grad and not entropy(False).requires_grad
+    with torch.no_grad():
+        assert not entropy(True).requires_grad
+
+
+def test_a_token_that_cannot_be_sampled_adds_nothing_to_the_entropy() -> None:
+    hidden = torch.tensor([[0.0, 0.0, -math.inf]], requires_grad=True)
+    _, entropy = selected_logprobs(
+        hidden, lambda states: states, torch.tensor([0]), 1.0, vocabulary=3, entropy_gradient=True
+    )
+    entropy.sum().backward()  # type: ignore[no-untyped-call]
+    assert entropy.item() == pytest.approx(math.log(2), rel=1e-6)
+    assert hidden.grad is not None and hidden.grad.tolist() == [[0.0, 0.0, 0.0]]
+
+
+def test_a_step_without_tokens_has_loss_0_and_a_fraction_of_a_token_counts_as_one() -> None:
+    per_token, mask = torch.ones(1, 2), torch.zeros(1, 2)
+    for loss_type in get_args(LossType):
+        assert float(aggregate(per_token, mask, loss_type, LossScale.of(mask))) == 0
+    half = LossScale(num_completions=1, num_tokens=0.5, max_completion_length=2, update_tokens=0.5, bonus_tokens=0.5)
+    one = torch.tensor([[1.0, 0.0]])
+    assert float(aggregate(per_token, one, "dapo", half)) == float(aggregate(per_token, one, "bnpo", half)) == 1.0
+
+
+def test_an_unknown_loss_type_has_no_average() -> None:
+    with pytest.raises(ValueError, match="unknown loss_type 'ppo'"):
+        aggregate(torch.ones(1, 1), torch.ones(1, 1), "ppo", LossScale.of(torch.ones(1, 1)))  # type: ignore[arg-type]
+
+
+def test_the_scale_of_a_batch_alone_counts_what_is_in_it() -> None:
+    mask, bonus = torch.tensor([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]]), torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    assert LossScale.of(mask, bonus) == LossScale(2, 3.0, 3, 3.0, 1.0)
+    assert LossScale.of(mask) == LossScale(2, 3.0, 3, 3.0, 3.0)
+
+
+ONE = {"logprobs": torch.zeros(1, 2), "old_logprobs": torch.zeros(1, 2), "advantages": torch.zeros(1)}
+
+
+def test_with_beta_0_a_reference_is_measured_and_does_not_touch_the_loss() -> None:
+    reference = torch.tensor([[-math.inf, -1.0]])  # rules the first token out: a KL of infinity
+    loss, metrics = policy_loss(**ONE, mask=torch.ones(1, 2), config=LossConfig(beta=0.0), ref_logprobs=reference)
+    assert (loss.item(), metrics.kl) == (0.0, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"), [({"top_entropy_quantile": 0.5}, "top_entropy_quantile"), ({"entropy_coef": 0.1}, "bonus")]
+)
+def test_settings_that_need_entropies_are_refused_without(settings: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=f"{message}.* needs entropies"):
+        policy_loss(**ONE, mask=torch.ones(1, 2), config=LossConfig(beta=0.0, **settings))
+
+
+def test_what_the_whole_update_knows_is_used_in_place_of_this_batch() -> None:
+    """keep, the bonus tokens and the coefficient are given: −0.5 · (entropies of kept tokens: 3) / 4."""
+    entropies = torch.tensor([[1.0, 3.0]])
+    scale = LossScale(num_completions=1, num_tokens=2, max_completion_length=2, update_tokens=2, bonus_tokens=4)
+    loss, metrics = policy_loss(
+        **ONE, mask=torch.ones(1, 2), config=LossConfig(beta=0.0, top_entropy_quantile=1.0, entropy_coef=0.1),
+        entropies=entropies, scale=scale, keep=torch.tensor([[0.0, 1.0]]), entropy_coef=0.5,
+    )  # fmt: skip
+    assert loss.item() == -0.5 * 3 / 4
+    assert (metrics.bonus_tokens, metrics.bonus_entropy) == (1, 3)
+
+
+def test_a_bonus_over_no_token_is_0_and_over_a_fraction_counts_as_one() -> None:
+    config, entropies = LossConfig(beta=0.0, entropy_coef=0.5), torch.ones(1, 2)
+    nothing, _ = policy_loss(**ONE, mask=torch.zeros(1, 2), config=config, entropies=entropies)
+    scale = LossScale(num_completions=1, num_tokens=2, max_completion_length=2, update_tokens=2, bonus_tokens=0.5)
+    half, _ = policy_loss(**ONE, mask=torch.ones(1, 2), config=config, entropies=entropies, scale=scale)
+    assert (nothing.item(), half.item()) == (0.0, -1.0)
