@@ -51,7 +51,7 @@ def collect(
     completions = sample_completions(
         session.policy.model, [r.ids for r in rendered], group_size, params,
         eos_ids=session.policy.eos_ids, pad_id=session.policy.pad_id, seed=seed,
-        on_token=lambda t: beat("rollout", f"token {t + 1} of at most {rollout.max_completion_length}"),
+        max_batch_tokens=rollout.max_batch_tokens, progress=lambda detail: beat("rollout", detail),
     )  # fmt: skip
     texts = session.policy.tokenizer.batch_decode(completions.ids, skip_special_tokens=True)
     seconds = time.monotonic() - started
