@@ -7,36 +7,47 @@ import torch
 from torch import Tensor
 
 from engine.analysis.groups import group_kind
-from engine.grpo.advantages import advantage_scale, group_statistics
+from engine.grpo.advantages import advantage_scale, group_statistics, total_rewards
 from engine.grpo.kl import k3
-from engine.runs.records import CompletionRecord, Event, GroupRecord, StepRecord, TokenRecord
+from engine.runs.records import CompletionRecord, DiscardReason, Event, GroupRecord, StepRecord, TokenRecord
 from engine.train.rollout import Batch
+from engine.train.sampling import Sampled
 from engine.train.session import Session
 from engine.train.update import TokenStats, UpdateResult
 
 
 def step_record(
-    session: Session, step: int, batch: Batch, totals: Tensor, advantages: Tensor, update: UpdateResult,
+    session: Session, step: int, sampled: Sampled, advantages: Tensor, update: UpdateResult,
     timings: Mapping[str, float], learning_rate: float, events: Sequence[Event],
 ) -> StepRecord:  # fmt: skip
-    """Assemble the record of a step. totals, advantages [B] in group order."""
-    mean, std = group_statistics(totals.double(), batch.group_size)
-    scale = advantage_scale(totals.double(), batch.group_size, session.config.loss.scale_rewards)
+    """Assemble the record of a step. advantages [completions of the kept groups], in group order.
+
+    A discarded group was given no advantages, so they are 0, and no pass measured its tokens.
+    """
+    batch, num_trained = sampled.batch, len(advantages)
+    weights = torch.tensor([spec.weight for spec in session.config.rewards], dtype=torch.float64)
+    totals = total_rewards(torch.from_numpy(batch.scores.values), weights).double()
+    mean, std = group_statistics(totals, batch.group_size)
+    scale = advantage_scale(totals[:num_trained], batch.group_size, session.config.loss.scale_rewards)
     completions = [
-        _completion(batch, i, float(totals[i]), float(advantages[i]), update.tokens[i]) for i in range(len(totals))
+        _completion(batch, i, total, float(advantages[i]), update.tokens[i])
+        if i < num_trained
+        else _completion(batch, i, total, 0.0, None)
+        for i, total in enumerate(totals.tolist())
     ]
     groups = []
-    for g in range(len(batch.examples)):
+    for g, reason in enumerate(sampled.reasons):
         members = completions[g * batch.group_size : (g + 1) * batch.group_size]
-        groups.append(
-            _group(batch, g, members, float(mean[g]), float(std[g]), None if scale is None else float(scale[g]))
-        )
+        divisor = None if scale is None or reason is not None else float(scale[g])
+        groups.append(_group(batch, g, members, float(mean[g]), float(std[g]), divisor, reason))
     vocabulary = {token: session.piece(token) for ids in batch.completions.ids for token in ids}
     metrics = {
         **_reward_metrics(batch, totals, mean, std, groups),
         **_policy_metrics(update),
         **_length_metrics(batch),
         **timings,
+        "sampling/rounds": float(sampled.rounds),
+        "sampling/discarded": float(sampled.num_discarded),
         "learning_rate": learning_rate,
         "num_tokens": float(session.num_tokens),
     }
@@ -44,8 +55,9 @@ def step_record(
 
 
 def _group(
-    batch: Batch, g: int, members: list[CompletionRecord], mean: float, std: float, scale: float | None
-) -> GroupRecord:
+    batch: Batch, g: int, members: list[CompletionRecord], mean: float, std: float, scale: float | None,
+    discarded: DiscardReason | None,
+) -> GroupRecord:  # fmt: skip
     example, rendered = batch.examples[g], batch.rendered[g]
     kind = group_kind(
         [m.total for m in members], [m.passed for m in members], [m.finish_reason == "length" for m in members]
@@ -53,31 +65,36 @@ def _group(
     return GroupRecord(
         prompt_id=example.id, prompt=example.prompt, rendered=rendered.text, reference=example.answer,
         columns=example.columns, prompt_tokens=len(rendered.ids), mean=mean, std=std, scale=scale, kind=kind,
-        completions=members,
+        completions=members, discarded=discarded,
     )  # fmt: skip
 
 
-def _completion(batch: Batch, i: int, total: float, advantage: float, stats: TokenStats) -> CompletionRecord:
-    kl = None if stats.ref_logprobs is None else k3(stats.logprobs, stats.ref_logprobs)
+def _completion(batch: Batch, i: int, total: float, advantage: float, stats: TokenStats | None) -> CompletionRecord:
+    """stats: None for a completion of a discarded group."""
+    kl = None if stats is None or stats.ref_logprobs is None else k3(stats.logprobs, stats.ref_logprobs)
     return CompletionRecord(
         text=batch.texts[i],
         finish_reason="eos" if batch.completions.ended[i] else "length",
         rewards=dict(zip(batch.scores.names, batch.scores.values[i].tolist(), strict=True)),
         total=total,
         advantage=advantage,
-        tokens=TokenRecord(
-            ids=np.asarray(batch.completions.ids[i], dtype=np.uint32),
-            logprobs=stats.logprobs.numpy(),
-            ref_logprobs=None if stats.ref_logprobs is None else stats.ref_logprobs.numpy(),
-            entropies=stats.entropies.numpy(),
-        ),
+        tokens=_tokens(batch.completions.ids[i], stats),
         mean_kl=None if kl is None else float(kl.mean()),
         max_kl=None if kl is None else float(kl.max()),
-        mean_entropy=float(stats.entropies.mean()),
-        mean_logprob=float(stats.logprobs.mean()),
+        mean_entropy=None if stats is None else float(stats.entropies.mean()),
+        mean_logprob=None if stats is None else float(stats.logprobs.mean()),
         passed=batch.passed[i],
         parsed=batch.scores.parsed[i],
         errors=batch.scores.errors[i],
+    )
+
+
+def _tokens(ids: Sequence[int], stats: TokenStats | None) -> TokenRecord:
+    return TokenRecord(
+        ids=np.asarray(ids, dtype=np.uint32),
+        logprobs=None if stats is None else stats.logprobs.numpy(),
+        ref_logprobs=None if stats is None or stats.ref_logprobs is None else stats.ref_logprobs.numpy(),
+        entropies=None if stats is None else stats.entropies.numpy(),
     )
 
 
@@ -107,7 +124,7 @@ def _reward_metrics(
 
 
 def _policy_metrics(update: UpdateResult) -> dict[str, float]:
-    """KL and entropy are those of the policy that sampled, so they describe the completions that are shown."""
+    """KL and entropy are those of the policy that sampled, over the completions that the step trained on."""
     metrics = {
         "loss": update.loss,
         "grad_norm": update.grad_norm,

@@ -19,6 +19,10 @@ from engine.train.forward import Forward, MicroBatch, Row, micro_batches
 
 Check = Callable[[str, bool], None]
 
+# Below it an advantage is a rounding error: rewards that differ at all (grpo.advantages) give at least 5e-9, and the
+# sums of GDPO leave about 1e-17 where they are 0.
+NO_ADVANTAGE = 1e-9
+
 
 @dataclass(frozen=True)
 class TokenStats:
@@ -39,6 +43,10 @@ class Lesson:
     rows: Sequence[Row]
     advantages: Tensor
     counted: Sequence[bool]
+
+    def has_advantage(self, row: Row) -> bool:
+        """Whether this completion differs from its group; one whose advantage is not finite does."""
+        return bool(~(self.advantages[row.index].abs() <= NO_ADVANTAGE).all())
 
 
 @dataclass(frozen=True)
@@ -185,7 +193,7 @@ class _Work:
         """Whether this row can move the weights: by its advantage, by the KL penalty, or by the entropy bonus."""
         if not self.lesson.counted[row.index]:
             return False
-        if has_entropy_bonus(self.config.loss) or bool((self.lesson.advantages[row.index] != 0).any()):
+        if has_entropy_bonus(self.config.loss) or self.lesson.has_advantage(row):
             return True
         return self.config.loss.beta > 0 and not self.config.loss.skip_dead_groups
 
