@@ -70,10 +70,10 @@ def shortfall(sampled: Sampled, wanted: int, step: int) -> Event | None:
         return None
     done = f"the step trained on {sampled.found}"
     if not sampled.found:
-        done = f"the step kept the {sampled.num_kept} of its first round, for a KL penalty or entropy bonus, if any"
+        done = f"the step kept the first {sampled.num_kept}, for a KL penalty or an entropy bonus, if there is one"
     message = (
-        f"Dynamic sampling found {sampled.found} groups with signal where {wanted} were wanted, among "
-        f"{len(sampled.reasons)} sampled in {sampled.rounds} rounds, which is the limit: {done}."
+        f"{sampled.found} of {wanted} groups have signal after {sampled.rounds} of at most {sampled.rounds} rounds, "
+        f"in which {len(sampled.reasons)} were sampled: {done}."
     )
     return Event("sampling-cap", message, "warning", step)
 
