@@ -126,8 +126,10 @@ class _Work:
     this_update: LossMetrics = field(default_factory=LossMetrics)
     live_groups: frozenset[int] = field(init=False)
     trained: frozenset[int] = field(init=False)  # indices of the rows that can move the weights
+    device: torch.device = field(init=False)
 
     def __post_init__(self) -> None:
+        self.device = self.parameters[0].device  # asked now: inside reference() a LoRA policy has nothing trainable
         self.live_groups = frozenset(row.group for row in self.lesson.rows if self.lesson.has_advantage(row))
         self.trained = frozenset(row.index for row in self.lesson.rows if self._has_gradient(row))
 
@@ -248,8 +250,8 @@ class _Work:
             self._keep(self.entropies, batch, entropies)
 
     def _batches(self, rows: Sequence[Row], what: str) -> Iterator[MicroBatch]:
-        device = self.parameters[0].device
-        batches = list(micro_batches(rows, self.config.optim.micro_batch_tokens, self.forward.policy.pad_id, device))
+        budget = self.config.optim.micro_batch_tokens
+        batches = list(micro_batches(rows, budget, self.forward.policy.pad_id, self.device))
         for number, batch in enumerate(batches):
             self.check(f"{what} {number + 1}/{len(batches)}", self.may_stop)
             yield batch
