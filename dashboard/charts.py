@@ -3,7 +3,7 @@
 A chart whose numbers do not exist has no figure but a `sentence` that says why. What a figure is: plot_parts.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from dashboard.plot_parts import (
 from engine.analysis.distribution import RewardBins
 from engine.analysis.downsample import average_runs, keep_extremes, run_starts
 from engine.analysis.smoothing import trailing_mean
+from engine.config_loss import CLIPPED, LossConfig
 from engine.glossary import METRICS, TERMS
 
 SPARK_POINTS = 120
@@ -38,8 +39,9 @@ GROUP_KINDS = {  # kind: (word, metric column, colour)
     "truncated": ("all cut off", "frac_truncated", "var(--lab-truncated)"),
     "other": ("all equal", "frac_other_dead", "var(--lab-other)"),
 }
-FUNCTION_COLOURS = ("var(--lab-orange)", "var(--lab-green)", "var(--lab-purple)", "var(--lab-gold)", "var(--lab-grey)")
-CURVES = ("kl", "entropy", "clip_ratio/region_mean", "completions/mean_length", "grad_norm")
+FUNCTION_COLOURS = tuple(f"var(--lab-f{place})" for place in range(5))  # by place in the config, as on Groups
+CLIP = "clip_ratio/region_mean"
+CURVES = ("kl", "entropy", CLIP, "completions/mean_length", "grad_norm")
 PHASES = {"time/rollout": "blue", "time/reward": "orange", "time/update": "green", "time/evaluation": "purple"}
 SEQUENTIAL = [[i / 5, f"var(--lab-seq-{i})"] for i in range(6)]
 DIVERGING = [[i / 4, f"var(--lab-{name})"] for i, name in enumerate(("neg", "neg-soft", "zero", "pos-soft", "pos"))]
@@ -71,12 +73,12 @@ def reward_fan(metrics: pd.DataFrame, quantiles: NDArray[np.float64], functions:
         *band(steps, quantiles[:, 1], quantiles[:, 3], "25–75 %", "var(--lab-band-inner)"),
         line(steps, quantiles[:, 2], "median", "var(--lab-blue)", width=1.5),
     ]
-    for index, name in enumerate(_functions_apart(functions, weights)):
-        monitor = weights.get(name, 0) == 0
-        label = f"{plot_text(name)} ({'monitor' if monitor else f'× {weights[name]:g}'})"
-        colour = FUNCTION_COLOURS[index % len(FUNCTION_COLOURS)]
+    places = {name: place for place, name in enumerate(weights)}
+    for name in functions_apart(functions, weights):
+        label, dash = function_look(name, weights)
+        colour = FUNCTION_COLOURS[places.get(name, 0) % len(FUNCTION_COLOURS)]
         smooth = trailing_mean(functions[name], window)
-        traces.append(line(steps, smooth, label, colour, width=1.2, dash="dash" if monitor else "solid"))
+        traces.append(line(steps, smooth, label, colour, width=1.2, dash=dash))
     traces.append(line(steps, trailing_mean(metrics["reward"], window), "mean", "var(--lab-text)", width=2))
     pooled = f" Each point covers {window} steps." if window > 1 else ""
     look_for = METRICS["reward"].look_for + pooled
@@ -140,16 +142,18 @@ def advantage_strip(completions: pd.DataFrame, step: int, reach: float) -> Chart
     figure["layout"] |= {"hovermode": "closest", "showlegend": False}
     figure["layout"]["yaxis"] |= {"zeroline": True, "zerolinecolor": "var(--lab-muted)", "zerolinewidth": 1}
     look_for = f"{TERMS['advantage'].look_for} Filled: above the group's mean; open: below. Click a point to open it."
-    return _chart("advantages", f"Advantages of step {step:,}", look_for, figure)
+    title = f"Advantages of step {step:,}" if step else "Advantages of a step"
+    return _chart("advantages", title, look_for, figure)
 
 
-def training_curves(metrics: pd.DataFrame, *, reference: bool, iterations: int, window: int = 1) -> Chart:
-    """KL, entropy, clipped tokens, length and gradient norm, one above the other on one step axis with one cursor.
+def training_curves(metrics: pd.DataFrame, loss: LossConfig, window: int = 1) -> Chart:
+    """KL, entropy, clipped tokens (or what this loss has instead), length and gradient norm, on one step axis.
 
     With a window above 1 the values are faint and their mean over the last `window` steps is drawn over them.
     """
-    absent = _absent_curves(metrics, reference=reference, iterations=iterations)
-    shown = [key for key in CURVES if key not in absent]
+    keys = [_of_this_loss(key, loss) for key in CURVES]
+    absent = _absent_curves(metrics, keys, loss)
+    shown = [key for key in keys if key not in absent]
     sentence = " ".join(absent.values())
     title = "Policy and optimizer"
     look_for = " ".join(f"{METRICS[key].label}: {METRICS[key].look_for}" for key in shown)
@@ -169,32 +173,6 @@ def training_curves(metrics: pd.DataFrame, *, reference: bool, iterations: int, 
         figure["layout"][f"yaxis{axis[1:]}"] = AXIS | {"domain": [bottom + 0.015, top - 0.055], "nticks": 4}
         figure["layout"]["annotations"].append(_heading(key, top))
     return Chart("curves", title, look_for, figure, 115 * len(shown) + 45, wide=True, sentence=sentence)
-
-
-def held_out(evaluations: pd.DataFrame) -> Chart:
-    """Pass@1 on held-out prompts by step with its 95 % interval; the value before training is marked."""
-    term = TERMS["eval/pass_at_1"]
-    known = evaluations[evaluations["pass_at_1"].notna()]
-    if known.empty:
-        why = "No evaluation is finished yet." if evaluations.empty else "No reward of this run decides right or wrong."
-        return Chart("held-out", term.label, term.look_for, None, sentence=why)
-    steps = known["step"].to_numpy(dtype=np.float64)
-    share, count = (known[name].to_numpy(dtype=np.float64) for name in ("pass_at_1", "num_prompts"))
-    low, high = wilson(share, count)
-    before = steps == 0
-    traces = [
-        *band(steps, low, high, "95 % interval", "var(--lab-band-outer)"),
-        line(steps, share, "pass@1", "var(--lab-blue)", width=2) | {"mode": "lines+markers"},
-        {
-            "type": "scatter", "mode": "markers", "name": "before training", "x": steps[before], "y": share[before],
-            "marker": {"symbol": "diamond", "size": 12, "color": "var(--lab-orange)"}, "hoverinfo": "skip",
-        },
-    ]  # fmt: skip
-    traces[2]["hovertemplate"] = "%{y:.1%}"
-    figure = figure_of(traces, "step", "share right")
-    figure["layout"]["yaxis"] |= {"range": [0, 1.02], "tickformat": ".0%"}
-    look_for = f"{term.look_for} {int(count[-1]):,} prompts each time: moves inside the band may be chance."
-    return Chart("held-out", term.label, look_for, figure)
 
 
 def phase_times(metrics: pd.DataFrame) -> Chart:
@@ -219,14 +197,6 @@ def sparkline(steps: ArrayLike, values: ArrayLike) -> list[str]:
     return [f"{a:.1f},{b:.1f}" for a, b in zip(across, down, strict=True)]
 
 
-def wilson(share: NDArray[np.float64], count: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The 95 % Wilson interval of a share of `count` trials."""
-    z2 = 1.96**2
-    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
-    half = np.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)
-    return centre - half, centre + half
-
-
 def _chart(key: str, title: str, look_for: str, figure: Figure) -> Chart:
     if any(len(trace["x"]) for trace in figure["data"]):
         return Chart(key, title, look_for, figure)
@@ -248,21 +218,32 @@ def _heading(key: str, top: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _functions_apart(functions: pd.DataFrame, weights: Mapping[str, float]) -> list[str]:
+def functions_apart(functions: pd.DataFrame, weights: Mapping[str, float]) -> list[str]:
     """The functions worth a line of their own: a single trained one with weight 1 is the total reward itself."""
     trained = [name for name in functions if weights.get(name, 0) != 0]
     same_as_total = len(trained) == 1 and weights[trained[0]] == 1
     return [name for name in functions if not (same_as_total and name == trained[0])]
 
 
-def _absent_curves(metrics: pd.DataFrame, *, reference: bool, iterations: int) -> dict[str, str]:
+def function_look(name: str, weights: Mapping[str, float]) -> tuple[str, str]:
+    """Name in the legend and dash of a reward function's line: monitors are dashed."""
+    if weights.get(name, 0) == 0:
+        return f"{plot_text(name)} (monitor)", "dash"
+    return f"{plot_text(name)} (× {weights[name]:g})", "solid"
+
+
+def _of_this_loss(key: str, loss: LossConfig) -> str:
+    """The curve that says for this loss type what clipping says for the others."""
+    if key != CLIP or loss.loss_type in CLIPPED:
+        return key
+    return "cispo_clip_ratio" if loss.loss_type == "cispo" else "ratio/mean"
+
+
+def _absent_curves(metrics: pd.DataFrame, keys: Sequence[str], loss: LossConfig) -> dict[str, str]:
     """Sentences for the curves that this run does not have."""
-    absent = {key: f"{METRICS[key].label}: not measured so far." for key in CURVES if not metrics[key].notna().any()}
-    if "kl" in absent and not reference:
-        absent["kl"] = f"{METRICS['kl'].label}: not measured, because β is 0 and no reference is kept."
-    clip = "clip_ratio/region_mean"
-    if iterations == 1 and not (metrics[clip] > 0).any():
-        absent[clip] = f"{METRICS[clip].label}: {METRICS[clip].look_for.split(';')[0]}."
+    absent = {key: f"{METRICS[key].label}: not measured so far." for key in keys if not metrics[key].notna().any()}
+    if CLIP in keys and loss.num_iterations * loss.num_minibatches == 1 and not (metrics[CLIP] > 0).any():
+        absent[CLIP] = f"{METRICS[CLIP].label}: {METRICS[CLIP].look_for.split(';')[0]}."
     return absent
 
 

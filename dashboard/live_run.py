@@ -23,6 +23,7 @@ from engine.analysis.distribution import (
     reward_quantiles,
     stack_totals,
 )
+from engine.runs.best import Best, read_best
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
 from engine.runs.schema import METRIC_COLUMNS
@@ -43,6 +44,7 @@ class Course:
     shares: NDArray[np.float64]  # [steps, bins]
     bins: RewardBins
     evaluations: pd.DataFrame
+    best: Best | None  # the checkpoint that is kept for its score
     version: tuple[float, ...]  # differs when anything here does
 
     @property
@@ -64,12 +66,13 @@ class LiveRun:
         """The run as it is now. Raises StoreError when the store cannot be read."""
         with self._lock:
             last_step, superseded, _, evaluated, *_ = self.reader.change_token()
-            version = (last_step, superseded, evaluated)
+            best = read_best(RunPaths(self.reader.path.parent).checkpoints)
+            version = (last_step, superseded, evaluated, -1 if best is None else best.step)
             if self._course is None or version != self._course.version:
-                self._course = self._extended(version)
+                self._course = self._extended(version, best)
             return self._course
 
-    def _extended(self, version: tuple[float, ...]) -> Course:
+    def _extended(self, version: tuple[float, ...], best: Best | None) -> Course:
         known = self._course
         if known is not None and (version[0] < known.last_step or version[1] != known.version[1]):
             known = None  # another run took the place, or a replay replaced steps: read everything again
@@ -85,7 +88,8 @@ class LiveRun:
             )
         window, quantiles = self._quantiles(known, len(new))
         bins, shares = self._binned(known, totals)
-        return Course(metrics, functions, quantiles, window, shares, bins, self.reader.evaluations(), version)
+        evaluations = self.reader.evaluations()
+        return Course(metrics, functions, quantiles, window, shares, bins, evaluations, best, version)
 
     def _quantiles(self, known: Course | None, num_new: int) -> tuple[int, NDArray[np.float64]]:
         """Quantiles of all steps; those of old steps are only computed again when the window changed."""
@@ -119,12 +123,6 @@ def live_run(paths: RunPaths) -> LiveRun:
 def _function_means(rewards: Sequence[dict[str, dict[str, float | None]]]) -> pd.DataFrame:
     means = [{name: summary.get("mean") for name, summary in row.items()} for row in rewards]
     return pd.DataFrame(means, dtype=np.float64, index=range(len(means)))
-
-
-def _joined(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    if old.empty or new.empty:
-        return new if old.empty else old
-    return pd.concat([old, new], ignore_index=True)
 
 
 def _below(old: NDArray[np.float64] | None, new: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,14 +13,14 @@ def number(value: float | None, digits: int = 3) -> str:
         return "∞" if value > 0 else "−∞"
     magnitude = abs(value)
     if 0 < magnitude < 1e-4:
-        text = f"{value:.1e}"
+        text = f"{magnitude:.1e}"
     elif 0 < magnitude < 10**-digits:
-        text = f"{value:.{1 - math.floor(math.log10(magnitude))}f}"  # two significant digits
+        text = f"{magnitude:.{1 - math.floor(math.log10(magnitude))}f}"  # two significant digits
     elif magnitude >= 1000:
-        text = f"{value:,.0f}"
+        text = f"{magnitude:,.0f}"
     else:
-        text = f"{value:.{digits}f}"
-    return text.replace("-", "−", 1) if value < 0 else text
+        text = f"{magnitude:.{digits}f}"
+    return f"−{text}" if value < 0 else text
 
 
 def signed(value: float | None, digits: int = 2) -> str:

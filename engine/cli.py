@@ -3,6 +3,7 @@
 grpo-lab                       open the dashboard
 grpo-lab demo [--headless]     start the demo run, and open the dashboard on it (or train it here)
 grpo-lab train config.json     start a run and follow it
+grpo-lab eval RUN              evaluate a checkpoint of a run, and print JSON
 grpo-lab resume RUN · stop RUN · runs · doctor
 """
 
@@ -19,11 +20,10 @@ from engine import __version__
 from engine.check_client import check_in_child
 from engine.config import RunConfig
 from engine.config_io import parse_config
-from engine.errors import ConfigError, LabError
+from engine.errors import ConfigError, LabError, printable
 from engine.presets import PRESETS
-from engine.runs.control import request_stop
-from engine.runs.launch import is_live, reap, resume_run, start_run
-from engine.runs.paths import RunPaths, list_runs, open_run, runs_root
+from engine.runs.launch import is_live, reap, resume_run, start_run, stop_run
+from engine.runs.paths import MAX_CONFIG_BYTES, RunPaths, list_runs, open_run, runs_root
 from engine.runs.reader import RunReader
 from engine.runs.status import LIVE_STATES, run_status
 
@@ -47,7 +47,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="grpo-lab", description="GRPO experiments on your own machine.")
     parser.add_argument("--version", action="version", version=f"grpo-lab {__version__}")
-    parser.add_argument("--port", type=int, default=None, help="port of the dashboard (default: a free one from 8501)")
+    parser.add_argument(
+        "--port", type=port_number, default=None, help="port of the dashboard (default: a free one from 8501)"
+    )
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
     parser.set_defaults(command=_dashboard)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
@@ -66,9 +68,40 @@ def _parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text)
         sub.add_argument("run")
         sub.set_defaults(command=command)
+    _add_eval(commands.add_parser("eval", help="evaluate a checkpoint on the held-out examples, and print JSON"))
     commands.add_parser("runs", help="list all runs").set_defaults(command=_runs)
     commands.add_parser("doctor", help="show versions, devices and what is missing").set_defaults(command=_doctor)
     return parser
+
+
+def port_number(text: str) -> int:
+    """A number that a port can have; 0 lets the system choose. Raises ArgumentTypeError, which argparse tells."""
+    if not text.isascii() or not text.isdigit() or int(text[:6]) > 65535:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no port: should be at least 0 and at most 65535")
+    return int(text)
+
+
+def _add_eval(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--step", type=_whole(0), help="the checkpoint of this step; 0: before training")
+    which.add_argument("--best", action="store_true", help="the best checkpoint (default: the newest)")
+    parser.add_argument("--num-generations", type=_whole(1, 256), metavar="N", help="completions per prompt")
+    parser.add_argument("--num-prompts", type=_whole(1, 10_000), metavar="N", help="held-out examples that are asked")
+    parser.set_defaults(command=_eval)
+
+
+def _whole(low: int, high: int | None = None) -> Callable[[str], int]:
+    """A whole number within bounds, as an argument."""
+
+    def parse(text: str) -> int:
+        value = int(text)
+        if value < low or (high is not None and value > high):
+            raise argparse.ArgumentTypeError(f"{value} is not {f'from {low} to {high}' if high else f'{low} or more'}")
+        return value
+
+    parse.__name__ = "whole number"  # argparse names the type so when the text is none
+    return parse
 
 
 def _dashboard(options: argparse.Namespace, page: str = "") -> NoReturn:
@@ -83,7 +116,8 @@ def _dashboard(options: argparse.Namespace, page: str = "") -> NoReturn:
 
 def _demo(options: argparse.Namespace) -> int:
     preset = next(preset for preset in PRESETS if preset.key == "learn-to-add")
-    launched = start_run(runs_root(), preset.config.model_copy(update={"seed": options.seed}))
+    config = parse_config({**preset.config.model_dump(mode="json"), "seed": options.seed})
+    launched = start_run(runs_root(), config)
     if not options.headless:
         return _dashboard(options, page=f"run?run={launched.run_id}")
     code = _follow(open_run(runs_root(), launched.run_id))
@@ -111,8 +145,27 @@ def _stop(options: argparse.Namespace) -> int:
     if not is_live(paths):
         print(f"{options.run} is not running.", file=sys.stderr)
         return 1
-    request_stop(paths)
+    stop_run(paths)
     print(f"asked {options.run} to stop; it saves a checkpoint first")
+    return 0
+
+
+def _eval(options: argparse.Namespace) -> int:
+    from engine.train.evaluate_checkpoint import evaluate_checkpoint  # torch: seconds to import
+
+    said = ""
+
+    def progress(phase: str, detail: str) -> None:
+        nonlocal said
+        if (line := f"{phase}: {detail}") != said:
+            print(line, file=sys.stderr)
+            said = line
+
+    found = evaluate_checkpoint(
+        open_run(runs_root(), options.run), step=options.step, best=options.best,
+        num_generations=options.num_generations, num_prompts=options.num_prompts, progress=progress,
+    )  # fmt: skip
+    print(json.dumps(found))
     return 0
 
 
@@ -123,7 +176,7 @@ def _runs(_: argparse.Namespace) -> int:
         except LabError as error:
             print(f"{'unreadable':12} {paths.run_id}: {error}")
         else:
-            print(f"{status.state:12} step {status.step:>6} of {status.max_steps:<6} {paths.run_id}")
+            print(f"{status.state:12} step {status.step:>6} of {status.goal:<6} {paths.run_id}")
     return 0
 
 
@@ -142,17 +195,20 @@ def _doctor(_: argparse.Namespace) -> int:
             print(f"  {package} is not installed")
     print(f"{os.cpu_count()} CPU cores; runs in {runs_root()}")
     for model in list_models():
-        print(f"  model {model.label}: {'ready' if model.available else model.reason}")
+        print(printable(f"  model {model.label}: {'ready' if model.available else model.reason}"))
     return 0
 
 
 def _read_config(path: Path) -> RunConfig:
     try:
-        text = path.read_bytes()
+        with path.open("rb") as file:
+            text = file.read(MAX_CONFIG_BYTES + 1)
     except OSError as error:
         raise LabError(
             f"{path}: {error.strerror}.", hint="Name a config file, as exported by the New run page."
         ) from None
+    if len(text) > MAX_CONFIG_BYTES:
+        raise LabError(f"{path} has more than {MAX_CONFIG_BYTES:,} bytes, so it is no config file.")
     return parse_config(text)
 
 
@@ -170,10 +226,10 @@ def _follow(paths: RunPaths) -> int:
             if asked:
                 raise
             print("stopping with a checkpoint; Ctrl-C again leaves it to itself", file=sys.stderr)
-            request_stop(paths)
+            stop_run(paths)
             asked = True
     reap()
-    print(f"{status.state}: {paths.run_id}{': ' + status.detail if status.detail else ''}", file=sys.stderr)
+    print(printable(f"{status.state}: {paths.run_id}{': ' + status.detail if status.detail else ''}"), file=sys.stderr)
     return 0 if status.state in ("finished", "stopped") else 1
 
 

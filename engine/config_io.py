@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from engine.config import ModelConfig, OptimConfig, RewardSpec, RunConfig
-from engine.config_problems import problems_from
+from engine.config_problems import dotted, problems_from, repeated
 from engine.config_section import Section
 from engine.errors import ConfigError, Problem
 from engine.rewards.registry import REWARDS, reward_problems
@@ -99,7 +99,8 @@ def _as_mapping(data: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(data, Mapping):
         return dict(data)
     try:
-        parsed = json.loads(data.removeprefix("\ufeff") if isinstance(data, str) else data)
+        text = data.removeprefix("\ufeff") if isinstance(data, str) else data
+        parsed = json.loads(text, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:  # ValueError: not JSON, not UTF-8, or a number of 5,000 digits
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error).partition(";")[0]
         hint = "Export a config to see the form."
@@ -107,6 +108,14 @@ def _as_mapping(data: str | bytes | Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(parsed, dict):
         raise ConfigError([Problem("config", f"expected a JSON object, found {type(parsed).__name__}.")])
     return parsed
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object. Of a setting that is there twice nobody can say which value was meant."""
+    twice = repeated(name for name, _ in pairs)
+    if twice is not None:
+        raise ConfigError([Problem(dotted((twice,)), "is set twice in the same section.", "Keep one of the two.")])
+    return dict(pairs)
 
 
 def _cross_problems_of_readable_parts(raw: Mapping[str, Any]) -> list[Problem]:

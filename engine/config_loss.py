@@ -15,6 +15,8 @@ Baseline = Literal["mean", "leave_one_out"]
 Level = Literal["token", "sequence"]
 KlEstimator = Literal["k1", "k2", "k3"]
 
+CLIPPED = ("grpo", "bnpo", "dr_grpo", "dapo", "luspo")  # loss types with the clipped objective
+
 GRPO_PAPER = "DeepSeekMath, arXiv:2402.03300"
 
 

@@ -50,6 +50,16 @@ def closest(name: str, known: Iterable[str]) -> str:
     return f"Did you mean '{matches[0]}'?" if matches else ""
 
 
+def repeated(names: Iterable[str]) -> str | None:
+    """The first name that was there before, or None."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
 def short(value: Any) -> str:
     """A value as Python writes it, in at most 60 characters."""
     if isinstance(value, int) and value.bit_length() > 200:  # int → str refuses more than 4,300 digits

@@ -13,6 +13,8 @@ LabError
 
 from dataclasses import dataclass
 
+MAX_PROBLEMS = 50  # of one configuration: a page shows each of them
+
 
 def printable(text: str) -> str:
     """The text with control characters written as escapes: what a file or a name holds must not steer a terminal."""
@@ -51,12 +53,14 @@ class Problem:
 
 
 class ConfigError(LabError):
-    """All problems of a configuration, reported together."""
+    """All problems of a configuration, reported together; of very many the first, and a count."""
 
     exit_code = 2
 
     def __init__(self, problems: list[Problem]) -> None:
-        self.problems = problems
+        rest = len(problems) - MAX_PROBLEMS
+        more = [Problem("config", f"has {rest:,} more problems.", "Correct these first.")] if rest > 0 else []
+        self.problems = problems[:MAX_PROBLEMS] + more
         super().__init__("\n".join(str(problem) for problem in problems))
 
 

@@ -18,7 +18,7 @@ from engine.config import (
     RolloutConfig,
     RunConfig,
 )
-from engine.runs.durable import write_atomic
+from engine.runs.durable import disk_errors, write_atomic
 
 SMOLLM2 = "smollm2"
 
@@ -42,13 +42,14 @@ class Preset:
 def write_sums(path: Path, n: int = 2000, seed: int = 0, largest: int = 20) -> None:
     """Write n sums of two numbers from 0 to `largest` as JSONL rows {"question": "7 + 12", "answer": "19"}.
 
-    No sum stands there twice, so n is at most (largest + 1)².
+    No sum stands there twice, so n is at most (largest + 1)². Raises LabError when the file cannot be written.
     """
     pairs = [(a, b) for a in range(largest + 1) for b in range(largest + 1)]
     chosen = random.Random(seed).sample(pairs, min(n, len(pairs)))
     rows = (json.dumps({"question": f"{a} + {b}", "answer": str(a + b)}) for a, b in chosen)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(path, "".join(f"{row}\n" for row in rows).encode())
+    with disk_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, "".join(f"{row}\n" for row in rows).encode())
 
 
 _EMBEDDED = ModelConfig(source="embedded", adapter="full")

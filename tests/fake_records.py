@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.analysis.evaluation import Outcomes, metrics_of, prompt_counts
 from engine.analysis.groups import group_kind
 from engine.config import RunConfig
 from engine.config_io import pass_reward
@@ -62,20 +63,33 @@ class FakeRun:
         return StepRecord(step, groups, self._metrics(rng, step, groups), vocabulary, tuple(self._events(step, groups)))
 
     def evaluation(self, step: int) -> EvaluationRecord:
-        """64 held-out prompts, one completion each."""
+        """64 held-out prompts, with as many completions each as the configuration says."""
         rng = np.random.default_rng([self.seed, step, 1])
-        right = rng.random(64) < self.skill(step)
-        share = float(right.mean())
+        n = self.config.evaluation.num_generations
+        ease = np.clip(self.skill(step) + rng.normal(0, 0.25, 64), 0, 1)
+        right = rng.random((64, n)) < ease[:, None]
+        rewards = {
+            spec.name: right.astype(float) if i == 0 else np.where(right, 1.0, rng.choice([0.0, 0.5, 0.8], (64, n)))
+            for i, spec in enumerate(self.config.rewards)
+        }
+        totals = np.sum([spec.weight * rewards[spec.name] for spec in self.config.rewards], axis=0)
+        answers = [[str(30 + 2 * i + int(not hit)) for hit in row] for i, row in enumerate(right)]
+        outcomes = Outcomes(right, answers, rewards, totals)
+        prompts = {"id": [f"p{i}" for i in range(64)], **prompt_counts(outcomes)}
         samples = [
             {
                 "prompt": self._wild(i, f"{10 + i}+{20 + i}="), "reference": str(30 + 2 * i),
-                "completion": self._wild(i + 3, str(30 + 2 * i + int(not hit))), "passed": bool(hit),
-                "rewards": {spec.name: float(hit) for spec in self.config.rewards},
+                "completions": [
+                    {
+                        "text": self._wild(i + 3, answers[i][j]), "parsed": answers[i][j], "passed": bool(right[i, j]),
+                        "total": float(totals[i, j]), "rewards": {k: float(v[i, j]) for k, v in rewards.items()},
+                    }
+                    for j in range(min(n, 8))
+                ],
             }
-            for i, hit in enumerate(right[:8])
+            for i in range(8)
         ]  # fmt: skip
-        means = {spec.name: share + (1 - share) * 0.4 * (i > 0) for i, spec in enumerate(self.config.rewards)}
-        return EvaluationRecord(step, share, 64, 0.21, means, samples)
+        return EvaluationRecord(step, 64, n, 0.21, metrics_of(outcomes), prompts, samples)
 
     def _group(self, rng: np.random.Generator, step: int, kind: str) -> "_Draft":
         a, b = (int(n) for n in rng.integers(10, 40, 2))  # 900 prompts: some come back in later steps

@@ -17,7 +17,7 @@ from engine.runs.paths import read_config
 from engine.runs.status import run_status
 
 TICK_S = 1.0
-ALL = "all"
+ALL = "every group"
 ROWS_PER_PAGE = 60
 LIST_HEIGHT = 720
 
@@ -33,10 +33,10 @@ def body() -> None:
         if run_status(paths).state != shown.state:
             st.rerun()
         newest = run.reader.last_step()
-        scrubber(newest, live=shown.is_live)
         if newest == 0:
             st.info("No step is finished yet. The first groups appear here.", icon=":material/hourglass_top:")
             return
+        scrubber(newest, live=shown.is_live)
         show_step(shown_step(newest))
 
 
@@ -64,16 +64,16 @@ def list_groups(step: int, groups: pd.DataFrame, place: int) -> None:
         "Show groups", [ALL, *GROUP_KINDS], default=ALL, required=True, key="group_filter", wrap=True,
         format_func=lambda name: ALL if name == ALL else GROUP_KINDS[name][0],
     )  # fmt: skip
-    wanted = groups if kind == ALL else groups[groups["kind"] == kind]
     counts = groups["kind"].value_counts()
     words = ", ".join(f"{counts[name]} {look[0]}" for name, look in GROUP_KINDS.items() if name in counts)
     st.caption(f"{plural(len(groups), 'group')}: {words}. Lowest mean reward first.")
     completions = run.reader.completions(step)
     reach = advantage_reach(completions["advantage"], scaled=config.loss.scale_rewards != "none")
-    rows = group_row_list(wanted.sort_values("mean", kind="stable").head(ROWS_PER_PAGE), completions, reach)
+    rows = group_row_list(groups.sort_values("mean", kind="stable"), completions, reach)
+    wanted = [row for row in rows if kind in (ALL, row.kind)]
     with st.container(height=LIST_HEIGHT, border=False):
         group_rows(
-            rows, key="groups_list", label=f"Groups of step {step}", selected=place,
+            wanted[:ROWS_PER_PAGE], key="groups_list", label=f"Groups of step {step}", selected=place,
             on_pick=lambda group: state.set_in_url(step=step, group=group, completion=None),
         )  # fmt: skip
         if len(wanted) > ROWS_PER_PAGE:

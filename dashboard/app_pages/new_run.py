@@ -23,7 +23,7 @@ if config is not None:
     problems += [problem for problem in form.check_problems(config) if problem not in problems]
 placed, elsewhere = place_problems(problems, anchors(form))
 
-st.title("New run")
+st.title("New run", anchor=False)
 st.html(f"<style>{PANEL_STAYS_IN_SIGHT}</style>")
 draw_start(form)
 page = st.grid(2, min_column_width=420, gap="large")

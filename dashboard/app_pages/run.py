@@ -28,17 +28,19 @@ tick = st.fragment(run_every=TICK_S if shown.is_live else None)
 
 @tick
 def head() -> None:
-    status = run_status(paths)
-    if status.state != shown.state:
-        st.rerun()  # other buttons, other notices, and no more ticks once it has ended
-    st.html(header_html(config, status, run.course()))
+    with explained():
+        status = run_status(paths)
+        if status.state != shown.state:
+            st.rerun()  # other buttons, other notices, and no more ticks once it has ended
+        st.html(header_html(config, status, run.course()))
 
 
 @tick
 def progress() -> None:
-    status = run_status(paths)
-    st.html(progress_html(status))
-    run_notice(paths, status)
+    with explained():
+        status = run_status(paths)
+        st.html(progress_html(status))
+        run_notice(paths, status)
 
 
 @tick
@@ -51,7 +53,8 @@ def body() -> None:
         clicked = live_charts(run_charts(config, course, step, completions), key="run_charts", on_click=follow_click)
         if clicked is not None and clicked.chart == "advantages":
             state.go(state.GROUPS_PAGE, run=paths.run_id, step=step, group=int(clicked.data[0]))
-        scrubber(course.last_step, live=shown.is_live)
+        if step:
+            scrubber(course.last_step, live=shown.is_live)
         newest_groups(step)
 
 
@@ -63,9 +66,9 @@ def follow_click(click: Click) -> None:
 
 def newest_groups(step: int) -> None:
     groups, completions = run.reader.groups(step), run.reader.completions(step)
-    groups = groups.sort_values("kind", key=lambda kind: kind != "mixed", kind="stable").head(MAX_ROWS)
+    groups = groups.sort_values("kind", key=lambda kind: kind != "mixed", kind="stable")
     reach = advantage_reach(completions["advantage"], scaled=config.loss.scale_rewards != "none")
-    rows = group_row_list(groups, completions, reach)
+    rows = group_row_list(groups, completions, reach)[:MAX_ROWS]
     st.caption(
         f"Groups of step {step:,}: a dot per completion, best reward first; a row opens its group."
         if step
@@ -76,7 +79,8 @@ def newest_groups(step: int) -> None:
 
 
 live = st.container(key="live")
-left, right = live.columns([3, 1.4], vertical_alignment="top")
+top = live.container(horizontal=True, vertical_alignment="top")
+left, right = top.container(width="stretch"), top.container(width="content")
 with right:
     run_buttons(paths, shown)
 with left:
@@ -86,6 +90,6 @@ with live:
     body()
 with st.expander("Log", icon=":material/notes:", key="run_log", on_change="rerun") as log:
     if log.open:
-        st.fragment(run_every=TICK_S if shown.is_live else None)(lambda: run_log(paths, run.reader))()
+        tick(explained()(run_log))(paths, run.reader)
 with st.expander("Settings", icon=":material/settings:"):
     run_settings(paths, config)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dashboard.state import NEW_RUN_PAGE, RUN_PAGE, go
+from dashboard.views.problem import explained
 from dashboard.views.run_actions import attempt, draw_actions, draw_notices, draw_trash, open_dialog
 from dashboard.views.run_table import FILTERS, draw_table, matching, read_rows
 from engine.presets import preset
@@ -78,5 +79,5 @@ else:
     draw_starters()
     draw_notices()
     search, statuses = draw_filters()
-    st.fragment(run_every=TICK_S if live else None)(draw_runs)(search, statuses, live)
+    st.fragment(run_every=TICK_S if live else None)(explained()(draw_runs))(search, statuses, live)
 open_dialog()

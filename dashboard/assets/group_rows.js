@@ -1,4 +1,5 @@
-// A list of groups, one button a row: prompt, a dot per completion, mean, kind. Texts are set with textContent, so
+// A list of groups, one button a row: prompt, a dot per completion, mean, kind; with
+// `stacked`, long prompts get lines of their own above the rest. Texts are set with textContent, so
 // nothing a model or a dataset wrote is ever read as HTML. Rows are reused, so focus and scroll position stay.
 
 const lists = new WeakMap();
@@ -52,8 +53,12 @@ export default function ({ data, parentElement, setTriggerValue }) {
   list.root.setAttribute("role", "group");
   list.root.setAttribute("aria-label", data.label);
   list.root.dataset.layout = data.layout;
+  list.root.dataset.stacked = data.stacked;
   while (list.root.children.length > data.rows.length) list.root.lastChild.remove();
   while (list.root.children.length < data.rows.length) newRow(list);
   data.rows.forEach((item, place) => fillRow(list.root.children[place], item));
-  return () => lists.delete(parentElement);
+  return () => {
+    list.root.remove(); // the same element may be mounted again, and would then hold two
+    lists.delete(parentElement);
+  };
 }

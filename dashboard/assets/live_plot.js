@@ -226,6 +226,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
     board.resizer.disconnect();
     board.sight.disconnect();
     for (const state of board.cards.values()) window.Plotly?.purge(state.plot);
+    board.grid.remove(); // the same element may be mounted again, and would then hold two
+    board.probe.remove();
     boards.delete(parentElement);
   };
 }

@@ -70,5 +70,8 @@ export default function ({ data, parentElement, setTriggerValue }) {
   parts.follow.checked = data.follow;
   parts.followText.textContent = data.live ? "follow newest" : "last step";
   if (!parts.held) show(parts, Math.max(1, data.step));
-  return () => scrubbers.delete(parentElement);
+  return () => {
+    parts.root.remove(); // the same element may be mounted again, and would then hold two
+    scrubbers.delete(parentElement);
+  };
 }

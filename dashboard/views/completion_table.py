@@ -12,10 +12,15 @@ import pandas as pd
 
 from dashboard.text import as_html
 from dashboard.wording import MISSING, number, percent
-from engine.analysis.arithmetic import advantage_arithmetic
+from engine.analysis.arithmetic import GDPO_WORDS, advantage_arithmetic, mean_of_others, steps_words
 from engine.analysis.groups import is_dead
+from engine.config_loss import LossConfig
 
-TEXT_LIMIT = 700  # characters; the whole text is below the table
+TEXT_LIMIT, TEXT_HEAD = (
+    1500,
+    900,
+)  # characters shown of a text, and those of its beginning; all of it is below the table
+STACK_FROM = 80  # characters; a group with a longer completion shows each text below its numbers, in the whole width
 HEADINGS = ("#", "completion", "rewards: weight × value", "total", "advantage")
 WIDE_HEADINGS = ("tokens", "end", "KL", "entropy")  # in a narrow table they stand below the text instead
 NUM_COLOURS = 5  # --lab-f0 … in lab.css
@@ -27,11 +32,17 @@ def by_reward(completions: pd.DataFrame) -> pd.DataFrame:
     return completions.sort_values("total", ascending=False, na_position="last", kind="stable")
 
 
-def completion_table(group: pd.Series, completions: pd.DataFrame, weights: Mapping[str, float]) -> str:
+def completion_table(
+    group: pd.Series, completions: pd.DataFrame, weights: Mapping[str, float], loss: LossConfig
+) -> str:
     """The table as HTML. group: a row of `groups`; completions: its rows of `completions`."""
-    dead = is_dead(completions["total"].tolist())
+    totals = completions["total"].tolist()
     largest = max((_reach(rewards, weights) for rewards in completions["rewards"]), default=0.0) or 1.0
-    rows = "".join(_row(row, group, weights, largest, dead) for row in by_reward(completions).to_dict(orient="records"))
+    stacked = bool(completions["text"].str.len().max() > STACK_FROM)
+    rows = "".join(
+        _row(row, weights, largest, _why(row, group, totals, loss), stacked)
+        for row in by_reward(completions).to_dict(orient="records")
+    )
     headings = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
     headings += "".join(f'<th class="lab-wide-only">{heading}</th>' for heading in WIDE_HEADINGS)
     return (
@@ -50,16 +61,20 @@ def legend(weights: Mapping[str, float]) -> str:
     return f'<div class="lab-legend">{items}</div>'
 
 
-def _row(row: dict[Any, Any], group: pd.Series, weights: Mapping[str, float], largest: float, dead: bool) -> str:
+def _row(row: dict[Any, Any], weights: Mapping[str, float], largest: float, why: str, stacked: bool) -> str:
+    text = f'<div class="lab-mono">{_text(row["text"])}</div>'
     cells = (
         f'<td class="lab-right">{row["completion_index"] + 1}</td>',
-        f'<td class="lab-text">{_text(row)}</td>',
+        f'<td class="lab-text">{"" if stacked else text}{_about_text(row)}</td>',
         f"<td>{_bar(row['rewards'], weights, largest)}{_terms(row, weights)}</td>",
         f'<td class="lab-right"><b>{number(row["total"])}</b></td>',
-        f"<td>{_advantage(row, group, dead)}</td>",
+        f"<td>{_advantage(row['advantage'], why)}</td>",
         *(f'<td class="lab-right lab-wide-only">{value}</td>' for value in _lengths_and_more(row)),
     )
-    return f"<tr>{''.join(cells)}</tr>"
+    if not stacked:
+        return f"<tr>{''.join(cells)}</tr>"
+    below = f'<td></td><td class="lab-text" colspan="{len(cells) - 1}">{text}</td>'
+    return f'<tr class="lab-above">{"".join(cells)}</tr><tr>{below}</tr>'
 
 
 def _lengths_and_more(row: dict[Any, Any]) -> tuple[str, ...]:
@@ -68,23 +83,26 @@ def _lengths_and_more(row: dict[Any, Any]) -> tuple[str, ...]:
     return f"{row['length']:,}", ended, number(row["mean_kl"]), number(row["mean_entropy"])
 
 
-def _text(row: dict[Any, Any]) -> str:
-    text = row["text"]
-    shown = as_html(text[:TEXT_LIMIT])
-    if len(text) > TEXT_LIMIT:
-        shown += f'<span class="lab-muted">… ({len(text):,} characters, all below)</span>'
+def _text(text: str) -> str:
+    """The text, of a long one the beginning and the end: the answer often stands last."""
+    if len(text) <= TEXT_LIMIT:
+        return as_html(text) or "(empty)"
+    left_out = f"{len(text) - TEXT_LIMIT:,} of {len(text):,} characters left out; all below"
+    tail = text[TEXT_HEAD - TEXT_LIMIT :]
+    return f'{as_html(text[:TEXT_HEAD])}<span class="lab-muted"> … {left_out} … </span>{as_html(tail)}'
+
+
+def _about_text(row: dict[Any, Any]) -> str:
+    """Right or wrong, what the reward read, and in a narrow table what else is known of the text."""
     mark = {1.0: '<span class="lab-pass">✔ right</span>', 0.0: '<span class="lab-fail">✘ wrong</span>'}
     parsed = row["parsed"]
     read = ""
-    if isinstance(parsed, str) and parsed.strip() != text.strip():
+    if isinstance(parsed, str) and parsed.strip() != row["text"].strip():
         read = f'<span class="lab-muted">read as {as_html(parsed[:80])}</span>'
     verdict = " ".join(filter(None, (mark.get(row["passed"], ""), read)))
-    pairs = zip(WIDE_HEADINGS, _lengths_and_more(row), strict=True)
-    more = ", ".join(f"{heading} {value}" for heading, value in pairs)
-    return (
-        f'<div class="lab-mono">{shown or "(empty)"}</div><div class="lab-small">{verdict}</div>'
-        f'<div class="lab-small lab-narrow-only">{more}</div>'
-    )
+    length, ended, kl, entropy = _lengths_and_more(row)
+    more = f"{length} tokens, {ended}, KL {kl}, entropy {entropy}"
+    return f'<div class="lab-small">{verdict}</div><div class="lab-small lab-narrow-only">{more}</div>'
 
 
 def _bar(rewards: Mapping[str, float | None], weights: Mapping[str, float], largest: float) -> str:
@@ -116,13 +134,22 @@ def _terms(row: dict[Any, Any], weights: Mapping[str, float]) -> str:
     return f'<div class="lab-small">{" + ".join(terms) or MISSING}{"".join(notes)}</div>'
 
 
-def _advantage(row: dict[Any, Any], group: pd.Series, dead: bool) -> str:
-    advantage = row["advantage"]
+def _advantage(advantage: float, why: str) -> str:
     shape, sign = ("▲", "+") if advantage > 0 else ("▼", "-") if advantage < 0 else ("●", "0")
-    scale = None if math.isnan(group["scale"]) else float(group["scale"])
-    why = advantage_arithmetic(row["total"], group["mean"], scale, advantage, dead=dead)
     value = "0" if advantage == 0 else f"{advantage:+.3f}".replace("-", "−")
-    return f'<b class="lab-advantage" data-sign="{sign}">{shape} {value}</b><div class="lab-small">{why}</div>'
+    return f'<b class="lab-advantage" data-sign="{sign}">{shape} {value}</b><div class="lab-small">{as_html(why)}</div>'
+
+
+def _why(row: dict[Any, Any], group: pd.Series, totals: list[float], loss: LossConfig) -> str:
+    """How the completion came by its advantage."""
+    if steps := row.get("steps"):
+        return steps_words(steps)
+    if loss.multi_objective_aggregation == "normalize_then_sum":
+        return GDPO_WORDS
+    scale = None if math.isnan(group["scale"]) else float(group["scale"])
+    others = loss.baseline == "leave_one_out"
+    baseline = mean_of_others(row["total"], totals) if others else group["mean"]
+    return advantage_arithmetic(row["total"], baseline, scale, row["advantage"], dead=is_dead(totals))
 
 
 def _reach(rewards: Mapping[str, float | None], weights: Mapping[str, float]) -> float:

@@ -8,13 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.text import as_label, one_line, visible
-from dashboard.views.form import Placed, draw_fields, place, show_problems
+from dashboard.views.form import Placed, alert, draw_fields, place, show_problems
 from dashboard.views.form_model import Control, set_value
 from dashboard.views.form_sections import BUILT_IN_DATA, CONTROL, SECTIONS
 from dashboard.views.form_state import FormState, collect
 from dashboard.views.form_upload import MAX_MB, TYPES, save_upload
 from engine.data.columns import FilePreview, preview_file
-from engine.errors import DatasetError, Problem
+from engine.errors import LabError, Problem
 from engine.runs.paths import runs_root
 
 SOURCE = CONTROL["data.source"]
@@ -68,7 +68,10 @@ def draw_file(form: FormState, placed: Placed) -> None:
         placeholder="/home/me/data/train.jsonl",
         help=SOURCE.help,
     )
-    show_problems(placed.get(SOURCE.path, []))
+    if form.value(SOURCE.path):
+        show_problems(placed.get(SOURCE.path, []))
+    else:
+        alert("No file yet. Type the path of one, or upload one below.")
     key = form.key("data.upload")
     st.file_uploader(
         "or upload one", type=list(TYPES), key=key, max_upload_size=MAX_MB, on_change=take_upload, args=(form, key)
@@ -88,7 +91,7 @@ def take_upload(form: FormState, key: str) -> None:
     collect(form)
     try:
         path = save_upload(runs_root(), upload.name, upload.getvalue())
-    except DatasetError as error:
+    except LabError as error:
         form.notes = [str(error)]
         return
     form.notes = []

@@ -238,4 +238,5 @@ def sentence(problem: Problem, help_line: str = "") -> str:
     """A problem beside its own field, where neither the field's name nor its help need be repeated."""
     hint = "" if problem.hint in help_line else problem.hint
     text = f"{problem.message} {hint}".strip()
-    return text[:1].upper() + text[1:]
+    is_word = re.match(r"[a-z]+(\s|$)", text)  # a file name or a value keeps its letters
+    return text[:1].upper() + text[1:] if is_word else text

@@ -2,8 +2,10 @@
 
 from dashboard.views.form_sections import CONTROL, shown_value
 from dashboard.wording import plural
+from engine.analysis.gains import measure_words
 from engine.config import RewardSpec, RunConfig
 from engine.config_io import config_diff, pass_reward
+from engine.measure import stopping_metric
 
 
 def plan(config: RunConfig) -> list[str]:
@@ -26,10 +28,17 @@ def plan(config: RunConfig) -> list[str]:
 def _evaluation(config: RunConfig) -> str:
     judge, evaluation = pass_reward(config), config.evaluation
     asked = plural(min(evaluation.num_prompts, config.data.held_out), "held-out example")
+    each = f", {evaluation.num_generations} completions each," if evaluation.num_generations > 1 else ""
     when = f"before and after training and every {plural(evaluation.every, 'step')}"
+    words = f"{asked}{each} are evaluated {when}; "
     if judge is None:
-        return f"{asked} are evaluated {when}; no reward says which answers are right, so there is no pass@1."
-    return f"{asked} are evaluated {when}; {judge} decides what is right."
+        words += "no reward says which answers are right, so there is no pass@1."
+    else:
+        words += f"{judge} decides what is right."
+    if evaluation.early_stopping_patience is not None:
+        patience = plural(evaluation.early_stopping_patience, "evaluation")
+        words += f" The run ends after {patience} without a gain in {measure_words(stopping_metric(config))}."
+    return words
 
 
 def differences(parent: RunConfig, config: RunConfig) -> list[tuple[str, str, str]]:

@@ -39,6 +39,8 @@ def draw_reward(form: FormState, index: int, spec: dict[str, Any], placed: Place
     with st.container(horizontal=True, vertical_alignment="center"):
         st.text(info.label if info else visible(spec["name"]))
         if info:
+            st.caption(as_label(spec["name"]), width="content")  # what summaries, charts and config files call it
+        if info:
             st.badge(info.kind, color=KIND_COLORS[info.kind], help=KIND_HELP[info.kind])  # type: ignore[arg-type]
         if spec.get("weight") == 0:
             st.badge("monitor", color="gray", help="Recorded at every step, but not trained on.")

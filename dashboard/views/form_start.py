@@ -1,5 +1,9 @@
 """Where a new run starts from: a preset, a config file, or a past run whose settings are cloned."""
 
+import re
+from collections.abc import Collection
+from contextlib import suppress
+from itertools import count
 from typing import Final
 
 import streamlit as st
@@ -17,8 +21,10 @@ from engine.presets import PRESETS, Preset
 from engine.runs.paths import list_runs, read_config, runs_root
 
 CONFIG_FILE_KB = 1024
+FROM_FILE: Final = "file:"  # begins the origin of a form that a config file filled; its name follows
 IMPORT_PROBLEMS: Final = "new_run.import_problems"
 RECENT_RUNS = 50
+NAME_LENGTH = 80  # characters, as in RunConfig
 
 
 def draw_start(form: FormState) -> None:
@@ -34,6 +40,8 @@ def draw_start(form: FormState) -> None:
         with st.popover("From a past run", icon=":material/history:"):
             draw_past_runs(form)
     show_import_problems()
+    if form.origin.startswith(FROM_FILE):
+        st.caption(f"Every setting below was read from {as_label(form.origin.removeprefix(FROM_FILE))}.")
 
 
 def draw_preset(form: FormState, preset: Preset) -> None:
@@ -63,8 +71,11 @@ def use_preset(form: FormState, preset: Preset) -> None:
     form.load(preset.config, f"preset:{preset.key}")
     if preset.make_data is not None:
         path = runs_root() / FOLDER / preset.config.data.source
-        if not path.exists():
-            preset.make_data(path)
+        try:
+            if not path.exists():
+                preset.make_data(path)
+        except LabError as error:
+            form.failure = str(error)
         set_value(form.draft, "data.source", str(path))
     for field in preset.fill_in:
         set_value(form.draft, field, "")
@@ -94,16 +105,14 @@ def take_config_file(form: FormState, key: str) -> None:
         return
     st.session_state.pop(IMPORT_PROBLEMS, None)
     st.query_params.pop(CLONE, None)
-    form.load(config, "file")
+    form.load(config, f"{FROM_FILE}{upload.name}")
 
 
 def show_import_problems() -> None:
     if IMPORT_PROBLEMS not in st.session_state:
         return
     name, problems = st.session_state[IMPORT_PROBLEMS]
-    st.error(
-        f"{as_label(name)} was not loaded: {len(problems)} of its settings cannot be used.", icon=":material/error:"
-    )
+    st.error(f"{as_label(name)} was not loaded, because:", icon=":material/error:")
     for problem in problems:
         alert(str(problem))
 
@@ -143,7 +152,25 @@ def clone(form: FormState, run_id: str | None) -> None:
         return
     st.session_state.pop(IMPORT_PROBLEMS, None)
     st.query_params[CLONE] = run_id
+    config = config.model_copy(update={"name": next_name(config.name, names_in_use())})
     form.load(config, f"clone:{run_id}", parent_id=run_id)
+
+
+def next_name(name: str, taken: Collection[str]) -> str:
+    """The name with the first free number from 2 on, so that a run and its clone can be told apart."""
+    stem = re.sub(r" \d+$", "", name)
+    stem = stem if stem in taken else name  # "sums up to 20" ends in no such number
+    numbered = (f"{stem[: NAME_LENGTH - len(str(n)) - 1]} {n}" for n in count(2))
+    return next(candidate for candidate in numbered if candidate not in taken)
+
+
+def names_in_use() -> set[str]:
+    """The names of all runs that can be read."""
+    names = set()
+    for paths in list_runs(runs_root()):
+        with suppress(LabError):
+            names.add(read_config(paths).name)
+    return names
 
 
 def follow_url(form: FormState) -> None:

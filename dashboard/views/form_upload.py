@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from engine.errors import DatasetError
-from engine.runs.durable import write_atomic
+from engine.runs.durable import disk_errors, write_atomic
 
 FOLDER = ".uploads"
 TYPES = ("jsonl", "ndjson", "json", "csv", "tsv", "parquet")
@@ -16,7 +16,8 @@ NAME_LENGTH = 60
 def save_upload(runs_root: Path, name: str, data: bytes) -> Path:
     """Keep an uploaded file as .uploads/<hash>-<safe name>, once for the same content. Returns its path.
 
-    Raises DatasetError for a kind of file that is not data, for an empty file, and for one that is too large.
+    Raises DatasetError for a kind of file that is not data, for an empty file, and for one that is too large; LabError
+    when it cannot be written.
     """
     safe = safe_name(name)
     if Path(safe).suffix.removeprefix(".") not in TYPES:
@@ -26,10 +27,11 @@ def save_upload(runs_root: Path, name: str, data: bytes) -> Path:
     if len(data) > MAX_MB * 2**20:
         raise DatasetError(f"{safe} has more than {MAX_MB} MB.", hint="Use a part of it.")
     folder = runs_root / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{hashlib.sha256(data).hexdigest()[:12]}-{safe}"
-    if not path.exists():
-        write_atomic(path, data)
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            write_atomic(path, data)
     return path
 
 

@@ -16,7 +16,7 @@ from engine.config import RunConfig
 from engine.runs.reader import RunReader
 
 LONG_TEXT = 500  # characters beyond which a box scrolls
-BOX_HEIGHT = 150
+BOX_HEIGHT = 200
 NUM_STEPS = 12
 
 
@@ -27,9 +27,12 @@ def group_detail(reader: RunReader, config: RunConfig, group: pd.Series, num_gro
     st.subheader(f"Group {index + 1} of {num_groups}: {GROUP_KINDS[group['kind']][0]}", anchor=False)
     _prompt(group)
     _same_prompt(reader, group)
+    if completions.empty:
+        st.info("The completions of this group are not stored.", icon=":material/info:")
+        return
     _rule(group, config, completions)
     weights: Mapping[str, float] = {spec.name: spec.weight for spec in config.rewards}
-    st.html(completion_table(group, completions, weights))
+    st.html(completion_table(group, completions, weights, config.loss))
     _tokens(reader, completions, step, index)
 
 
@@ -79,7 +82,10 @@ def _rule(group: pd.Series, config: RunConfig, completions: pd.DataFrame) -> Non
     if right := pass_words(completions):
         facts.append(right)
     st.markdown(" · ".join(facts))
-    st.caption(f"{formula(group['mean'], scale)}, {scale_words(config.loss.scale_rewards)}.")
+    rule = formula(group["mean"], scale, config.loss)
+    if config.loss.multi_objective_aggregation == "sum_then_normalize" and not pd.isna(group["mean"]):
+        rule += f", {scale_words(config.loss.scale_rewards)}"
+    st.caption(f"{rule}.")
 
 
 def _tokens(reader: RunReader, completions: pd.DataFrame, step: int, index: int) -> None:
@@ -98,7 +104,9 @@ def _tokens(reader: RunReader, completions: pd.DataFrame, step: int, index: int)
     measure = found.get(name) or next(iter(found.values()))
     if "kl" not in found:
         st.caption("No KL here: this run keeps no reference.")
-    st.caption(f"{measure.metric.help} {measure.metric.look_for} Darkest from {measure.full:g} nats on.")
+    unit = measure.metric.unit.partition("/")[0]
+    full = f"{measure.full:g} {unit}".rstrip()
+    st.caption(f"{measure.metric.help} {measure.metric.look_for} Full colour from {full} on.")
     st.html(token_strip(tokens, measure))
     st.text(f"Strongest: {largest_words(tokens, measure)}")
     with st.expander("All tokens as a table, and the whole text"):
@@ -112,12 +120,15 @@ def _choose(ordered: pd.DataFrame, step: int, index: int) -> int:
     options = ordered.index.tolist()
     key = f"completion_{step}_{index}"
 
+    start = options.index(asked) if asked in options else 0
+
     def choose() -> None:
-        state.set_in_url(step=step, group=index + 1, completion=st.session_state[key] + 1)
+        # Streamlit also reports the start value by itself when a live step replaces the box: nobody chose that.
+        if (chosen := st.session_state[key]) != options[start]:
+            state.set_in_url(step=step, group=index + 1, completion=chosen + 1)
 
     def label(place: int) -> str:
         row = ordered.loc[place]
         return f"#{place + 1} · reward {number(row['total'])} · {one_line(row['text'], 60)}"
 
-    start = options.index(asked) if asked in options else 0
     return int(st.selectbox("Tokens of completion", options, start, format_func=label, key=key, on_change=choose))

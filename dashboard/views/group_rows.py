@@ -3,8 +3,10 @@
 Filled dots are above their group's mean, rings below, small grey ones carry no signal: the colour says it twice.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby, takewhile
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +19,9 @@ from dashboard.text import one_line
 from dashboard.wording import number
 
 MAX_DOTS = 64
-SHARED = 12  # characters; a shorter common beginning is not worth hiding
+SHARED = 12  # characters; less that is common to all prompts is not worth hiding
+PROMPT_LIMIT = 300  # characters, more than two lines of any row
+BESIDE_DOTS = {"list": 14, "grid": 24}  # characters of a prompt that fit before its dots; longer ones go above them
 LEVELS = 20  # shades between 0 and full colour
 
 _rows = st.components.v2.component("grpo_lab.group_rows", js=asset("group_rows.js"), isolate_styles=False)
@@ -45,7 +49,7 @@ def group_row_list(groups: pd.DataFrame, completions: pd.DataFrame, reach: float
     by_group = dict(iter(completions.groupby("group_index")))
     prompts = distinct_parts(list(groups["prompt"]))
     return [
-        GroupRow(index + 1, prompt, dot_levels(by_group[index], reach), mean, kind)
+        GroupRow(index + 1, prompt, dot_levels(by_group.get(index, completions.iloc[:0]), reach), mean, kind)
         for index, prompt, mean, kind in zip(
             groups["group_index"], prompts, groups["mean"], groups["kind"], strict=True
         )
@@ -53,11 +57,33 @@ def group_row_list(groups: pd.DataFrame, completions: pd.DataFrame, reach: float
 
 
 def distinct_parts(prompts: Sequence[str]) -> list[str]:
-    """Prompts without the beginning that all of them share, such as instructions or examples, up to a whole word."""
-    first, last = min(prompts, default=""), max(prompts, default="")  # what these two share, all in between share
-    same = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), 0)
-    cut = max(first[:same].rfind(" "), first[:same].rfind("\n")) + 1
-    return [f"…{prompt[cut:]}" for prompt in prompts] if cut >= SHARED else list(prompts)
+    """Prompts with … for what all of them share, such as instructions, examples, or the words of a template.
+
+    Whole words, at the beginning and the end; in prompts of equally many words, between those that differ, too.
+    """
+    if len(set(prompts)) < 2:
+        return list(prompts)
+    words = [re.findall(r"\S+\s*|^\s+", prompt) for prompt in prompts]
+    fewest = min(map(len, words))
+    lead = _num_alike(words, fewest - 1)
+    trail = _num_alike([found[::-1] for found in words], fewest - 1 - lead)
+    shared = [[place < lead or place >= len(found) - trail for place in range(len(found))] for found in words]
+    if all(len(found) == fewest for found in words):
+        shared = [[len(set(column)) == 1 for column in zip(*words, strict=True)]] * len(words)
+    return [_shortened(found, alike) for found, alike in zip(words, shared, strict=True)]
+
+
+def _num_alike(words: Sequence[Sequence[str]], most: int) -> int:
+    """How many words from the first on are the same in all of these, at most `most`."""
+    columns = takewhile(lambda column: len(set(column)) == 1, zip(*words, strict=False))
+    return max(0, min(sum(1 for _ in columns), most))
+
+
+def _shortened(words: Sequence[str], shared: Sequence[bool]) -> str:
+    """The words, with … for each long run of shared ones."""
+    pairs = zip(shared, words, strict=True)
+    runs = [(same, "".join(word for _, word in run)) for same, run in groupby(pairs, key=lambda pair: pair[0])]
+    return "".join("…" if same and len(text) >= SHARED else text for same, text in runs)
 
 
 def dot_levels(completions: pd.DataFrame, reach: float) -> tuple[float, ...]:
@@ -84,7 +110,10 @@ def group_rows(
 
     `on_pick` hears of it before the script runs.
     """
-    data = {"label": label, "layout": layout, "rows": [_item(row, row.group == selected) for row in rows]}
+    data = {
+        "label": label, "layout": layout, "rows": [_item(row, row.group == selected) for row in rows],
+        "stacked": any(len(row.prompt) > BESIDE_DOTS[layout] for row in rows),
+    }  # fmt: skip
 
     def picked() -> None:
         group = _picked(st.session_state[key].get("picked"))
@@ -96,9 +125,9 @@ def group_rows(
 
 def _item(row: GroupRow, selected: bool) -> dict[str, Any]:
     word = GROUP_KINDS[row.kind][0]
-    prompt = one_line(row.prompt, 120)
+    prompt = one_line(row.prompt, PROMPT_LIMIT)
     return {
-        "group": row.group, "prompt": prompt, "dots": list(row.levels), "mean": number(row.mean, 2), "kind": row.kind,
+        "group": row.group, "prompt": prompt, "dots": list(row.levels), "mean": number(row.mean), "kind": row.kind,
         "word": word, "selected": selected,
         "title": f"Group {row.group}: {prompt} · mean reward {number(row.mean, 3)} · {word}",
     }  # fmt: skip

@@ -1,18 +1,22 @@
 """What the Run page draws of a run: its key numbers and its charts, as plain objects for live_plot.py. No Streamlit."""
 
 import math
+import re
 from collections.abc import Callable
 
 import pandas as pd
 
 from dashboard import charts
 from dashboard.charts import Chart
+from dashboard.held_out_charts import held_out, held_out_rewards
 from dashboard.live_plot import Kpi, Tone
 from dashboard.live_run import Course
 from dashboard.views.group_rows import advantage_reach
-from dashboard.wording import number, percent, signed
+from dashboard.wording import number, percent, plural, signed
+from engine.analysis.gains import measure_value, measure_words
 from engine.config import RunConfig
 from engine.glossary import METRICS, TERMS, Metric
+from engine.runs.best import Best
 
 RECENT = 10  # steps that a KPI averages: one step's groups are few
 
@@ -20,12 +24,12 @@ RECENT = 10  # steps that a KPI averages: one step's groups are few
 def run_kpis(config: RunConfig, course: Course) -> list[Kpi]:
     """Reward, held-out pass@1, KL, entropy, dead groups and length: the mean of the newest steps, and their course."""
     return [
-        _metric_kpi(course, "reward", number),
+        metric_kpi(course.metrics, "reward", number),
         _held_out_kpi(course),
-        _metric_kpi(course, "kl", lambda value: number(value, 4)) if _has(course, "kl") else _no_kl(config),
-        _metric_kpi(course, "entropy", number),
+        metric_kpi(course.metrics, "kl", lambda value: number(value, 4)) if _has(course, "kl") else _no_kl(config),
+        metric_kpi(course.metrics, "entropy", number),
         _dead_kpi(course),
-        _metric_kpi(course, "completions/mean_length", lambda value: number(value, 1)),
+        metric_kpi(course.metrics, "completions/mean_length", lambda value: number(value, 1)),
     ]
 
 
@@ -38,30 +42,30 @@ def run_charts(config: RunConfig, course: Course, step: int, completions: pd.Dat
         charts.reward_heatmap(course.metrics["step"], course.shares, course.bins),
         charts.group_kinds(course.metrics),
         charts.advantage_strip(completions, step, reach),
-        charts.held_out(course.evaluations),
+        held_out(course.evaluations, course.best),
+        held_out_rewards(course.evaluations, weights, course.best),
         charts.phase_times(course.metrics),
-        charts.training_curves(
-            course.metrics, reference=config.loss.beta > 0, iterations=config.loss.num_iterations,
-            window=course.window,
-        ),
+        charts.training_curves(course.metrics, config.loss, course.window),
     ]  # fmt: skip
 
 
-def _metric_kpi(
-    course: Course, key: str, shown: Callable[[float], str], changed: Callable[[float], str] | None = None
+def metric_kpi(
+    metrics: pd.DataFrame, key: str, shown: Callable[[float], str], changed: Callable[[float], str] | None = None
 ) -> Kpi:
-    metric, values = METRICS[key], course.metrics[key]
+    metric, values = METRICS[key], metrics[key]
     now, earlier = _recent_and_before(values)
     change = now - earlier
+    size = "" if math.isnan(change) else (changed or shown)(abs(change))
+    arrow = _arrow(change) if re.search("[1-9]", size) else "="  # "▲ 0" would be two statements
+    tone = _tone(metric, change) if arrow != "=" and abs(change) > _chance(values) else ""
     return Kpi(
         key=key, label=metric.label, value=shown(now), note=metric.unit, help=_help(metric),
-        change="" if math.isnan(change) else f"{_arrow(change)} {(changed or shown)(abs(change))}",
-        tone=_tone(metric, change), points=_spark(course.metrics["step"], values),
+        change=f"{arrow} {size}" if size else "", tone=tone, points=_spark(metrics["step"], values),
     )  # fmt: skip
 
 
 def _dead_kpi(course: Course) -> Kpi:
-    kpi = _metric_kpi(course, "frac_reward_zero_std", percent, lambda change: f"{100 * change:.0f} points")
+    kpi = metric_kpi(course.metrics, "frac_reward_zero_std", percent, lambda change: f"{100 * change:.0f} points")
     solved, hopeless = (course.metrics[key].tail(RECENT).mean() for key in ("frac_solved", "frac_hopeless"))
     note = f"{percent(solved)} all right, {percent(hopeless)} all wrong" if len(course.metrics) else ""
     return Kpi(kpi.key, kpi.label, kpi.value, kpi.change, kpi.tone, note, kpi.help, kpi.points)
@@ -72,7 +76,8 @@ def _held_out_kpi(course: Course) -> Kpi:
     known = course.evaluations[course.evaluations["pass_at_1"].notna()]
     key, label = "eval/pass_at_1", term.label
     if known.empty:
-        return Kpi(key, label, number(None), note="not evaluated yet", help=_help(term))
+        note = "not evaluated yet" if course.evaluations.empty else "no reward decides"
+        return Kpi(key, label, number(None), note=note, help=_help(term))
     before, now = (float(known["pass_at_1"].iloc[place]) for place in (0, -1))
     first = int(known["step"].iloc[0])
     change, note = "", "before training" if first == 0 else f"at step {first:,}"
@@ -80,7 +85,20 @@ def _held_out_kpi(course: Course) -> Kpi:
         change = f"{signed(100 * (now - before), 0)} points"
         note = f"{percent(before)} {'before training' if first == 0 else f'at step {first}'}"
     points = _spark(known["step"], known["pass_at_1"])
-    return Kpi(key, label, percent(now), change, _tone(term, now - before), note, _help(term), points)
+    help_text = f"{_help(term)} {_evaluated(known.iloc[-1], course.best)}"
+    return Kpi(key, label, percent(now), change, _tone(term, now - before), note, help_text, points)
+
+
+def _evaluated(evaluation: pd.Series, best: Best | None) -> str:
+    """The newest evaluation in words, with its interval, and which checkpoint is the best."""
+    found, n = evaluation["metrics"]["pass_at_1"], int(evaluation["num_generations"])
+    each = f" with {n} completions each" if n > 1 else ""
+    words = f"Step {evaluation['step']:,}: 95 % interval {percent(found.low)} to {percent(found.high)}, from "
+    words += f"{plural(int(evaluation['num_prompts']), 'prompt')}{each}."
+    if best is not None:
+        value = measure_value(best.metric, best.value)
+        words += f" Best checkpoint: step {best.step:,}, {measure_words(best.metric)} {value}."
+    return words
 
 
 def _no_kl(config: RunConfig) -> Kpi:
@@ -91,6 +109,12 @@ def _no_kl(config: RunConfig) -> Kpi:
 def _recent_and_before(values: pd.Series) -> tuple[float, float]:
     """Means of the newest RECENT values, and of as many before them; NaN where there are none."""
     return float(values.tail(RECENT).mean()), float(values.iloc[:-RECENT].tail(RECENT).mean())
+
+
+def _chance(values: pd.Series) -> float:
+    """Two standard errors of the difference of those means: what two stretches of an unchanged run may differ by."""
+    now, before = values.tail(RECENT), values.iloc[:-RECENT].tail(RECENT)
+    return 2 * math.sqrt(now.var() / max(now.count(), 1) + before.var() / max(before.count(), 1))
 
 
 def _spark(steps: pd.Series, values: pd.Series) -> tuple[str, ...]:
@@ -115,4 +139,7 @@ def _help(metric: Metric) -> str:
     text = f"{metric.help} {metric.look_for}"
     if metric.key not in METRICS:
         return text
-    return f"{text} Shown: mean of the newest {RECENT} steps; the arrow compares with the {RECENT} before them."
+    return (
+        f"{text} Shown: mean of the newest {RECENT} steps; the arrow compares with the {RECENT} before them, "
+        "in colour when the difference is more than chance."
+    )

@@ -39,7 +39,8 @@ def _offer(page: str) -> None:
     runs = list_runs(runs_root())[:NUM_OFFERED]
     if not runs:
         st.write("There is no run yet.")
-        st.page_link(state.NEW_RUN_PAGE, label="Set up the first one", icon=":material/add:")
+        st.page_link(state.RUNS_PAGE, label="Start the demo on the page Runs", icon=":material/play_arrow:")
+        st.page_link(state.NEW_RUN_PAGE, label="Set up a run of your own", icon=":material/add:")
         return
     st.write("Which run?")
     here = state.RUN_PAGE if page == "Run" else state.GROUPS_PAGE

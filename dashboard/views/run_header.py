@@ -17,12 +17,14 @@ RECENT = 20  # steps over which speed is averaged
 
 def header_html(config: RunConfig, status: RunStatus, course: Course) -> str:
     """The head as HTML; everything that people or files wrote is escaped."""
-    facts = [f"step <b>{status.step:,}</b> / {status.max_steps:,}"]
+    facts = [f"step <b>{status.step:,}</b> / {status.goal:,}{', stopped early' if status.stopped_early else ''}"]
+    if status.is_live and (left := eta(status, course)) != MISSING:
+        facts.append(f"ETA <b>{left}</b>")
+    if (speed := tokens_per_second(course)) != MISSING:
+        facts.append(f"<b>{speed}</b> tokens/s")
     if status.is_live:
-        facts.append(f"ETA <b>{eta(status, course)}</b>")
-    facts.append(f"<b>{tokens_per_second(course)}</b> tokens/s")
-    if status.is_live:
-        facts.append(f"seen <b>{ago(status.heartbeat_age_s)}</b>")
+        if status.heartbeat is not None:
+            facts.append(f"seen <b>{ago(status.heartbeat_age_s)}</b>")
         facts.append(as_html(phase_words(status)))
     name = f'<span class="lab-name">{as_html(config.name)}</span>'
     words = "".join(f'<span class="lab-fact">{fact}</span>' for fact in facts)
@@ -34,7 +36,7 @@ def header_html(config: RunConfig, status: RunStatus, course: Course) -> str:
 
 def progress_html(status: RunStatus) -> str:
     """A thin bar: the share of the steps that are done."""
-    done = 100 * status.step / status.max_steps if status.max_steps else 0
+    done = 100 * status.step / status.goal if status.goal else 0
     return f'<div class="lab-bar"><span style="width:{min(done, 100):.1f}%"></span></div>'
 
 

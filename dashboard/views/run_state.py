@@ -59,7 +59,10 @@ def run_notice(paths: RunPaths, status: RunStatus) -> None:
             words = log_tail(paths, TAIL_LINES)
             is_long = len(words) > FEW_LINES
             text = visible("\n".join(words)) or "(nothing)"
-            st.code(text, language=None, height=TAIL_HEIGHT if is_long else "content")
+            st.code(text, language=None, wrap_lines=True, height=TAIL_HEIGHT if is_long else "content")
+        case "finished" if status.stopped_early:
+            st.info(as_label(status.detail, 500), icon=":material/flag:")
+            st.caption("Nothing is left to do. Clone the run to train on with more patience.")
         case "new":
             st.info("This run has not been started yet.", icon=":material/info:")
 

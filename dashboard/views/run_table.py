@@ -121,8 +121,7 @@ def _cells(row: RunRow) -> dict[str, Any]:
         "held_out": before_after(summary.eval_before, summary.eval_last),
         "kl": summary.kl,
         "dead": None if summary.dead_share is None else 100 * summary.dead_share,
-        "progress": 100 * status.step / status.max_steps if status.max_steps else None,
-        "steps": f"{status.step:,} / {status.max_steps:,}",
+        "steps": f"{status.step:,}, early" if status.stopped_early else f"{status.step:,} / {status.max_steps:,}",
         "started": None if summary.started_at is None else datetime.fromtimestamp(summary.started_at),
         "duration": pd.Timedelta(seconds=round(summary.duration_s)),
         "note": one_line(row.note, NOTE_LIMIT),
@@ -149,9 +148,8 @@ def column_config() -> dict[str, Any]:
         "held_out": column.TextColumn("Held-out", width=85, help=f"{held_out.label}: {held_out.help} Before → now."),
         "kl": column.NumberColumn("KL", width=60, format="%.3f", help=f"{kl.help} Mean of the newest 10 steps."),
         "dead": column.NumberColumn(
-            "Dead", width=55, format="%.0f %%", help=f"{dead.help} Mean of the newest 10 steps."
+            "Dead groups", width=95, format="%.0f %%", help=f"{dead.help} Mean of the newest 10 steps."
         ),
-        "progress": column.ProgressColumn("Progress", width=80, format="%.0f %%", min_value=0, max_value=100),
         "steps": column.TextColumn("Steps", width=90, alignment="right"),
         "started": column.DatetimeColumn("Started", width=100, format="distance"),
         "duration": column.NumberColumn("Duration", width=75, format="compact", help="Time that engines worked on it."),

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dashboard.text import as_html, visible
-from dashboard.wording import number
+from dashboard.wording import number, signed
 from engine.glossary import METRICS, TERMS, Metric
 from engine.runs.reader import Tokens
 
@@ -33,13 +33,18 @@ class Measure:
 
 
 def measures(tokens: Tokens) -> dict[str, Measure]:
-    """What tokens can be coloured by. KL only where there is a reference; the scales are fixed, so shades compare."""
+    """What tokens can be coloured by. KL only with a reference, advantages only where each token has its own.
+
+    The scales are fixed, so that shades compare.
+    """
     found = {
         "logprob": Measure(TERMS["logprob"], tokens.logprobs.astype(np.float64), full=5.0),
         "entropy": Measure(METRICS["entropy"], tokens.entropies.astype(np.float64), full=3.0),
     }
     if tokens.kl is not None:
         found = {"kl": Measure(TERMS["token_kl"], tokens.kl.astype(np.float64), full=1.0, root=0.5), **found}
+    if tokens.advantages is not None:
+        found = {"advantage": Measure(TERMS["advantage"], tokens.advantages.astype(np.float64), full=2.0), **found}
     return found
 
 
@@ -70,6 +75,8 @@ def token_frame(tokens: Tokens) -> pd.DataFrame:
     if tokens.ref_logprobs is not None:
         frame["of the reference"], frame["KL"] = tokens.ref_logprobs, tokens.kl
     frame["entropy"] = tokens.entropies
+    if tokens.advantages is not None:
+        frame["advantage"] = tokens.advantages
     return frame.set_index(pd.RangeIndex(1, len(frame) + 1, name="#"))
 
 
@@ -80,6 +87,8 @@ def _numbers(tokens: Tokens, place: int) -> str:
         lines.append(f"of the reference {number(float(tokens.ref_logprobs[place]))}")
         lines.append(f"KL {number(float(tokens.kl[place]))} nats")
     lines.append(f"entropy {number(float(tokens.entropies[place]))} nats")
+    if tokens.advantages is not None:
+        lines.append(f"advantage {signed(float(tokens.advantages[place]))}")
     return "\n".join(lines)
 
 

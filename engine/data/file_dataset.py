@@ -82,7 +82,7 @@ def _example(row: Row, prompt_column: str, answer_column: str | None, template: 
 
 def _cell(row: Row, column: str) -> str:
     value: Any = row.values.get(column)
-    if isinstance(value, dict | list):
+    if isinstance(value, dict | list | bytes):
         raise ValueError(f"'{column}' is not a text.")
     text = as_text(value)
     if not text.strip():

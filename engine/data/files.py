@@ -4,11 +4,13 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
+from engine.config_problems import repeated
 from engine.errors import DatasetError
 
 MAX_BYTES = 256 * 2**20  # of a file, and of a Parquet file's unpacked columns: rows are held in memory
@@ -144,7 +146,7 @@ def _read_json(path: Path) -> Iterator[tuple[int, Any]]:
 def _parsed(text: str) -> Any:
     """The JSON value, or what is wrong with it."""
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_object)
     except _Unusable as fault:
         return fault
     except json.JSONDecodeError as error:
@@ -155,14 +157,24 @@ def _parsed(text: str) -> Any:
         return _Unusable(f"is nested more than {MAX_DEPTH} levels deep.")
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object. Of a name that occurs twice nobody can say which value was meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = repeated(name for name, _ in pairs) or ""
+        raise _Unusable(f"has '{twice[:40]}' twice in one object.")
+    return found
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise _Unusable(f"has {name}, which is not JSON.")
 
 
 def _read_csv(path: Path) -> Iterator[tuple[int, Any]]:
     text = _text(path)
-    first_line = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first_line.count), strict=True)
+    first_line = re.split(r"[\r\n]", text, maxsplit=1)[0]
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first_line.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] | None = None
     line = 1
     while True:
@@ -181,11 +193,15 @@ def _read_csv(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def _checked_header(path: Path, cells: list[str]) -> list[str]:
+    if len(cells) > MAX_COLUMNS:
+        _fail(f"{path.name} has {len(cells):,} columns, more than {MAX_COLUMNS:,}.", "Keep those that are needed.")
     header = [cell.strip() for cell in cells]
-    bad = next((name for name in header if not name or header.count(name) > 1), None)
-    if bad is not None:
-        what = f"the column '{bad}' occurs twice" if bad else "a column has no name"
-        _fail(f"{path.name}, line 1: {what}.", "The first line names every column once.")
+    if "" in header:
+        _fail(f"{path.name}, line 1: a column has no name.", "The first line names every column once.")
+    if twice := repeated(header):
+        _fail(
+            f"{path.name}, line 1: the column '{twice[:40]}' occurs twice.", "The first line names every column once."
+        )
     return header
 
 
@@ -202,6 +218,8 @@ def _read_parquet(path: Path) -> Iterator[tuple[int, Any]]:
     number, size_bytes = 0, 0
     try:
         with parquet.ParquetFile(path) as file:
+            if twice := repeated(file.schema_arrow.names):
+                _fail(f"{path.name} has the column '{twice[:40]}' twice.", "Write it with different column names.")
             for batch in file.iter_batches(batch_size=1000):
                 size_bytes += batch.nbytes
                 if size_bytes > MAX_BYTES:
@@ -224,11 +242,16 @@ def _usable(cells: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any, where: str, depth: int = 0) -> Any:
-    """The value as JSON could hold it: dates and the like become text, NaN becomes nothing."""
+    """The value as JSON could hold it: dates and the like become text, NaN becomes nothing.
+
+    Bytes that are no text, such as pictures, stay bytes: as prompt or answer they are refused.
+    """
     if depth > MAX_DEPTH:
         raise _Unusable(f"{where} is nested more than {MAX_DEPTH} levels deep.")
     if isinstance(value, str):
         return _checked_text(value, where)
+    if isinstance(value, bytes):  # older writers of Parquet store text so
+        return _decoded(value, where)
     if isinstance(value, dict):
         return {_checked_text(str(key), where): _plain(item, where, depth + 1) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -236,6 +259,13 @@ def _plain(value: Any, where: str, depth: int = 0) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if value is None or isinstance(value, bool | int) else str(value)
+
+
+def _decoded(data: bytes, where: str) -> str | bytes:
+    try:
+        return _checked_text(data.decode(), where)
+    except UnicodeDecodeError:
+        return data
 
 
 def _checked_text(text: str, where: str) -> str:

@@ -10,9 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from engine.config_loss import LossConfig
-
-CLIPPED = ("grpo", "bnpo", "dr_grpo", "dapo", "luspo")  # loss types with the clipped objective
+from engine.config_loss import CLIPPED, LossConfig
 
 # Bounds of VESPO's log weights, as its authors and TRL use them.
 _LOG_RATIO_BOUND = 20.0

@@ -4,12 +4,17 @@ A reward function is called with keywords: `prompts`, `completions`, `completion
 `log_metric`, and every other dataset column as a list, aligned with the completions. It returns one float or None for
 each completion; None means that it has nothing to say about this one. Completions are strings, or, for chat models,
 lists with one assistant message.
+
+Beyond TRL, a function may judge the steps of a completion (process supervision): in place of the number it returns a
+list of (token position, score) pairs, each at the last token of its step. It may ask for `completion_offsets`: for each
+completion the number of characters up to the end of each token.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-RewardFunction = Callable[..., list[float | None]]
+StepScores = list[tuple[int, float]]
+RewardFunction = Callable[..., Sequence[float | StepScores | None]]
 Completion = str | Sequence[dict[str, Any]]
 
 # The column that a function gives to log_extra to say why it returned None: a text, or None, for each completion.

@@ -10,7 +10,7 @@ from engine.config import RewardSpec
 from engine.config_problems import closest, problems_from, short
 from engine.config_section import Section
 from engine.errors import Problem
-from engine.rewards import form, matching
+from engine.rewards import form, matching, steps
 from engine.rewards.protocol import RewardFunction
 
 
@@ -19,7 +19,8 @@ class RewardInfo:
     """One reward of the library.
 
     `kind`: task rewards judge the answer and can decide right or wrong; format rewards judge the form; penalties only
-    take away. `parse(params, completion)` is the answer that the reward reads in a completion, for showing.
+    take away. `parse(params, completion)` is the answer that the reward reads in a completion, for showing. `steps`: it
+    scores the steps of a completion, and each token is credited with those that end at or after it.
     """
 
     name: str
@@ -31,6 +32,7 @@ class RewardInfo:
     needs_answer: bool = True
     value_range: tuple[float, float] = (0.0, 1.0)
     parse: Callable[[Any, str], str | None] | None = None
+    steps: bool = False
 
 
 REWARDS: dict[str, RewardInfo] = {
@@ -70,6 +72,25 @@ REWARDS: dict[str, RewardInfo] = {
             "task",
             matching.EditSimilarityParams,
             matching.edit_similarity,
+        ),
+        RewardInfo(
+            "digit_steps",
+            "Digits, step by step",
+            "Process supervision: each digit of the answer is a step, 1 if it is right. The value shown is their mean.",
+            "task",
+            steps.NoStepParams,
+            steps.digit_steps,
+            steps=True,
+        ),
+        RewardInfo(
+            "equation_steps",
+            "Equations, step by step",
+            "Process supervision: each equation in the text, such as 48 / 2 = 24, is a step, 1 if it is true.",
+            "format",
+            steps.NoStepParams,
+            steps.equation_steps,
+            needs_answer=False,
+            steps=True,
         ),
         RewardInfo(
             "regex_match",

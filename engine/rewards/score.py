@@ -1,6 +1,7 @@
 """Calls the reward functions of a run on a batch of completions. A value that cannot be had is NaN, with its reason."""
 
 import math
+import operator
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,14 +13,17 @@ from numpy.typing import NDArray
 from engine.config import RewardSpec
 from engine.config_problems import short
 from engine.errors import ConfigError, RewardError
-from engine.rewards.protocol import MISSING, Completion, RewardFunction, completion_text
+from engine.rewards.protocol import MISSING, Completion, RewardFunction, StepScores, completion_text
 from engine.rewards.registry import REWARDS, reward_problems
 
 MAX_PARSED = 200  # characters of a parsed answer that are kept
 
 # What the convention itself passes; a dataset column of such a name cannot be passed too.
 _RESERVED = frozenset(
-    {"prompt", "completion", "prompts", "completions", "completion_ids", "trainer_state", "log_extra", "log_metric"}
+    {
+        *("prompt", "completion", "prompts", "completions", "completion_ids", "completion_offsets", "trainer_state"),
+        *("log_extra", "log_metric"),
+    }
 )
 
 
@@ -27,13 +31,15 @@ _RESERVED = frozenset(
 class BoundReward:
     """A reward of the run: its function with the settings filled in, and its weight in the total.
 
-    `parse` gives the answer that the function reads in a completion, when it reads one.
+    `parse` gives the answer that the function reads in a completion, when it reads one. `needs_offsets`: it scores
+    steps.
     """
 
     name: str
     function: RewardFunction
     weight: float = 1.0
     parse: Callable[[str], str | None] | None = None
+    needs_offsets: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,8 @@ class Scores:
     """`values` [B, R] has a row for each completion and a column for each reward; NaN is missing.
 
     `errors` says for each completion why values are missing: {reward: reason}. `parsed` is what the pass reward read.
-    `metrics` is what functions gave to log_metric.
+    `steps` has for each completion the (token position, score) pairs of the rewards that score steps; their value is
+    the mean score. `metrics` is what functions gave to log_metric.
     """
 
     names: tuple[str, ...]
@@ -50,6 +57,7 @@ class Scores:
     parsed: list[str | None]
     seconds: float
     metrics: Mapping[str, float] = field(default_factory=dict)
+    steps: Sequence[Mapping[str, StepScores]] = ()
 
 
 def bind_rewards(specs: Sequence[RewardSpec]) -> list[BoundReward]:
@@ -70,6 +78,7 @@ def score(
     conversational: bool,
     pass_reward: str | None = None,
     trainer_state: Any = None,
+    completion_offsets: Sequence[Sequence[int]] | None = None,
 ) -> Scores:
     """Score B completions with R rewards; prompts, completion_ids and every column have B entries.
 
@@ -88,28 +97,33 @@ def score(
     }
     values = np.full((len(texts), len(rewards)), np.nan)
     errors: list[dict[str, str]] = [{} for _ in texts]
+    steps: list[dict[str, StepScores]] = [{} for _ in texts]
     metrics: dict[str, float] = {}
     for index, reward in enumerate(rewards):
-        results, reasons = _call(reward, call, len(texts), metrics)
+        offsets = {"completion_offsets": completion_offsets} if reward.needs_offsets else {}
+        results, reasons = _call(reward, {**call, **offsets}, len(texts), metrics)
         for row, result in enumerate(results):
+            if isinstance(result, Sequence) and not isinstance(result, str):
+                result, found, reasons[row] = _mean_of_steps(result, len(completion_ids[row]), reasons[row])
+                steps[row] |= {reward.name: found} if found else {}
             values[row, index], reason = _number(result, reasons[row])
             if reason is not None:
                 errors[row][reward.name] = reason
     parsed = _parsed(rewards, texts, pass_reward)
     names = tuple(reward.name for reward in rewards)
-    return Scores(names, values, errors, parsed, time.perf_counter() - started, metrics)
+    return Scores(names, values, errors, parsed, time.perf_counter() - started, metrics, steps)
 
 
 def _bind(spec: RewardSpec) -> BoundReward:
     info = REWARDS[spec.name]
     params, parse = info.params.model_validate(spec.params), info.parse
     bound_parse = None if parse is None else lambda text: parse(params, text)
-    return BoundReward(spec.name, info.make(params), spec.weight, bound_parse)
+    return BoundReward(spec.name, info.make(params), spec.weight, bound_parse, info.steps)
 
 
 def _call(
     reward: BoundReward, call: Mapping[str, Any], expected: int, metrics: dict[str, float]
-) -> tuple[Sequence[Any], Sequence[str | None]]:
+) -> tuple[Sequence[Any], list[str | None]]:
     """What the function returned for each completion, and why it returned None where it did."""
     extra: dict[str, list[Any]] = {}
     try:
@@ -124,7 +138,7 @@ def _call(
             hint="A reward function returns a list with one number or None for each completion.",
         )
     reasons = extra.get(MISSING, [])
-    return results, reasons if len(reasons) == expected else [None] * expected
+    return results, list(reasons) if len(reasons) == expected else [None] * expected
 
 
 def _number(result: Any, reason: str | None) -> tuple[float, str | None]:
@@ -136,6 +150,24 @@ def _number(result: Any, reason: str | None) -> tuple[float, str | None]:
     except (TypeError, ValueError, OverflowError):
         value = math.nan
     return (value, None) if math.isfinite(value) else (math.nan, f"returned {short(result)}, not a finite number")
+
+
+def _mean_of_steps(
+    result: Sequence[Any], length: int, reason: str | None
+) -> tuple[float | None, StepScores, str | None]:
+    """(mean score, the steps, why they are missing): one step that cannot be read makes the whole value missing."""
+    try:
+        found = [(operator.index(position), float(score)) for position, score in result]
+    except (TypeError, ValueError, OverflowError):
+        return None, [], f"returned {short(result)}, not a finite number, nor (token position, score) pairs"
+    for position, score in found:
+        if not 0 <= position < length:
+            return None, [], f"scored a step at token {position} of a completion of {length} tokens"
+        if not math.isfinite(score):
+            return None, [], f"scored the step at token {position} {score}, not a finite number"
+    if not found:
+        return None, [], reason or "returned no step"
+    return sum(score for _, score in found) / len(found), found, None
 
 
 def _parsed(rewards: Sequence[BoundReward], texts: Sequence[str], wanted: str | None) -> list[str | None]:

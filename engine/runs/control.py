@@ -4,8 +4,6 @@ The dashboard and the command line ask; the engine looks between micro-batches. 
 one is another file name.
 """
 
-import math
-
 from engine.runs.durable import write_atomic
 from engine.runs.paths import RunPaths
 
@@ -18,18 +16,14 @@ def request_stop(paths: RunPaths) -> None:
 
 
 def stop_requested(paths: RunPaths) -> bool:
-    return (paths.control / STOP).exists()
+    return (paths.control / STOP).is_file()
 
 
-def clear_requests(paths: RunPaths, made_before: float = math.inf) -> None:
-    """Withdraw the requests that were meant for an engine which has ended: all, or those made before a moment.
-
-    An engine passes the moment of its own start (seconds since 1970), so that a stop which was asked for while it was
-    still loading counts.
-    """
+def clear_requests(paths: RunPaths) -> None:
+    """Withdraw every request: they were meant for an engine which has ended."""
     if paths.control.is_dir():
         for entry in paths.control.iterdir():
-            if entry.stat().st_mtime < made_before:
+            if entry.is_file():  # a folder there is no request
                 entry.unlink(missing_ok=True)
 
 

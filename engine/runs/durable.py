@@ -90,20 +90,24 @@ def verify_directory(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def newest_valid(parent: Path, prefix: str) -> tuple[Path | None, list[str]]:
-    """The last directory `prefix`* by name that verifies, and one message for each newer one that does not.
+def numbered(parent: Path, prefix: str) -> list[Path]:
+    """What is called `prefix` and a number, in order of the number. A copy beside them, step-000050-best, is not."""
+    names = [entry.name for entry in os.scandir(parent)] if parent.is_dir() else []
+    numbers = {name: name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+    ours = {int(number): name for name, number in numbers.items() if number.isascii() and number.isdigit()}
+    return [parent / ours[number] for number in sorted(ours)]
 
-    Names must sort in order of age, as step-000050 does.
-    """
+
+def newest_valid(parent: Path, prefix: str) -> tuple[Path | None, list[str]]:
+    """The last directory of `numbered` that verifies, and one message for each newer one that does not."""
     problems: list[str] = []
-    names = sorted(entry.name for entry in os.scandir(parent)) if parent.is_dir() else []
-    for name in reversed([name for name in names if name.startswith(prefix)]):
+    for path in reversed(numbered(parent, prefix)):
         try:
-            verify_directory(parent / name)
+            verify_directory(path)
         except (CheckpointError, OSError) as error:
             problems.append(str(error))
         else:
-            return parent / name, problems
+            return path, problems
     return None, problems
 
 

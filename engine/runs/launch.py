@@ -22,7 +22,7 @@ from engine.errors import LabError, RunBusyError, StoreError
 from engine.runs.control import clear_requests, request_stop
 from engine.runs.durable import disk_errors, write_atomic
 from engine.runs.lease import holder, is_held, lock, open_lock_file
-from engine.runs.paths import RunPaths, list_runs, new_run_id, open_run
+from engine.runs.paths import RunPaths, config_bytes, list_runs, new_run_id, open_run
 from engine.runs.process import Holder, read_launch, write_launch
 from engine.runs.status import run_status
 
@@ -64,8 +64,9 @@ def start_run(root: Path, config: RunConfig) -> Launched:
     text = dump_config(config).encode()
     with launch_lock(root):
         for paths in list_runs(root):
-            if paths.config.read_bytes() == text and is_live(paths):
-                return Launched(paths.run_id, created=False)
+            with suppress(OSError):  # another run that cannot be read is no obstacle to this one
+                if config_bytes(paths) == text and is_live(paths):
+                    return Launched(paths.run_id, created=False)
         paths = RunPaths(root / new_run_id(config.name, datetime.now()))
         paths.root.mkdir()  # fails if somebody has it: then this name is not ours
         write_atomic(paths.config, text)

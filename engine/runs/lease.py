@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from engine.errors import RunBusyError
+from engine.errors import LabError, RunBusyError
 from engine.runs.process import Holder, parse_holder, this_process
 
 PATIENCE_S = 1.0  # a reader's probe holds the lock for microseconds; this outlasts any of them
@@ -50,11 +50,13 @@ class Lease:
 
 
 def is_held(path: Path) -> bool:
-    """True while a living process holds the lease."""
+    """True while a living process holds the lease. Raises LabError when the lock file cannot be opened."""
     try:
-        fd = os.open(path, os.O_RDONLY)
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe in its place must not hang the caller
     except FileNotFoundError:
         return False
+    except OSError as error:
+        raise LabError(f"{path}: {error.strerror}.", hint="Remove it if no engine works on the run.") from error
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)  # freed by the close below
         return False
@@ -68,7 +70,7 @@ def holder(path: Path) -> Holder | None:
     """The last process that took the lease, alive or not; None if there was none or the file is not readable."""
     try:
         return parse_holder(json.loads(path.read_bytes()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
 
 

@@ -14,7 +14,7 @@ from engine.errors import LabError, RunBusyError, RunNotFoundError
 from engine.runs.durable import disk_errors, fsync_dir, write_atomic
 from engine.runs.launch import is_live, launch_lock
 from engine.runs.lease import Lease, is_held
-from engine.runs.paths import RunPaths, is_valid_run_id, read_config
+from engine.runs.paths import RunPaths, config_bytes, is_valid_run_id, read_config
 from engine.runs.reader import Attempt, RunReader
 from engine.runs.status import RunStatus, run_status, status_from
 
@@ -173,7 +173,7 @@ def _duration(attempt: Attempt, newest: bool, status: RunStatus, now: float) -> 
 def _raw_config(paths: RunPaths) -> dict[str, Any]:
     """Unchecked: a run whose configuration no longer validates is still listed."""
     try:
-        raw = json.loads(paths.config.read_bytes())
+        raw = json.loads(config_bytes(paths))
     except (OSError, ValueError, RecursionError):
         return {}
     return raw if isinstance(raw, dict) else {}
@@ -185,5 +185,6 @@ def _source(config: dict[str, Any], section: str) -> str:
 
 
 def _rewards(config: dict[str, Any]) -> tuple[str, ...]:
-    specs = [spec for spec in config.get("rewards") or [] if isinstance(spec, dict)]
+    rewards = config.get("rewards")
+    specs = [spec for spec in rewards if isinstance(spec, dict)] if isinstance(rewards, list) else []
     return tuple(str(spec.get("name")) for spec in sorted(specs, key=lambda spec: not spec.get("weight")))

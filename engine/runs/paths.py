@@ -3,9 +3,11 @@
 Every path that is made from a name passes through `open_run` or `new_run_id`, so no name can leave the runs root.
 """
 
+import errno
 import os
 import re
 import secrets
+import stat
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +15,10 @@ from pathlib import Path
 
 from engine.config import RunConfig
 from engine.config_io import parse_config
-from engine.errors import RunNotFoundError
+from engine.errors import LabError, RunNotFoundError
 
 VALID_RUN_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
+MAX_CONFIG_BYTES = 4 * 2**20
 SLUG_LENGTH = 40  # with time and random part a run id stays below 64 characters
 
 
@@ -104,25 +107,42 @@ def is_valid_run_id(run_id: str) -> bool:
 
 
 def list_runs(root: Path) -> list[RunPaths]:
-    """All runs that have a configuration, newest first. A missing root has none."""
+    """All runs that have a configuration, newest first. A missing root has none. Raises LabError for one that cannot be
+    listed.
+    """
     found: list[tuple[int, str]] = []
     try:
         entries = list(os.scandir(root))
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise LabError(
+            f"The runs folder {root} cannot be read: {error.strerror}.", hint="GRPO_LAB_RUNS names another one."
+        ) from error
     for entry in entries:
         if is_valid_run_id(entry.name) and entry.is_dir(follow_symlinks=False):
             try:
-                found.append((os.stat(RunPaths(Path(entry.path)).config).st_mtime_ns, entry.name))
+                config = os.stat(RunPaths(Path(entry.path)).config)
             except OSError:
                 continue  # being claimed or deleted at this moment
+            found.append((config.st_mtime_ns, entry.name))
     return [RunPaths(root / name) for _, name in sorted(found, reverse=True)]
 
 
 def read_config(paths: RunPaths) -> RunConfig:
     """The configuration of a run. Raises RunNotFoundError without config.json, ConfigError when it is not valid."""
     try:
-        text = paths.config.read_bytes()
+        text = config_bytes(paths)
     except OSError as error:
         raise RunNotFoundError(f"{paths.config}: {error.strerror}.", hint="The run has no configuration.") from error
     return parse_config(text)
+
+
+def config_bytes(paths: RunPaths) -> bytes:
+    """The content of config.json. Raises OSError also for what would never end: a pipe, a device, a huge file."""
+    found = paths.config.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "It is not a file", str(paths.config))
+    if found.st_size > MAX_CONFIG_BYTES:
+        raise OSError(errno.EFBIG, f"It has {found.st_size:,} bytes", str(paths.config))
+    return paths.config.read_bytes()

@@ -47,9 +47,11 @@ def write_launch(paths: RunPaths, pid: int, *, at: float, argv: list[str], cwd: 
 
 def read_launch(paths: RunPaths) -> Launch | None:
     """What launch.json says, or None if there is none or it is not readable."""
+    if not paths.launch.is_file():
+        return None
     try:
         data = json.loads(paths.launch.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     process = parse_holder(data)
     match data:

@@ -4,6 +4,7 @@ Every call opens, reads and closes (0.06 ms); costs depend on the rows asked for
 """
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,10 +17,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from engine.analysis.evaluation import read_estimates
 from engine.errors import StoreError
-from engine.runs.schema import ARRAY_DTYPES, METRIC_COLUMNS, REAL_COLUMNS, SCHEMA, SCHEMA_VERSION
+from engine.runs.schema import ARRAY_DTYPES, INTEGER_COLUMNS, METRIC_COLUMNS, REAL_COLUMNS, SCHEMA, SCHEMA_VERSION
 
 LOG_LIMIT = 10_000  # rows of the log at most
+TOKEN_ARRAYS = ("ids", "logprobs", "ref_logprobs", "entropies", "token_advantages")
+LATEST = 250_000_000_000.0  # seconds since 1970; the year 9892
 
 CHANGE_TOKEN = """
 SELECT (SELECT coalesce(max(step), 0) FROM steps), (SELECT count(*) FROM superseded),
@@ -64,6 +68,7 @@ class Tokens:
     logprobs: NDArray[np.float32] | None
     ref_logprobs: NDArray[np.float32] | None
     entropies: NDArray[np.float32] | None
+    advantages: NDArray[np.float32] | None = None  # None: each token has the completion's
 
     @property
     def kl(self) -> NDArray[np.float32] | None:
@@ -132,20 +137,22 @@ class RunReader:
 
     def pass_rates(self) -> list[float | None]:
         """Held-out pass@1 of each evaluation, by step."""
-        return [row[0] for row in self._rows("SELECT pass_at_1 FROM evaluations ORDER BY step")]
+        with self._connection() as db:
+            rows = db.execute("SELECT pass_at_1 FROM evaluations ORDER BY step").fetchall()
+            return [None if value is None else float(value) for (value,) in rows]
 
     def groups(self, step: int) -> pd.DataFrame:
         """The groups of one step, by group_index. `columns` is a dict; `discarded` is missing for those trained on."""
         return self._frame("SELECT * FROM groups WHERE step = ? ORDER BY group_index", step, json_columns=("columns",))
 
     def completions(self, step: int, group_index: int | None = None) -> pd.DataFrame:
-        """Completions of a step, or of one of its groups. `rewards` (None: missing) and `errors` are dicts."""
+        """Completions of a step, or of one of its groups. `rewards` (None: missing), `errors`, `steps` are dicts."""
         sql = "SELECT * FROM completions WHERE step = ?"
         arguments: tuple[int, ...] = (step,)
         if group_index is not None:
             sql, arguments = sql + " AND group_index = ?", (step, group_index)
         return self._frame(
-            sql + " ORDER BY group_index, completion_index", *arguments, json_columns=("rewards", "errors")
+            sql + " ORDER BY group_index, completion_index", *arguments, json_columns=("rewards", "errors", "steps")
         )
 
     def tokens(self, step: int, group_index: int, completion_index: int) -> Tokens | None:
@@ -153,18 +160,21 @@ class RunReader:
         where = "FROM tokens WHERE step = ? AND group_index = ? AND completion_index = ?"
         with self._connection() as db:
             row = db.execute(
-                f"SELECT ids, logprobs, ref_logprobs, entropies {where}", (step, group_index, completion_index)
+                f"SELECT {', '.join(TOKEN_ARRAYS)} {where}", (step, group_index, completion_index)
             ).fetchone()
             if row is None:
                 return None
             ids = unpack("ids", row[0])
+            arrays = zip(TOKEN_ARRAYS, row, strict=True)
+            if len({len(unpack(name, blob)) for name, blob in arrays if blob is not None}) > 1:
+                raise ValueError(f"the tokens of step {step} have arrays of different lengths")
             used = sorted(set(ids.tolist()))
             known = db.execute(
                 # json_each: one parameter, however many ids; SQLite limits the number of parameters.
                 "SELECT id, piece, special FROM vocabulary WHERE id IN (SELECT value FROM json_each(?))",
                 (json.dumps(used),),
             )
-            pieces = {token: (piece, bool(special)) for token, piece, special in known}
+            pieces = {token: (_string(piece), bool(special)) for token, piece, special in known}
             found = [pieces.get(token, (f"<{token}>", False)) for token in ids.tolist()]
             return Tokens(
                 ids=ids,
@@ -173,6 +183,7 @@ class RunReader:
                 logprobs=None if row[1] is None else unpack("logprobs", row[1]),
                 ref_logprobs=None if row[2] is None else unpack("ref_logprobs", row[2]),
                 entropies=None if row[3] is None else unpack("entropies", row[3]).astype(np.float32),
+                advantages=None if row[4] is None else unpack("token_advantages", row[4]),
             )
 
     def prompt_steps(self, prompt_id: str) -> list[int]:
@@ -181,23 +192,31 @@ class RunReader:
         return [row[0] for row in self._rows(sql, prompt_id)]
 
     def evaluations(self) -> pd.DataFrame:
-        """Held-out evaluations by step. `rewards` is a dict and `samples` a list."""
-        return self._frame("SELECT * FROM evaluations ORDER BY step", json_columns=("rewards", "samples"))
+        """Held-out evaluations by step, without their prompts and samples. `metrics` are dicts of Estimates."""
+        names = "step, at, num_prompts, num_generations, seconds, pass_at_1, metrics"
+        return self._frame(f"SELECT {names} FROM evaluations ORDER BY step")
+
+    def evaluation_details(self, step: int) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
+        """`prompts` and `samples` of records.EvaluationRecord, or None when there was no evaluation after `step`."""
+        with self._connection() as db:
+            row = db.execute("SELECT prompts, samples FROM evaluations WHERE step = ?", (step,)).fetchone()
+            return None if row is None else (json.loads(row[0]), json.loads(row[1]))
 
     def events(self, newest: int = 200) -> pd.DataFrame:
         """The newest events, newest first."""
         return self._frame("SELECT * FROM events ORDER BY id DESC LIMIT ?", min(newest, LOG_LIMIT))
 
     def heartbeat(self) -> Heartbeat | None:
-        rows = self._rows("SELECT at, step, phase, detail FROM heartbeat")
-        return Heartbeat(*rows[0]) if rows else None
+        with self._connection() as db:
+            row = db.execute("SELECT at, step, phase, detail FROM heartbeat").fetchone()
+            return None if row is None else Heartbeat(_moment(row[0]), int(row[1]), _string(row[2]), _string(row[3]))
 
     def attempts(self) -> list[Attempt]:
         """All engine processes of this run, oldest first."""
         names = "attempt, started_at, pid, from_step, ended_at, outcome, message, versions"
         with self._connection() as db:
             rows = db.execute(f"SELECT {names} FROM attempts ORDER BY attempt").fetchall()
-            return [Attempt(*(*row[:-1], json.loads(row[-1]))) for row in rows]
+            return [_attempt(*row) for row in rows]
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -208,7 +227,7 @@ class RunReader:
             with closing(self._open()) as db:
                 yield db
         except sqlite3.OperationalError as error:
-            raise StoreError(f"{self.path}: {error}.", hint="Another program may hold the file; try again.") from error
+            raise StoreError(f"{self.path}: {error}.", hint=self._hint()) from error
         except (sqlite3.DatabaseError, ValueError, TypeError, AttributeError, RecursionError) as error:
             raise StoreError(
                 f"{self.path}: {error}.", hint="The database is damaged; the run cannot be shown."
@@ -218,7 +237,9 @@ class RunReader:
         """A read-only connection; to an empty database of the same schema while the engine has not made the file."""
         if not self.exists:
             return _empty_database()
-        db = sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro", uri=True, timeout=5)
+        # SQLite wants to write beside a database in WAL mode. Where nobody can, and no log is left, nothing changes.
+        rights = "mode=ro&immutable=1" if self._is_sealed() and not self._has_log() else "mode=ro"
+        db = sqlite3.connect(f"file:{quote(str(self.path))}?{rights}", uri=True, timeout=5)
         try:
             db.execute("PRAGMA query_only=ON")
             version = db.execute("PRAGMA user_version").fetchone()[0]
@@ -236,6 +257,18 @@ class RunReader:
             hint="Open the run with the release that made it.",
         )
 
+    def _is_sealed(self) -> bool:
+        return not os.access(self.path.parent, os.W_OK)
+
+    def _has_log(self) -> bool:
+        return self.path.with_name(self.path.name + "-wal").exists()
+
+    def _hint(self) -> str:
+        """What to do when SQLite cannot work with the file."""
+        if self._is_sealed() and self._has_log():
+            return "Its engine was killed, and the folder cannot be written: copy the run to a folder that can be."
+        return "Another program may hold the file; try again."
+
     def _rows(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
         with self._connection() as db:
             return db.execute(sql, arguments).fetchall()
@@ -251,15 +284,58 @@ class RunReader:
             return frame
 
 
+def _attempt(
+    attempt: int,
+    started_at: Any,
+    pid: int,
+    from_step: int,
+    ended_at: Any,
+    outcome: str | None,
+    message: Any,
+    versions: str,
+) -> Attempt:
+    """Raises ValueError or TypeError for what no engine wrote: SQLite keeps text in a column of numbers."""
+    ended = None if ended_at is None else _moment(ended_at)
+    words = None if message is None else _string(message)
+    return Attempt(attempt, _moment(started_at), pid, from_step, ended, outcome, words, json.loads(versions))
+
+
+def _moment(value: Any) -> float:
+    """Seconds since 1970, in the years that a date can name."""
+    seconds = float(value)
+    if not 0 <= seconds < LATEST:
+        raise ValueError(f"{value!r} is no moment in time")
+    return seconds
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{str(value)[:40]!r} is no text")
+    return value
+
+
 def _column(name: str, values: tuple[Any, ...], json_columns: tuple[str, ...]) -> Any:
     """One column of a frame: numbers as float64 with NaN where missing, JSON and arrays decoded."""
     if name in REAL_COLUMNS:
         return np.array(values, dtype=np.float64)
     if name in json_columns:
-        return pd.Series([json.loads(text) if isinstance(text, str) else {} for text in values], dtype=object)
+        wanted = list if name == "samples" else dict
+        return pd.Series([_parsed(name, text, wanted) for text in values], dtype=object)
+    if name == "metrics":
+        return pd.Series([read_estimates(_parsed(name, text, dict)) for text in values], dtype=object)
     if name in ("totals", "advantages"):
         return pd.Series([unpack(name, blob) for blob in values], dtype=object)
+    kind: type = int if name in INTEGER_COLUMNS else str
+    if not all(value is None or isinstance(value, kind) for value in values):
+        raise TypeError(f"the column {name} holds something else than {'numbers' if kind is int else 'text'}")
     return list(values)
+
+
+def _parsed(name: str, text: str | None, wanted: type) -> Any:
+    value = json.loads(text) if text is not None else {}
+    if text is not None and not isinstance(value, wanted):
+        raise TypeError(f"the column {name} holds something else than JSON objects")
+    return value
 
 
 def unpack(name: str, blob: bytes) -> NDArray[Any]:

@@ -7,6 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.analysis.evaluation import Estimate
+
 FinishReason = Literal["eos", "length"]
 GroupKind = Literal["mixed", "solved", "hopeless", "truncated", "other"]
 # Why dynamic sampling left a group out: it has no signal, or only in cut completions, which the run masks.
@@ -24,11 +26,15 @@ class TokenRecord:
     logprobs: NDArray[np.float32] | None
     ref_logprobs: NDArray[np.float32] | None
     entropies: NDArray[np.float32] | None
+    advantages: NDArray[np.float32] | None = None  # under process supervision each token has its own
 
 
 @dataclass(frozen=True)
 class CompletionRecord:
-    """One sampled completion. `rewards` maps function to value, NaN where it is missing."""
+    """One sampled completion. `rewards` maps function to value, NaN where it is missing.
+
+    `steps` maps a function that scores steps to its (token position, score) pairs.
+    """
 
     text: str
     finish_reason: FinishReason
@@ -43,6 +49,7 @@ class CompletionRecord:
     passed: bool | None = None
     parsed: str | None = None
     errors: Mapping[str, str] = field(default_factory=dict)
+    steps: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,11 +99,17 @@ class Event:
 
 @dataclass(frozen=True)
 class EvaluationRecord:
-    """One pass over the held-out prompts; step 0 is before training."""
+    """One pass over the held-out prompts; step 0 is before training.
+
+    `metrics` has the keys of analysis.evaluation.metrics_of. `prompts` holds a list with an entry per prompt for each
+    of id, right, majority and reward, and in `rewards` one for each function: what metrics can be computed from again.
+    `samples` are the first prompts with some of their completions, to read.
+    """
 
     step: int
-    pass_at_1: float | None
     num_prompts: int
+    num_generations: int
     seconds: float
-    rewards: Mapping[str, float]
-    samples: Sequence[Mapping[str, Any]]
+    metrics: Mapping[str, Estimate]
+    prompts: Mapping[str, Any] = field(default_factory=dict)
+    samples: Sequence[Mapping[str, Any]] = ()

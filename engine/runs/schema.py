@@ -17,6 +17,7 @@ ARRAY_DTYPES = {
     "logprobs": "<f4",
     "ref_logprobs": "<f4",
     "entropies": "<f2",
+    "token_advantages": "<f4",
 }
 
 METRIC_COLUMNS = tuple(METRICS)
@@ -26,6 +27,11 @@ REAL_COLUMNS = {
     *METRIC_COLUMNS,
     *("mean", "std", "scale", "total", "advantage", "passed", "mean_kl", "max_kl", "mean_entropy", "mean_logprob"),
     *("pass_at_1", "seconds", "at", "finished_at"),
+}
+
+INTEGER_COLUMNS = {
+    *("step", "group_index", "completion_index", "attempt", "id"),
+    *("length", "prompt_tokens", "group_size", "num_prompts", "num_generations"),
 }
 
 SCHEMA = f"""
@@ -69,20 +75,24 @@ CREATE TABLE completions (
   parsed TEXT,                   -- the answer that the pass reward read, when it reads one
   total REAL, advantage REAL NOT NULL, passed INTEGER,
   mean_kl REAL, max_kl REAL, mean_entropy REAL, mean_logprob REAL,
+  steps TEXT,                    -- JSON: {{function: [[token position, score], …]}} of rewards that score steps
   PRIMARY KEY (step, group_index, completion_index)
 ) WITHOUT ROWID;
 CREATE TABLE tokens (
   step INTEGER NOT NULL, group_index INTEGER NOT NULL, completion_index INTEGER NOT NULL,
   ids BLOB NOT NULL,
   logprobs BLOB, ref_logprobs BLOB, entropies BLOB,  -- NULL where not measured: all of them in a discarded group
+  token_advantages BLOB,         -- under process supervision; else the completion's advantage is every token's
   PRIMARY KEY (step, group_index, completion_index)
 ) WITHOUT ROWID;
 CREATE TABLE vocabulary (id INTEGER PRIMARY KEY, piece TEXT NOT NULL, special INTEGER NOT NULL);
 CREATE TABLE evaluations (
   step INTEGER PRIMARY KEY,      -- 0: before training
-  at REAL NOT NULL, pass_at_1 REAL, num_prompts INTEGER NOT NULL, seconds REAL NOT NULL,
-  rewards TEXT NOT NULL,         -- JSON: {{function: mean}}
-  samples TEXT NOT NULL          -- JSON: first prompts with reference, completion and rewards
+  at REAL NOT NULL, num_prompts INTEGER NOT NULL, num_generations INTEGER NOT NULL, seconds REAL NOT NULL,
+  metrics TEXT NOT NULL,         -- JSON: {{metric: {{"value": x, "low": x, "high": x}}}}; null = not known
+  pass_at_1 REAL GENERATED ALWAYS AS (json_extract(metrics, '$.pass_at_1.value')),
+  prompts TEXT NOT NULL,         -- JSON: {{"id": [...], "right": [...], ...}}, an entry for each prompt
+  samples TEXT NOT NULL          -- JSON: the first prompts with reference, completions and their rewards
 );
 CREATE TABLE events (
   id INTEGER PRIMARY KEY, at REAL NOT NULL, step INTEGER NOT NULL,

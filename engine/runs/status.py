@@ -11,7 +11,7 @@ from typing import Literal
 
 from engine.runs.control import stop_requested
 from engine.runs.lease import holder, is_held
-from engine.runs.paths import RunPaths
+from engine.runs.paths import RunPaths, config_bytes
 from engine.runs.process import Launch, read_launch
 from engine.runs.reader import Attempt, Heartbeat, RunReader
 
@@ -42,6 +42,16 @@ class RunStatus:
         return self.state in LIVE_STATES
 
     @property
+    def stopped_early(self) -> bool:
+        """True if the run is finished although it has not done all steps: early stopping ended it, as `detail` says."""
+        return self.state == "finished" and self.step < self.max_steps
+
+    @property
+    def goal(self) -> int:
+        """The step at which the run ends, or ended."""
+        return self.step if self.stopped_early else self.max_steps
+
+    @property
     def can_resume(self) -> bool:
         """True if an engine could be started on it and would find something to do."""
         return self.state in ("new", "stopped", "failed", "interrupted")
@@ -62,12 +72,14 @@ def run_status(paths: RunPaths, now: float | None = None) -> RunStatus:
 
 def log_tail(paths: RunPaths, lines: int) -> list[str]:
     """The last lines that the engine printed."""
+    if not paths.log.is_file():  # a pipe or a device has no end
+        return []
     try:
         with open(paths.log, "rb") as file:
             file.seek(max(0, file.seek(0, 2) - LOG_TAIL_BYTES))
-            text = file.read().decode(errors="replace")
-    except FileNotFoundError:
-        return []
+            text = file.read(LOG_TAIL_BYTES).decode(errors="replace")
+    except OSError as error:
+        return [f"{paths.log}: {error.strerror}"]
     return text.splitlines()[-lines:]
 
 
@@ -129,8 +141,9 @@ def _median_step_time(reader: RunReader, step: int) -> float:
 
 
 def _max_steps(paths: RunPaths) -> int:
-    """From the raw file: a run whose configuration no longer validates still has a status."""
+    """From the raw file: a run whose configuration no longer validates still has a status. 0 when it does not say."""
     try:
-        return int(json.loads(paths.config.read_bytes())["optim"]["max_steps"])
+        steps = json.loads(config_bytes(paths))["optim"]["max_steps"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return 0
+    return steps if type(steps) is int and 0 < steps < 2**63 else 0

@@ -13,6 +13,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from engine.analysis.evaluation import Estimate, read_estimates
 from engine.errors import StoreError
 from engine.runs.records import CompletionRecord, EvaluationRecord, Event, GroupRecord, StepRecord
 from engine.runs.schema import ARRAY_DTYPES, METRIC_COLUMNS, SCHEMA, SCHEMA_VERSION
@@ -81,12 +83,13 @@ class StoreWriter:
 
     def add_evaluation(self, record: EvaluationRecord) -> None:
         """Store an evaluation; one of the same step takes the place of the older one."""
+        metrics = {name: _estimate(estimate) for name, estimate in record.metrics.items()}
         values = (
-            record.step, self._clock(), _real(record.pass_at_1), int(record.num_prompts), float(record.seconds),
-            _json_numbers(record.rewards), _json(list(record.samples)),
+            record.step, self._clock(), int(record.num_prompts), int(record.num_generations), float(record.seconds),
+            _json(metrics), _json(dict(record.prompts)), _json(list(record.samples)),
         )  # fmt: skip
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO evaluations VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+            self._db.execute("INSERT OR REPLACE INTO evaluations VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
 
     def commit_step(self, record: StepRecord) -> Literal["new", "replayed", "differs"]:
         """Store a step with all it holds in one transaction.
@@ -107,9 +110,13 @@ class StoreWriter:
                 self._insert_event(event)
         return "new" if stored is None else "differs"
 
-    def stored_evaluation_steps(self) -> set[int]:
+    def evaluation_metrics(self, up_to: int) -> list[tuple[int, dict[str, Estimate]]]:
+        """(step, metrics) of the stored evaluations up to a step, in order."""
         with self._translated_errors():
-            return {row[0] for row in self._db.execute("SELECT step FROM evaluations")}
+            rows = self._db.execute(
+                "SELECT step, metrics FROM evaluations WHERE step <= ? ORDER BY step", (up_to,)
+            ).fetchall()
+        return [(step, read_estimates(json.loads(metrics))) for step, metrics in rows]
 
     def last_step(self) -> int:
         """The newest stored step, 0 when there is none."""
@@ -211,11 +218,13 @@ class StoreWriter:
             None if completion.passed is None else int(completion.passed),
             _real(completion.mean_kl), _real(completion.max_kl),
             _real(completion.mean_entropy), _real(completion.mean_logprob),
+            _json(dict(completion.steps)) if completion.steps else None,
         )  # fmt: skip
         measured = (
             ("logprobs", tokens.logprobs),
             ("ref_logprobs", tokens.ref_logprobs),
             ("entropies", tokens.entropies),
+            ("token_advantages", tokens.advantages),
         )
         blobs = (None if values is None else pack(name, values) for name, values in measured)
         self._insert("tokens", step, group, index, pack("ids", tokens.ids), *blobs)
@@ -252,6 +261,8 @@ def step_digest(record: StepRecord) -> str:
                 sha.update(pack("logprobs", completion.tokens.logprobs))
             sha.update(json.dumps([(name, float(value)) for name, value in completion.rewards.items()]).encode())
             sha.update(pack("advantages", [completion.advantage]))
+            if completion.tokens.advantages is not None:
+                sha.update(pack("token_advantages", completion.tokens.advantages))
     return sha.hexdigest()
 
 
@@ -276,6 +287,10 @@ def _json(value: Any) -> str | None:
 def _json_numbers(values: Mapping[str, float]) -> str:
     """JSON with null for a missing (NaN) value: JSON itself knows no NaN."""
     return json.dumps({name: _real(value) for name, value in values.items()})
+
+
+def _estimate(estimate: Estimate) -> dict[str, float | None]:
+    return {name: _real(value) for name, value in asdict(estimate).items()}
 
 
 def _reward_summary(completions: Sequence[CompletionRecord]) -> dict[str, dict[str, float | int | None]]:

@@ -14,16 +14,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engine.errors import CheckpointError
+from engine.errors import CheckpointError, DatasetError
 from engine.grpo.entropy_control import EntropyControl
-from engine.runs.durable import commit_directory, newest_valid, verify_directory
+from engine.runs.best import read_best
+from engine.runs.durable import commit_directory, disk_errors, newest_valid, numbered, verify_directory
 from engine.train.session import Session
 
 PREFIX = "step-"
 REFERENCE = "reference.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint whose files were all compared with its manifest: newest_checkpoint alone makes one."""
+
+    path: Path
+    step: int
 
 
 @dataclass(frozen=True)
@@ -39,50 +49,105 @@ class CheckpointState:
 
 
 def save_checkpoint(parent: Path, session: Session, step: int, environment: dict[str, Any], keep: int) -> Path:
-    """Write the state after `step`, then delete all but the newest `keep` checkpoints.
+    """Write the state after `step`, then delete the checkpoints that `prune_checkpoints` does not keep.
 
-    Raises CheckpointError when the disk has no room for it: the run's older checkpoints stay as they are.
+    Raises CheckpointError when the disk has no room for it, LabError for any other trouble with the disk: the run's
+    older checkpoints stay as they are.
     """
+    with disk_errors(parent):
+        return _save(parent, session, step, environment, keep)
+
+
+def _save(parent: Path, session: Session, step: int, environment: dict[str, Any], keep: int) -> Path:
     parent.mkdir(parents=True, exist_ok=True)
     _check_space(parent, session)
     for leftover in parent.glob(".tmp-*"):  # of a process that was killed while saving; the lease says it is gone
         shutil.rmtree(leftover)
     temporary = parent / f".tmp-{step:06d}-{os.getpid()}"
     temporary.mkdir()
-    save_file(_contiguous(session.policy.adapter_state()), temporary / "policy.safetensors")
-    save_file(_contiguous(_optimizer_tensors(session)), temporary / "optimizer.safetensors")
+    _write_tensors(session.policy.adapter_state(), temporary / "policy.safetensors")
+    _write_tensors(_optimizer_tensors(session), temporary / "optimizer.safetensors")
     if session.config.loss.sync_ref_model:
-        save_file(_contiguous(session.policy.reference_state()), temporary / REFERENCE)
+        _write_tensors(session.policy.reference_state(), temporary / REFERENCE)
     (temporary / "state.json").write_text(json.dumps(asdict(_state(session, step, environment)), indent=2))
-    final = parent / f"{PREFIX}{step:06d}"
+    final = parent / checkpoint_name(step)
     if final.exists():  # resume starts from the newest checkpoint that verifies, so this one did not
         final.rename(parent / f".bad-{final.name}-{os.getpid()}")
     commit_directory(temporary, final)
-    # Newer ones than this did not verify when the run was resumed: they must not count as kept.
-    for old in [path for path in _all(parent) if path.name <= final.name][:-keep]:
-        shutil.rmtree(old)
+    prune_checkpoints(parent, step, keep)
     return final
 
 
-def newest_checkpoint(parent: Path) -> tuple[Path | None, list[str]]:
-    """The newest checkpoint that verifies, or None; and a sentence for each newer one that does not."""
-    return newest_valid(parent, PREFIX)
+def prune_checkpoints(parent: Path, step: int, keep: int) -> None:
+    """Delete all checkpoints up to that of `step` but the newest `keep`, and the one that best.json names.
+
+    Newer ones than `step` did not verify when the run was resumed: they must not count as kept. A link leads to where
+    somebody moved a checkpoint: that one is theirs to delete.
+    """
+    best = read_best(parent)
+    protected = None if best is None else best.step
+    ours = [path for path in numbered(parent, PREFIX) if not path.is_symlink() and step_of(path) <= step]
+    for old in ours[:-keep]:
+        if step_of(old) != protected:
+            shutil.rmtree(old)
 
 
-def load_checkpoint(path: Path, session: Session) -> CheckpointState:
-    """Put a checkpoint's state into the session. Raises CheckpointError when a file does not verify or fit."""
+def checkpoint_name(step: int) -> str:
+    return f"{PREFIX}{step:06d}"
+
+
+def verified(path: Path) -> Checkpoint:
+    """A checkpoint by its folder. Raises CheckpointError that names the file which is missing, cut or changed."""
     verify_directory(path)
-    raw = json.loads((path / "state.json").read_text())
-    state = CheckpointState(**raw)
+    return Checkpoint(path, step_of(path))
+
+
+def newest_checkpoint(parent: Path) -> tuple[Checkpoint | None, list[str]]:
+    """The newest checkpoint that verifies, or None; and a sentence for each newer one that does not."""
+    path, problems = newest_valid(parent, PREFIX)
+    return (None if path is None else Checkpoint(path, step_of(path))), problems
+
+
+def step_of(path: Path) -> int:
+    """The step after which a checkpoint was made, from its name."""
+    return int(path.name.removeprefix(PREFIX))
+
+
+def load_checkpoint(checkpoint: Checkpoint, session: Session) -> CheckpointState:
+    """Put a checkpoint's state into the session. Raises CheckpointError when it is none, or does not fit the model."""
+    path = checkpoint.path
     device = str(next(parameter for _, parameter in session.policy.trainable()).device)
-    session.policy.load_state(load_file(path / "policy.safetensors", device=device))
-    _restore_optimizer(session, load_file(path / "optimizer.safetensors", device=device), path)
-    if reference := _reference_of(path, device):
+    try:
+        state = CheckpointState(**json.loads((path / "state.json").read_text()))
+        policy = load_file(path / "policy.safetensors", device=device)
+        optimizer = load_file(path / "optimizer.safetensors", device=device)
+        reference = _reference_of(path, device)
+        last_entropy = math.inf if state.last_entropy is None else float(state.last_entropy)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
+        raise CheckpointError(
+            f"{path} holds no checkpoint ({type(error).__name__}: {error}).", hint="Remove it to use the one before it."
+        ) from error
+    if state.step != checkpoint.step:
+        raise CheckpointError(
+            f"{path} holds the state after step {state.step}.", hint="Give the folder its own name back, or remove it."
+        )
+    session.policy.load_state(policy)
+    _restore_optimizer(session, optimizer, path)
+    if reference:
         session.policy.load_reference_state(reference)
     session.num_tokens, session.next_example = state.num_tokens, state.next_example
-    last_entropy = math.inf if state.last_entropy is None else state.last_entropy
     session.entropy_control = EntropyControl(state.entropy_coef, last_entropy)
     return state
+
+
+def check_data(state: CheckpointState, data: str | int, source: str) -> None:
+    """Raises DatasetError when the data, given by session.fingerprint, are not those of the checkpoint."""
+    if state.environment.get("data") != data:
+        raise DatasetError(
+            f"{source}: the data are not those of the checkpoint of step {state.step}, so held-out examples may have "
+            "been trained on.",
+            hint="Put the data back as they were, or clone the run.",
+        )
 
 
 def _state(session: Session, step: int, environment: dict[str, Any]) -> CheckpointState:
@@ -129,9 +194,8 @@ def _check_space(parent: Path, session: Session) -> None:
         )
 
 
-def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
-def _all(parent: Path) -> list[Path]:
-    return sorted(path for path in parent.glob(f"{PREFIX}*") if path.is_dir())
+def _write_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    try:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
+    except SafetensorError as error:  # what the system said, in other words
+        raise CheckpointError(f"{path}: {error}.", hint="The folder must be writable and have room.") from error

@@ -1,59 +1,101 @@
-"""Held-out evaluation: one completion per prompt at the run's temperature, with the same random numbers every time."""
+"""Held-out evaluation: n completions per prompt at the run's temperature, with the same random numbers every time."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
+from engine.analysis.evaluation import Outcomes, metrics_of, prompt_counts
+from engine.config import EvaluationConfig
+from engine.grpo.advantages import total_rewards
 from engine.runs.records import EvaluationRecord
 from engine.seeds import derive_seed
 from engine.train.rollout import Batch, collect
 from engine.train.session import Session
 
-PROMPTS_AT_ONCE = 64
-NUM_SAMPLES = 16  # prompts whose answers are kept for reading
+COMPLETIONS_AT_ONCE = 64
+NUM_SAMPLES = 16  # prompts whose completions are kept for reading
+SAMPLES_PER_PROMPT = 8
 
 
-def evaluate(session: Session, step: int, *, beat: Callable[[str, str], None]) -> EvaluationRecord:
-    """pass@1 and mean rewards over the held-out prompts after `step` (0: before training).
+def evaluate(
+    session: Session, settings: EvaluationConfig, step: int, *, beat: Callable[[str, str], None]
+) -> EvaluationRecord:
+    """pass@k, majority@k and mean rewards over the held-out prompts after `step` (0: before training).
 
-    pass@1 counts a prompt whose pass reward is missing as not passed; it is None when no reward decides.
+    A completion whose pass reward is missing counts as not right. `beat(phase, detail)` may raise to stop.
     """
     started = time.monotonic()
-    examples = session.dataset.held_out[: session.config.evaluation.num_prompts]
+    examples = session.dataset.held_out[: settings.num_prompts]
+    at_once = max(1, COMPLETIONS_AT_ONCE // settings.num_generations)
     batches: list[Batch] = []
-    for first in range(0, len(examples), PROMPTS_AT_ONCE):
-        seed = derive_seed(session.config.seed, 0, "evaluation", first)
+    for first in range(0, len(examples), at_once):
         detail = f"held-out prompt {first + 1} of {len(examples)}"
         batches.append(
             collect(
-                session, examples[first : first + PROMPTS_AT_ONCE], 1, seed=seed,
+                session, examples[first : first + at_once], settings.num_generations,
+                seed=derive_seed(session.config.seed, 0, "evaluation", first),
                 beat=lambda _phase, _detail, detail=detail: beat("evaluation", detail),  # type: ignore[misc]
             )
         )  # fmt: skip
-    passed = [value for batch in batches for value in batch.passed]
-    decided = session.pass_reward is not None
+    outcomes = _outcomes(session, batches)
     return EvaluationRecord(
         step=step,
-        pass_at_1=sum(value is True for value in passed) / len(passed) if decided else None,
-        num_prompts=len(passed),
+        num_prompts=len(examples),
+        num_generations=settings.num_generations,
         seconds=time.monotonic() - started,
-        rewards=_mean_rewards(batches),
-        samples=[sample for batch in batches for sample in _samples(batch)][:NUM_SAMPLES],
+        metrics=metrics_of(outcomes),
+        prompts={"id": [example.id for example in examples], **prompt_counts(outcomes)},
+        samples=[sample for batch in batches for sample in _samples(session, batch)][:NUM_SAMPLES],
     )
 
 
-def _mean_rewards(batches: list[Batch]) -> dict[str, float]:
-    values = np.concatenate([batch.scores.values for batch in batches])
+def _outcomes(session: Session, batches: Sequence[Batch]) -> Outcomes:
+    """The batches as one, a row per prompt."""
+    n = batches[0].group_size
     names = batches[0].scores.names
+    values = np.concatenate([batch.scores.values for batch in batches])
+    totals = np.concatenate([_totals(session, batch) for batch in batches])
+    passed = [value is True for batch in batches for value in batch.passed]
+    parsed = [answer for batch in batches for answer in batch.scores.parsed]
+    decides = next((reward for reward in session.rewards if reward.name == session.pass_reward), None)
+    reads_answers = decides is not None and decides.parse is not None
+    return Outcomes(
+        right=None if decides is None else np.array(passed).reshape(-1, n),
+        answers=[parsed[first : first + n] for first in range(0, len(parsed), n)] if reads_answers else None,
+        rewards={name: column.reshape(-1, n) for name, column in zip(names, values.T, strict=True)},
+        totals=totals.reshape(-1, n),
+    )
+
+
+def _totals(session: Session, batch: Batch) -> NDArray[np.float64]:
+    """Total rewards [B] of a batch, as training sums them."""
+    weights = torch.tensor([reward.weight for reward in session.rewards], dtype=torch.float64)
+    totals: NDArray[np.float64] = total_rewards(torch.from_numpy(batch.scores.values), weights).numpy()
+    return totals
+
+
+def _samples(session: Session, batch: Batch) -> list[dict[str, Any]]:
+    """What of each prompt is kept to read: its first completions with their rewards."""
+    totals = _totals(session, batch)
+    samples = []
+    for place, example in enumerate(batch.examples):
+        first = place * batch.group_size
+        rows = range(first, first + min(batch.group_size, SAMPLES_PER_PROMPT))
+        completions = [_completion(batch, row, float(totals[row])) for row in rows]
+        samples.append({"prompt": example.prompt, "reference": example.answer, "completions": completions})
+    return samples
+
+
+def _completion(batch: Batch, row: int, total: float) -> dict[str, Any]:
+    rewards = dict(zip(batch.scores.names, batch.scores.values[row].tolist(), strict=True))
     return {
-        name: float(column[~np.isnan(column)].mean()) if (~np.isnan(column)).any() else float("nan")
-        for name, column in zip(names, values.T, strict=True)
+        "text": batch.texts[row],
+        "parsed": batch.scores.parsed[row],
+        "passed": batch.passed[row],
+        "total": None if np.isnan(total) else total,
+        "rewards": {name: None if np.isnan(value) else value for name, value in rewards.items()},
     }
-
-
-def _samples(batch: Batch) -> list[dict[str, object]]:
-    return [
-        {"prompt": example.prompt, "reference": example.answer, "completion": text, "passed": passed}
-        for example, text, passed in zip(batch.examples, batch.texts, batch.passed, strict=True)
-    ]

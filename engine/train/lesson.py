@@ -1,13 +1,10 @@
-"""What a batch of groups teaches: the advantage of each completion, whether the loss counts it, and whether a group has
-signal at all."""
+"""What a batch of groups teaches: rows with their advantages, which of them the loss counts, which groups have signal."""
 
 from typing import get_args
 
-import torch
-
 from engine.config import RunConfig
-from engine.grpo.advantages import group_advantages
 from engine.runs.records import DiscardReason
+from engine.train.credit import Credit, credit
 from engine.train.forward import Row
 from engine.train.rollout import Batch
 from engine.train.update import Lesson
@@ -15,20 +12,19 @@ from engine.train.update import Lesson
 NO_SIGNAL, MASKED = get_args(DiscardReason)
 
 
-def lesson_of(config: RunConfig, batch: Batch) -> Lesson:
-    """The rows of a batch with their advantages; with mask_truncated_completions only those that ended count."""
-    rewards = torch.from_numpy(batch.scores.values)
-    weights = torch.tensor([spec.weight for spec in config.rewards], dtype=torch.float64)
-    advantages = group_advantages(
-        rewards, weights, batch.group_size, scale_rewards=config.loss.scale_rewards,
-        aggregation=config.loss.multi_objective_aggregation, baseline=config.loss.baseline,
-    )  # fmt: skip
+def credit_of(config: RunConfig, batch: Batch) -> Credit:
+    """The advantages of a batch, whose groups are judged as if they were the whole step."""
+    return credit(batch.scores, [len(ids) for ids in batch.completions.ids], batch.group_size, config)
+
+
+def lesson_of(config: RunConfig, batch: Batch, earned: Credit) -> Lesson:
+    """What the loss gets of a batch; with mask_truncated_completions only the completions that ended count."""
     counted = [ended or not config.loss.mask_truncated_completions for ended in batch.completions.ended]
     rows = [
         Row(index, index // batch.group_size, batch.rendered[index // batch.group_size].ids, completion)
         for index, completion in enumerate(batch.completions.ids)
     ]
-    return Lesson(rows, advantages, counted)
+    return Lesson(rows, earned.of_lesson, counted)
 
 
 def discard_reasons(lesson: Lesson) -> list[DiscardReason | None]:

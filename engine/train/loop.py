@@ -12,15 +12,17 @@ from typing import Literal
 import torch
 
 from engine.config import RunConfig
-from engine.errors import DatasetError, LabError, StoreError
+from engine.errors import ConfigError, LabError, StoreError
+from engine.measure import early_stop_reason, measure_problems
 from engine.runs.control import clear_requests, stop_requested
 from engine.runs.lease import Lease
 from engine.runs.paths import RunPaths, read_config
 from engine.runs.process import read_launch
 from engine.runs.records import Event
 from engine.runs.store import StoreWriter
-from engine.train.checkpoint import load_checkpoint, newest_checkpoint, save_checkpoint
+from engine.train.checkpoint import Checkpoint, check_data, load_checkpoint, newest_checkpoint, save_checkpoint
 from engine.train.evaluate import evaluate
+from engine.train.keep_best import BestKeeper
 from engine.train.session import Session, build_session, environment, fingerprint
 from engine.train.step import train_step
 
@@ -51,7 +53,7 @@ def run_engine(paths: RunPaths) -> Outcome:
             engine = Engine(paths, config, store)
             outcome = engine.run()
             clear_requests(paths)  # they are met, or came too late; a stop asked for while loading still counts
-            store.end_attempt(outcome, f"after step {engine.step}")
+            store.end_attempt(outcome, engine.early_stop or f"after step {engine.step}")
             return outcome
         except BaseException as error:
             _record_failure(store, error)
@@ -61,13 +63,15 @@ def run_engine(paths: RunPaths) -> Outcome:
 
 
 class Engine:
-    """One attempt at a run. `step` is the last finished step."""
+    """One attempt at a run. `step` is the last finished step; `early_stop` says why there is none after it, if so."""
 
     def __init__(self, paths: RunPaths, config: RunConfig, store: StoreWriter) -> None:
         self.paths = paths
         self.config = config
         self.store = store
         self.step = 0
+        self.early_stop = ""
+        self._best = BestKeeper(paths, config, store)
         self._saved_step = -1
         self._signalled = False
         self._phase = ""
@@ -78,11 +82,14 @@ class Engine:
             torch.set_num_threads(self.config.threads)
         checkpoint, problems = newest_checkpoint(self.paths.checkpoints)
         if checkpoint is not None:
-            self.step = self._saved_step = int(checkpoint.name.rpartition("-")[2])
+            self.step = self._saved_step = checkpoint.step
         self.environment = environment(self.config)
         self.store.begin_attempt(from_step=self.step, versions=self.environment)
+        if wrong := measure_problems(self.config):
+            raise ConfigError(wrong)
         for problem in problems:
             self.store.add_event(Event("checkpoint-damaged", problem, "warning"))
+        self._best.take_up(self.step)
         session: Session | None = None
         with _signals(self._on_signal):
             try:
@@ -90,7 +97,7 @@ class Engine:
                 self.environment["data"] = fingerprint(session.dataset)
                 self._note_slow_path(session)
                 if checkpoint is not None:
-                    self._restore(session, checkpoint.name)
+                    self._restore(session, checkpoint)
                 self._evaluate_if_due(session)
                 self._train(session)
             except StopRequest:
@@ -98,7 +105,10 @@ class Engine:
                     self._save(session)
                 self.store.add_event(Event("stopped", f"Stopped on request after step {self.step}.", step=self.step))
                 return "stopped"
-        self.store.add_event(Event("finished", f"Finished all {self.step} steps.", step=self.step))
+        if self.early_stop:
+            self.store.add_event(Event("stopped-early", self.early_stop, step=self.step))
+        else:
+            self.store.add_event(Event("finished", f"Finished all {self.step} steps.", step=self.step))
         return "finished"
 
     def beat(self, phase: str, detail: str = "", *, may_stop: bool = True) -> None:
@@ -112,7 +122,7 @@ class Engine:
 
     def _train(self, session: Session) -> None:
         skipped = 0
-        while self.step < self.config.optim.max_steps:
+        while self.step < self.config.optim.max_steps and not self.early_stop:
             record = train_step(session, self.step + 1, beat=self.beat)
             self.step = record.step
             result = self.store.commit_step(record)
@@ -132,9 +142,21 @@ class Engine:
             self._evaluate_if_due(session)
 
     def _evaluate_if_due(self, session: Session) -> None:
-        due = self.step % self.config.evaluation.every == 0 or self.step == self.config.optim.max_steps
-        if due and self.step not in self.store.stored_evaluation_steps():
-            self.store.add_evaluation(evaluate(session, self.step, beat=self.beat))
+        """Evaluate unless that is stored already; then keep the checkpoint if it is the best, and see whether to end.
+
+        What follows from an evaluation is done again after a resume: the engine may have been killed right after it.
+        """
+        last = self.step == self.config.optim.max_steps
+        if self.step % self.config.evaluation.every != 0 and not last:
+            return
+        evaluations = self.store.evaluation_metrics(up_to=self.step)
+        if not evaluations or evaluations[-1][0] != self.step:
+            self.store.add_evaluation(evaluate(session, self.config.evaluation, self.step, beat=self.beat))
+            evaluations = self.store.evaluation_metrics(up_to=self.step)
+        self._best.consider(self.step, evaluations[-1][1], lambda: self._save(session))
+        self.early_stop = "" if last else early_stop_reason(self.config, evaluations)
+        if self.early_stop:
+            self._save(session)
 
     def _save(self, session: Session) -> None:
         if self._saved_step == self.step:
@@ -148,15 +170,10 @@ class Engine:
             message = f"Log-probabilities are computed the slower way, through all logits: {reason}."
             self.store.add_event(Event("plain-path", message))
 
-    def _restore(self, session: Session, name: str) -> None:
-        self.beat("loading", f"checkpoint {name}")
-        state = load_checkpoint(self.paths.checkpoints / name, session)
-        if state.environment.get("data") != self.environment["data"]:
-            raise DatasetError(
-                f"{self.config.data.source}: the data are not those of the checkpoint of step {state.step}, so "
-                "held-out examples may have been trained on.",
-                hint="Put the data back as they were, or clone the run.",
-            )
+    def _restore(self, session: Session, checkpoint: Checkpoint) -> None:
+        self.beat("loading", f"checkpoint {checkpoint.path.name}")
+        state = load_checkpoint(checkpoint, session)
+        check_data(state, self.environment["data"], self.config.data.source)
         stored = self.store.last_step()
         message = f"Resumed from the checkpoint of step {state.step}."
         if stored > state.step:

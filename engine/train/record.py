@@ -7,9 +7,13 @@ import torch
 from torch import Tensor
 
 from engine.analysis.groups import group_kind
-from engine.grpo.advantages import advantage_scale, group_statistics, total_rewards
+from engine.config_loss import CLIPPED, LossConfig
+from engine.grpo.advantages import group_statistics
+from engine.grpo.entropy_control import has_entropy_bonus
 from engine.grpo.kl import k3
 from engine.runs.records import CompletionRecord, DiscardReason, Event, GroupRecord, StepRecord, TokenRecord
+from engine.train.credit import Credit
+from engine.train.lesson import credit_of
 from engine.train.rollout import Batch
 from engine.train.sampling import Sampled
 from engine.train.session import Session
@@ -17,33 +21,29 @@ from engine.train.update import TokenStats, UpdateResult
 
 
 def step_record(
-    session: Session, step: int, sampled: Sampled, advantages: Tensor, update: UpdateResult,
+    session: Session, step: int, sampled: Sampled, earned: Credit, update: UpdateResult,
     timings: Mapping[str, float], learning_rate: float, events: Sequence[Event],
 ) -> StepRecord:  # fmt: skip
-    """Assemble the record of a step. advantages [completions of the kept groups], in group order.
+    """Assemble the record of a step. earned: what the kept groups got.
 
-    A discarded group was given no advantages, so they are 0, and no pass measured its tokens.
+    Discarded groups were given no advantages, so these are 0, and no pass measured their tokens.
     """
-    batch, num_trained = sampled.batch, len(advantages)
-    weights = torch.tensor([spec.weight for spec in session.config.rewards], dtype=torch.float64)
-    totals = total_rewards(torch.from_numpy(batch.scores.values), weights).double()
-    mean, std = group_statistics(totals, batch.group_size)
-    scale = advantage_scale(totals[:num_trained], batch.group_size, session.config.loss.scale_rewards)
+    batch = sampled.batch
+    scored = credit_of(session.config, batch) if sampled.num_discarded else earned  # totals, mean and std of all
     completions = [
-        _completion(batch, i, total, float(advantages[i]), update.tokens[i])
-        if i < num_trained
-        else _completion(batch, i, total, 0.0, None)
-        for i, total in enumerate(totals.tolist())
+        _completion(batch, i, total, (earned, update.tokens[i]) if i < len(earned.totals) else None)
+        for i, total in enumerate(scored.totals.tolist())
     ]
     groups = []
     for g, reason in enumerate(sampled.reasons):
         members = completions[g * batch.group_size : (g + 1) * batch.group_size]
-        divisor = None if scale is None or reason is not None else float(scale[g])
-        groups.append(_group(batch, g, members, float(mean[g]), float(std[g]), divisor, reason))
+        divisor = None if earned.scale is None or reason is not None else float(earned.scale[g])
+        groups.append(_group(batch, g, members, float(scored.mean[g]), float(scored.std[g]), divisor, reason))
     vocabulary = {token: session.piece(token) for ids in batch.completions.ids for token in ids}
     metrics = {
-        **_reward_metrics(batch, totals, mean, std, groups),
+        **_reward_metrics(batch, scored.totals, groups),
         **_policy_metrics(update),
+        **_update_metrics(update, session.config.loss),
         **_length_metrics(batch),
         **timings,
         "sampling/rounds": float(sampled.rounds),
@@ -62,6 +62,8 @@ def _group(
     kind = group_kind(
         [m.total for m in members], [m.passed for m in members], [m.finish_reason == "length" for m in members]
     )
+    if any(m.tokens.advantages is not None and m.tokens.advantages.any() for m in members):
+        kind = "mixed"  # equal totals, but steps that differ
     return GroupRecord(
         prompt_id=example.id, prompt=example.prompt, rendered=rendered.text, reference=example.answer,
         columns=example.columns, prompt_tokens=len(rendered.ids), mean=mean, std=std, scale=scale, kind=kind,
@@ -69,16 +71,17 @@ def _group(
     )  # fmt: skip
 
 
-def _completion(batch: Batch, i: int, total: float, advantage: float, stats: TokenStats | None) -> CompletionRecord:
-    """stats: None for a completion of a discarded group."""
+def _completion(batch: Batch, i: int, total: float, trained: tuple[Credit, TokenStats] | None) -> CompletionRecord:
+    """trained: what a completion got that the step trained on, and what its update measured."""
+    earned, stats = trained or (None, None)
     kl = None if stats is None or stats.ref_logprobs is None else k3(stats.logprobs, stats.ref_logprobs)
     return CompletionRecord(
         text=batch.texts[i],
         finish_reason="eos" if batch.completions.ended[i] else "length",
         rewards=dict(zip(batch.scores.names, batch.scores.values[i].tolist(), strict=True)),
         total=total,
-        advantage=advantage,
-        tokens=_tokens(batch.completions.ids[i], stats),
+        advantage=0.0 if earned is None else float(earned.advantages[i]),
+        tokens=_tokens(batch.completions.ids[i], i, earned, stats),
         mean_kl=None if kl is None else float(kl.mean()),
         max_kl=None if kl is None else float(kl.max()),
         mean_entropy=None if stats is None else float(stats.entropies.mean()),
@@ -86,21 +89,21 @@ def _completion(batch: Batch, i: int, total: float, advantage: float, stats: Tok
         passed=batch.passed[i],
         parsed=batch.scores.parsed[i],
         errors=batch.scores.errors[i],
+        steps=batch.scores.steps[i],
     )
 
 
-def _tokens(ids: Sequence[int], stats: TokenStats | None) -> TokenRecord:
-    return TokenRecord(
-        ids=np.asarray(ids, dtype=np.uint32),
-        logprobs=None if stats is None else stats.logprobs.numpy(),
-        ref_logprobs=None if stats is None or stats.ref_logprobs is None else stats.ref_logprobs.numpy(),
-        entropies=None if stats is None else stats.entropies.numpy(),
+def _tokens(ids: Sequence[int], i: int, earned: Credit | None, stats: TokenStats | None) -> TokenRecord:
+    own = None if earned is None or earned.tokens is None else earned.tokens[i, : len(ids)]
+    measured = (None, None, None) if stats is None else (stats.logprobs, stats.ref_logprobs, stats.entropies)
+    logprobs, ref_logprobs, entropies, advantages = (
+        None if values is None else values.numpy() for values in (*measured, own)
     )
+    return TokenRecord(np.asarray(ids, dtype=np.uint32), logprobs, ref_logprobs, entropies, advantages)
 
 
-def _reward_metrics(
-    batch: Batch, totals: Tensor, mean: Tensor, std: Tensor, groups: Sequence[GroupRecord]
-) -> dict[str, float]:
+def _reward_metrics(batch: Batch, totals: Tensor, groups: Sequence[GroupRecord]) -> dict[str, float]:
+    mean, std = group_statistics(totals.double(), batch.group_size)
     kinds = [group.kind for group in groups]
     scored, means = totals[~totals.isnan()].double(), mean[~mean.isnan()]
     decided = [value for value in batch.passed if value is not None]
@@ -129,9 +132,6 @@ def _policy_metrics(update: UpdateResult) -> dict[str, float]:
         "loss": update.loss,
         "grad_norm": update.grad_norm,
         "entropy": float(torch.cat([stats.entropies for stats in update.tokens]).mean()),
-        "clip_ratio/low_mean": update.metrics.clip_low,
-        "clip_ratio/high_mean": update.metrics.clip_high,
-        "clip_ratio/region_mean": update.metrics.clip_region,
     }
     kl = [k3(s.logprobs, s.ref_logprobs) for s in update.tokens if s.ref_logprobs is not None]
     if kl:
@@ -139,9 +139,32 @@ def _policy_metrics(update: UpdateResult) -> dict[str, float]:
     return metrics
 
 
+def _update_metrics(update: UpdateResult, loss: LossConfig) -> dict[str, float]:
+    """What the updates of the step were like, as far as its loss has such a number; the rest is left out."""
+    found = update.metrics
+    metrics = {"ratio/mean": found.ratio, "ratio/max": max(found.ratio_max, 1.0)}
+    if loss.loss_type in CLIPPED:
+        metrics["clip_ratio/low_mean"] = found.clip_low
+        metrics["clip_ratio/high_mean"] = found.clip_high
+        metrics["clip_ratio/region_mean"] = found.clip_region
+    if loss.loss_type == "cispo":
+        metrics["cispo_clip_ratio"] = found.clip_high
+    if loss.loss_type == "vespo" and found.completions:
+        metrics["vespo/phi_seq_mean"] = found.weight
+    if loss.off_policy_mask_threshold is not None and found.completions:
+        metrics["off_policy_masked"] = found.dropped / found.completions
+    if has_entropy_bonus(loss):
+        metrics["policy_loss"] = update.loss + update.bonus
+        metrics["entropy_coef"] = update.control.coef
+    return metrics
+
+
 def _length_metrics(batch: Batch) -> dict[str, float]:
     lengths = [len(ids) for ids in batch.completions.ids]
+    ended = [length for length, done in zip(lengths, batch.completions.ended, strict=True) if done]
+    terminated = {"mean": sum(ended) / len(ended), "min": min(ended), "max": max(ended)} if ended else {}
     return {
+        **{f"completions/{kind}_terminated_length": float(value) for kind, value in terminated.items()},
         "completions/mean_length": sum(lengths) / len(lengths),
         "completions/min_length": float(min(lengths)),
         "completions/max_length": float(max(lengths)),

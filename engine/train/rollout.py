@@ -51,6 +51,7 @@ class Batch:
             scores=replace(
                 self.scores, values=self.scores.values[rows], errors=_at(self.scores.errors, rows),
                 parsed=_at(self.scores.parsed, rows),
+                steps=_at(self.scores.steps, rows) if self.scores.steps else (),
             ),
             passed=_at(self.passed, rows),
         )  # fmt: skip
@@ -75,6 +76,7 @@ def joined(batches: Sequence[Batch]) -> Batch:
             [parsed for score in scores for parsed in score.parsed],
             sum(score.seconds for score in scores),
             {name: value for score in scores for name, value in score.metrics.items()},
+            [steps for score in scores for steps in score.steps],
         ),
         [passed for batch in batches for passed in batch.passed],
         sum(batch.rollout_seconds for batch in batches),
@@ -118,11 +120,22 @@ def _score(
         columns={name: _repeat([example.columns.get(name) for example in examples], group_size) for name in names},
         conversational=conversational,
         pass_reward=session.pass_reward,
+        completion_offsets=_offsets(session, completions),
     )
 
 
 def _at(values: Sequence[T], places: Sequence[int]) -> list[T]:
     return [values[place] for place in places]
+
+
+def _offsets(session: Session, completions: Completions) -> list[list[int]] | None:
+    """For each completion the characters of its text up to the end of each token, where a reward scores steps."""
+    if not any(reward.needs_offsets for reward in session.rewards):
+        return None
+    decode = session.policy.tokenizer.decode
+    return [
+        [len(decode(ids[: end + 1], skip_special_tokens=True)) for end in range(len(ids))] for ids in completions.ids
+    ]
 
 
 def _repeat(values: Sequence[Any], times: int) -> list[Any]:

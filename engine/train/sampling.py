@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine.config import RunConfig
 from engine.data.examples import Example
 from engine.runs.records import DiscardReason, Event
 from engine.seeds import derive_seed
-from engine.train.lesson import discard_reasons, lesson_of
+from engine.train.lesson import credit_of, discard_reasons, lesson_of
 from engine.train.rollout import Batch, collect, joined
 from engine.train.session import Session
 
@@ -47,15 +48,13 @@ def sample_step(session: Session, step: int, *, beat: Callable[[str, str], None]
     rollout = session.config.rollout
     rounds: list[Batch] = []
     reasons: list[DiscardReason | None] = []
-    most = rollout.max_sampling_rounds if rollout.dynamic_sampling else 1
-    while (missing := rollout.prompts_per_step - reasons.count(None)) and len(rounds) < most:
+    while (missing := rollout.prompts_per_step - reasons.count(None)) and len(rounds) < rollout.max_sampling_rounds:
         batch = collect(
             session, _examples(session, len(reasons), missing), rollout.num_generations,
             seed=derive_seed(session.config.seed, step, "rollout", len(rounds)), beat=_numbered(beat, len(rounds)),
         )  # fmt: skip
         rounds.append(batch)
-        dynamic = rollout.dynamic_sampling
-        reasons += discard_reasons(lesson_of(session.config, batch)) if dynamic else [None] * missing
+        reasons += _reasons(session.config, batch) if rollout.dynamic_sampling else [None] * missing
     found = reasons.count(None)
     if not found:
         reasons[: rollout.prompts_per_step] = [None] * rollout.prompts_per_step
@@ -76,6 +75,10 @@ def shortfall(sampled: Sampled, wanted: int, step: int) -> Event | None:
         f"in which {len(sampled.reasons)} were sampled: {done}."
     )
     return Event("sampling-cap", message, "warning", step)
+
+
+def _reasons(config: RunConfig, batch: Batch) -> list[DiscardReason | None]:
+    return discard_reasons(lesson_of(config, batch, credit_of(config, batch)))
 
 
 def _examples(session: Session, first: int, count: int) -> list[Example]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from engine.runs.records import Event, StepRecord
 from engine.seeds import derive_seed
-from engine.train.lesson import lesson_of
+from engine.train.lesson import credit_of, lesson_of
 from engine.train.record import step_record
 from engine.train.sampling import Sampled, sample_step, shortfall
 from engine.train.session import Session
@@ -16,10 +16,13 @@ def train_step(session: Session, step: int, *, beat: Callable[..., None]) -> Ste
     """Run the 1-based `step` and change the weights. `beat(phase, detail, may_stop=...)` may raise before."""
     started = time.monotonic()
     sampled = sample_step(session, step, beat=beat)
-    lesson = lesson_of(session.config, sampled.kept)
+    batch, kept = sampled.batch, sampled.kept
+    earned = credit_of(session.config, kept)
+    loss = session.config.loss
     rate = learning_rate_at(step, session.config)
     for group in session.optimizer.param_groups:
         group["lr"] = rate
+    lesson = lesson_of(session.config, kept, earned)
     update_started = time.monotonic()
     update = update_policy(
         session.forward, session.optimizer, lesson, session.config,
@@ -27,11 +30,9 @@ def train_step(session: Session, step: int, *, beat: Callable[..., None]) -> Ste
         check=lambda detail, may_stop: beat("update", detail, may_stop=may_stop),
     )  # fmt: skip
     session.entropy_control = update.control
-    batch = sampled.batch
     session.num_tokens += batch.prompt_tokens * batch.group_size + batch.completion_tokens
     session.next_example += len(batch.examples)
     events = _events(session, step, sampled, update.skipped)
-    loss = session.config.loss
     if loss.sync_ref_model and step % loss.ref_model_sync_steps == 0:
         session.policy.refresh_reference(loss.ref_model_mixup_alpha)
         events.append(Event("reference-refreshed", _refresh_words(loss.ref_model_mixup_alpha), step=step))
@@ -41,7 +42,7 @@ def train_step(session: Session, step: int, *, beat: Callable[..., None]) -> Ste
         "time/update": time.monotonic() - update_started,
         "step_time": time.monotonic() - started,
     }
-    return step_record(session, step, sampled, lesson.advantages, update, timings, rate, events)
+    return step_record(session, step, sampled, earned, update, timings, rate, events)
 
 
 def _refresh_words(alpha: float) -> str:

@@ -53,11 +53,14 @@ class Lesson:
 
 @dataclass(frozen=True)
 class UpdateResult:
-    """`tokens[i]` belongs to row i. loss and grad_norm are means over the step's updates; metrics are their sum."""
+    """`tokens[i]` belongs to row i. loss, grad_norm, and the entropy bonus that the loss has taken off, are means over
+    the step's updates; metrics are their sum.
+    """
 
     tokens: list[TokenStats]
     loss: float
     grad_norm: float
+    bonus: float
     metrics: LossMetrics
     skipped: bool
     control: EntropyControl
@@ -83,17 +86,21 @@ def update_policy(
     work.measure_before_updates()
     losses: list[float] = []
     norms: list[float] = []
+    bonuses: list[float] = []
     skipped = False
     for rows in _deal(lesson.rows, config, seed):
         optimizer.zero_grad(set_to_none=True)
         losses.append(work.accumulate_gradients(rows))
+        bonuses.append(work.bonus())
         norms.append(float(torch.nn.utils.clip_grad_norm_(work.parameters, config.optim.max_grad_norm)))
         skipped = not (math.isfinite(losses[-1]) and math.isfinite(norms[-1]))
         if skipped:
             break
         optimizer.step()
         work.finish_update()
-    return UpdateResult(work.token_stats(), _mean(losses), _mean(norms), work.metrics, skipped, work.control)
+    return UpdateResult(
+        work.token_stats(), _mean(losses), _mean(norms), _mean(bonuses), work.metrics, skipped, work.control
+    )
 
 
 def _deal(rows: Sequence[Row], config: RunConfig, seed: int) -> Iterator[Sequence[Row]]:
@@ -167,6 +174,11 @@ class _Work:
             loss += float(part.detach())
         self.metrics = self.metrics + self.this_update
         return loss
+
+    def bonus(self) -> float:
+        """c · mean H of the update at hand; 0 without a bonus."""
+        coef = self.control.applied(self.config.loss)
+        return coef * self.this_update.bonus_entropy if coef and self.this_update.bonus_tokens else 0.0
 
     def finish_update(self) -> None:
         """What follows an optimizer step."""

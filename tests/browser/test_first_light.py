@@ -131,6 +131,21 @@ def test_a_zoom_survives_the_steps_that_arrive_after_it(page: Page, dashboard: D
     assert plot.evaluate("plot => plot.dataset.mark") == "the same element"
 
 
+def test_groups_go_on_following_the_newest_step(page: Page, dashboard: Dashboard) -> None:
+    paths = start_demo(page, dashboard)
+    page.goto(f"{dashboard.url}groups?run={paths.run_id}")
+    number = page.locator(".lab-step-number")
+    expect(number).to_be_visible()
+    page.wait_for_function(
+        "first => Number(document.querySelector('.lab-step-number').value) > first + 25", arg=int(number.input_value())
+    )
+    assert "step=" not in page.url
+    expect(number).to_have_count(1)
+    page.goto(f"{dashboard.url}run?run={paths.run_id}")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect_status(page, "stopped")
+
+
 def test_closing_the_browser_and_killing_the_server_leave_the_engine_at_work(
     page: Page, launch_dashboard: Callable[[], Dashboard]
 ) -> None:

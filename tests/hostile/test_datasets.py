@@ -43,6 +43,11 @@ LINES: dict[str, tuple[str, str]] = {
     "NUL": ('{"question": "a\\u0000b", "answer": "1"}', "'question' has a NUL character."),
     "half a surrogate pair": ('{"question": "\\ud800", "answer": "1"}', "half a surrogate pair"),
     "half a surrogate pair in a name": ('{"question": "x", "answer": "1", "\\ud800": 1}', "half a surrogate pair"),
+    "the same name twice": (
+        '{"question": "x", "answer": "1", "question": "y"}',
+        "has 'question' twice in one object.",
+    ),
+    "the same name twice inside": ('{"question": "x", "answer": "1", "more": {"a": 1, "a": 2}}', "has 'a' twice"),
     "cut short": ('{"question": "x", "ans', "is not JSON (Unterminated string"),
     "a list": ("[1, 2]", "is a list, not an object."),
     "a text": ('"question"', "is a text, not an object."),
@@ -149,6 +154,28 @@ def test_a_csv_cell_beyond_the_limit_is_a_fault_of_its_line(tmp_path: Path) -> N
     path = tmp_path / "d.csv"
     path.write_text("question,answer\n" + "x" * 200_000 + ",1\n")
     assert "d.csv, line 2: is not CSV (field larger than field limit" in message(path)
+
+
+def test_a_csv_header_of_thousands_of_columns_is_refused_by_their_number(tmp_path: Path) -> None:
+    path = tmp_path / "d.csv"
+    path.write_text(",".join(f"c{i}" for i in range(3000)) + "\n")
+    assert "d.csv has 3,000 columns, more than 1,000" in message(path)
+
+
+def test_a_parquet_file_with_the_same_column_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "d.parquet"
+    columns = [pa.array(["a", "b"]), pa.array(["c", "d"])]
+    parquet.write_table(pa.Table.from_arrays(columns, names=["question", "question"]), path)
+    assert message(path).startswith("d.parquet has the column 'question' twice.")
+
+
+def test_parquet_bytes_are_the_text_they_spell_or_a_fault_of_their_row(tmp_path: Path) -> None:
+    path = tmp_path / "d.parquet"
+    parquet.write_table(pa.table({"question": [b"1+1?", "\u00e9?".encode()], "answer": ["2", "3"]}), path)
+    data = open_dataset(DataConfig(source=str(path), held_out=1), 0)
+    assert [example.prompt for _, example in data.examples()] == ["1+1?", "\u00e9?"]
+    parquet.write_table(pa.table({"question": [b"1+1?", b"\xff"], "answer": ["2", "3"]}), path)
+    assert message(path).startswith("d.parquet, row 2: 'question' is not a text.")
 
 
 def test_csv_with_nul_is_refused(tmp_path: Path) -> None:

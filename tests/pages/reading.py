@@ -1,12 +1,19 @@
-"""What a page shows, read from an AppTest: its HTML as text, and the data of our own components."""
+"""Opening a page and reading what it shows from an AppTest: its HTML as text, and the data of our own components."""
 
 import json
 import re
+from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
 
+import pytest
 from streamlit.testing.v1 import AppTest
+
+from engine.runs import status
+from engine.runs.paths import RunPaths
+from engine.runs.status import State
+from tests.fakes import fake_config, write_fake_run
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 
@@ -18,6 +25,26 @@ def open_page(page: str, **query: str) -> AppTest:
     for key, value in query.items():
         app.query_params[key] = value
     return app.run()
+
+
+def write_run_with_loss(root: Path, run_id: str, *, steps: int, **loss: object) -> RunPaths:
+    """A finished fake run that differs from the others in these settings of its loss."""
+    config = fake_config(name=run_id, steps=steps)
+    config = config.model_copy(update={"loss": config.loss.model_copy(update=loss)})
+    return write_fake_run(root, run_id, steps=steps, config=config)
+
+
+def one_look_earlier(monkeypatch: pytest.MonkeyPatch, paths: RunPaths, state: State) -> list[State]:
+    """The first look of a page at this run finds it in another state. Returns the states that were found."""
+    look, seen = status.run_status, list[State]()
+
+    def run_status(asked: RunPaths) -> status.RunStatus:
+        found = look(asked)
+        seen.append(found.state if seen else state)
+        return replace(found, state=seen[-1])
+
+    monkeypatch.setattr(status, "run_status", run_status)
+    return seen
 
 
 def html_text(app: AppTest) -> str:

@@ -1,25 +1,36 @@
 """The Groups page: which group is shown, its completions with their arithmetic, and its tokens."""
 
+import sqlite3
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.runs.lease import Lease
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
-from tests.fakes import fake_config, write_fake_run
-from tests.pages.reading import component, html_text, in_url, open_page, raw_html, words
-
-
-@pytest.fixture
-def root(tmp_path, monkeypatch):
-    monkeypatch.setenv("GRPO_LAB_RUNS", str(tmp_path))
-    return tmp_path
+from tests.fakes import write_fake_run
+from tests.pages.reading import (
+    component,
+    html_text,
+    in_url,
+    one_look_earlier,
+    open_page,
+    raw_html,
+    words,
+    write_run_with_loss,
+)
 
 
 def opened(run_id: str, **query: str) -> AppTest:
     app = open_page("groups", run=run_id, **query)
     assert not app.exception
     return app
+
+
+def set_kinds(paths: RunPaths, step: int, *kinds: str) -> None:
+    with sqlite3.connect(paths.db) as db:
+        for index, kind in enumerate(kinds):
+            db.execute("UPDATE groups SET kind = ? WHERE step = ? AND group_index = ?", (kind, step, index))
 
 
 def stored(root, run_id: str) -> RunReader:
@@ -40,15 +51,30 @@ def test_a_group_shows_prompt_reference_and_every_completion_with_its_calculatio
         assert sign in text
         assert f"{row['total']:.3f} − {group['mean']:.3f}" in text
     assert f"mean **{group['mean']:.3f}**" in words(app)
+    assert f"{completions['passed'].sum():.0f} of 8 right" in words(app)
+    assert [caption.value for caption in app.caption[1:3]] == ["Prompt", "Reference answer"]
+    assert "As the model saw it" not in " ".join(expander.label for expander in app.expander)
+    assert f"{group['prompt_tokens']} prompt tokens. No other step has used this prompt so far." in words(app)
+
+
+def test_what_the_model_saw_is_shown_where_it_is_not_the_prompt(root):
+    paths = write_fake_run(root, "chat", steps=1)
+    with sqlite3.connect(paths.db) as db:
+        db.execute("UPDATE groups SET rendered = '<user>' || rendered || '<end>', reference = NULL")
+    app = opened("chat", step="1", group="1")
+    prompt = stored(root, "chat").groups(1).iloc[0]["prompt"]
+    assert [code.value for code in app.code[:3]] == [prompt, "(none)", f"<user>{prompt}<end>"]
+    assert "As the model saw it, 6 tokens" in [expander.label for expander in app.expander]
 
 
 def test_the_newest_step_and_a_group_with_signal_are_shown_when_nothing_is_chosen(root):
-    write_fake_run(root, "done", steps=5)
-    groups = stored(root, "done").groups(5)
-    first = int(groups.index[groups["kind"] == "mixed"][0]) + 1
+    paths = write_fake_run(root, "done", steps=5)
+    set_kinds(paths, 5, "solved", "hopeless", "mixed", "mixed", "other", "truncated")
     app = opened("done")
     assert component(app, "step_scrubber")["step"] == 5
-    assert app.subheader[0].value.startswith(f"Group {first} of 6: with signal")
+    assert app.subheader[0].value == "Group 3 of 6: with signal"
+    set_kinds(paths, 5, *["hopeless"] * 6)
+    assert opened("done").subheader[0].value == "Group 1 of 6: all wrong"
 
 
 def test_groups_are_listed_from_the_lowest_mean_and_the_shown_one_is_marked(root):
@@ -60,13 +86,30 @@ def test_groups_are_listed_from_the_lowest_mean_and_the_shown_one_is_marked(root
 
 
 def test_the_list_can_be_narrowed_to_one_kind(root):
-    write_fake_run(root, "done", steps=5)
+    paths = write_fake_run(root, "done", steps=5)
+    set_kinds(paths, 5, "mixed", "hopeless", "mixed", "mixed", "hopeless", "solved")
     app = opened("done", step="5")
+    assert "6 groups: 3 with signal, 1 all right, 2 all wrong. Lowest mean reward first." in words(app)
+    assert len(component(app, "groups_list")["rows"]) == 6
     app.session_state["group_filter"] = "hopeless"
     app.run()
-    wanted = stored(root, "done").groups(5)
-    rows = component(app, "groups_list")["rows"]
-    assert [row["group"] - 1 for row in rows] == wanted.index[wanted["kind"] == "hopeless"].tolist()
+    assert sorted(row["group"] for row in component(app, "groups_list")["rows"]) == [2, 5]
+
+
+def test_a_long_list_is_cut_and_says_so(root):
+    write_fake_run(root, "wide", steps=1, prompts=61, group_size=2)
+    app = opened("wide")
+    assert len(component(app, "groups_list")["rows"]) == 60
+    assert "The first 60 of 61; narrow the choice above to see others." in words(app)
+    write_fake_run(root, "full", steps=1, prompts=60, group_size=2)
+    assert "The first 60" not in words(opened("full"))
+
+
+def test_when_the_state_of_the_run_changes_while_the_page_is_drawn_it_is_drawn_again(root, monkeypatch):
+    paths = write_fake_run(root, "done", steps=2)
+    seen = one_look_earlier(monkeypatch, paths, "running")
+    assert "✔ finished" in html_text(opened("done"))
+    assert seen[:3] == ["running", "finished", "finished"]
 
 
 def test_batch_scaling_and_no_scaling_are_explained_as_what_they_are(root):
@@ -74,12 +117,12 @@ def test_batch_scaling_and_no_scaling_are_explained_as_what_they_are(root):
         ("batch", "divided by the standard deviation of all rewards of the step"),
         ("none", "not divided"),
     ):
-        config = fake_config(name=mode, steps=2)
-        config = config.model_copy(update={"loss": config.loss.model_copy(update={"scale_rewards": mode})})
-        write_fake_run(root, mode, steps=2, config=config)
+        write_run_with_loss(root, mode, steps=2, scale_rewards=mode)
         app = opened(mode, step="1", group="1")
         assert sentence in words(app)
         assert ("/ (" in html_text(app)) == (mode == "batch")
+        largest = max(abs(dot) for row in component(app, "groups_list")["rows"] for dot in row["dots"])
+        assert (largest == 1.0) == (mode == "none")  # else full colour is two standard deviations
 
 
 def test_tokens_are_shown_with_numbers_and_the_completion_can_be_chosen(root):
@@ -87,7 +130,10 @@ def test_tokens_are_shown_with_numbers_and_the_completion_can_be_chosen(root):
     reader = stored(root, "done")
     pieces = reader.tokens(1, 0, 4).pieces
     app = opened("done", step="1", group="1", completion="5")
+    completions = reader.completions(1, 0).set_index("completion_index")
     assert app.selectbox[0].value == 4
+    best = completions["total"].idxmax()
+    assert app.selectbox[0].options[0].startswith(f"#{best + 1} · reward {completions['total'][best]:.3f} · ")
     assert raw_html(app).count('<span class="lab-token') == len(pieces)
     assert "log-probability" in raw_html(app)
     assert "Strongest:" in app.text[0].value
@@ -102,9 +148,7 @@ def test_choosing_another_completion_puts_it_into_the_url(root):
 
 
 def test_without_a_reference_there_is_no_kl_to_choose(root):
-    config = fake_config(name="free", steps=2)
-    config = config.model_copy(update={"loss": config.loss.model_copy(update={"beta": 0.0})})
-    write_fake_run(root, "free", steps=2, config=config)
+    write_run_with_loss(root, "free", steps=2, beta=0.0)
     app = opened("free", step="1", group="1")
     assert "this run keeps no reference" in words(app)
 

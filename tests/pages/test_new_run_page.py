@@ -1,5 +1,6 @@
 """The New-run page: what the form shows is the configuration that starts, and what is wrong stands beside its field."""
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -7,15 +8,18 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.views import form_check
+from dashboard.views.form_data import data_problems
+from dashboard.views.form_model_section import look_at_model
 from engine.check_client import Check, Preview
 from engine.config import RunConfig
 from engine.config_io import dump_config, parse_config
 from engine.errors import Problem, RunBusyError
-from engine.presets import preset, write_sums
+from engine.presets import PRESETS, preset, write_sums
+from engine.rewards.registry import REWARDS
 from engine.runs.launch import Launched
 from tests.fakes import fake_config, write_fake_run
+from tests.pages.reading import APP, in_url
 
-APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 PAGE = "app_pages/new_run.py"
 READY = Check(previews=(Preview("47+38=", 7, "85"),), context_length=64, train_size=None)
 
@@ -97,6 +101,11 @@ def notes(page: AppTest) -> list[str]:
     return [element.value for kind in kinds for element in getattr(page, kind)]
 
 
+def unescaped(elements) -> list[str]:
+    """Texts that Streamlit reads as Markdown, as a person sees them."""
+    return [element.value.replace("\\", "") for element in elements]
+
+
 def with_model(page: AppTest, source: str) -> AppTest:
     """A source that is not on the list. The test library knows no typed options, so it goes into the draft."""
     form = page.session_state["new_run.form"]
@@ -124,7 +133,9 @@ def test_start_checks_then_starts_what_the_form_shows_and_opens_the_run(engine):
 
 def test_a_configuration_that_was_just_checked_is_not_checked_again(engine):
     page = click(opened(), "new_run.check")
-    assert "47+38=" in [element.value for element in page.code]
+    assert [element.value for element in page.code][:2] == ["47+38=", "85"]
+    assert "Ready to start: endless training examples, in a context of 64 tokens." in unescaped(page.success)
+    assert {"One prompt as the model will read it, 7 tokens", "Its reference answer"} <= set(notes(page))
     click(page, "new_run.start")
     assert len(engine.checked) == len(engine.started) == 1
 
@@ -137,12 +148,23 @@ def test_a_change_after_the_check_is_checked_again(engine):
     assert [config.seed for config in engine.checked] == [0, 7]
 
 
+def test_before_a_check_there_is_nothing_to_show_and_a_warning_of_it_is_shown(engine):
+    page = opened()
+    assert "Nothing checked yet." in notes(page)
+    engine.check = Check(warnings=("1 answer is cut.",), train_size=9)
+    page = click(page, "new_run.check")
+    assert unescaped(page.warning) == ["1 answer is cut."]
+    assert unescaped(page.success) == ["Ready to start: 9 training examples."]
+
+
 def test_problems_of_the_check_stand_beside_their_field_and_nothing_starts(engine):
     engine.check = Check(problems=(Problem("data.held_out", "is more than there are."), Problem("config", "Odd.")))
     page = click(opened(), "new_run.start")
     assert engine.started == []
     assert any("Is more than there are." in alert for alert in alerts(page))
     assert r"config\: Odd\." in [error.value for error in page.error]
+    assert len(page.success) == 0
+    assert page.session_state["new_run.form"].starting is None
     assert page.session_state["new_run.open.data"] is True
     assert not page.button(key="new_run.start").disabled
 
@@ -158,6 +180,8 @@ def test_every_wrong_field_is_told_at_once_beside_it(engine):
     page = click(page, "new_run.start")
     assert engine.checked == engine.started == []
     assert "To correct first: Name, GRPO (2)." in [error.value for error in page.error]
+    assert any("✕ 2 to correct" in element.proto.body for element in page.get("html"))
+    assert page.button(key="new_run.check").disabled
 
 
 def test_a_start_that_is_refused_says_why_and_gives_the_button_back(engine):
@@ -165,6 +189,8 @@ def test_a_start_that_is_refused_says_why_and_gives_the_button_back(engine):
     page = click(opened(), "new_run.start")
     assert r"Another start takes longer\. Try again\." in [error.value for error in page.error]
     assert not page.button(key="new_run.start").disabled
+    page = click(fill(page, "name", ""), "new_run.start")
+    assert unescaped(page.error) == ["To correct first: Name."]
 
 
 def test_an_edit_during_the_start_withdraws_it(engine):
@@ -182,10 +208,28 @@ def test_settings_outlive_a_visit_to_another_page(engine):
     assert page.number_input(key=key(page, "rollout.num_generations")).value == 4
 
 
+def test_what_few_people_need_is_behind_a_switch(engine):
+    page = opened()
+    assert key(page, "optim.warmup_steps") not in {widget.key for widget in page.number_input}
+    page = good(page.toggle(key="new_run.more.budget").set_value(True).run())
+    assert key(page, "optim.warmup_steps") in {widget.key for widget in page.number_input}
+
+
+def test_a_setting_that_may_be_left_to_the_program_says_so(engine):
+    page = opened()
+    page = good(page.toggle(key="new_run.more.model").set_value(True).run())
+    choice = page.selectbox(key=key(page, "model.chat_template"))
+    assert (choice.value, choice.options) == ("automatic", ["automatic", "on", "off"])
+    page = fill(page, "model.chat_template", "off")
+    assert draft(page)["model"]["chat_template"] is False
+
+
 def test_a_preset_fills_the_whole_form(engine):
     page = fill(opened(), "seed", 9)
     page = click(page, "new_run.preset.reward-hacking")
     assert parse_config(draft(page)).name == "reward hacking"
+    cards = {each.key: page.button(key=f"new_run.preset.{each.key}").proto.type for each in PRESETS}
+    assert [name for name, look in cards.items() if look == "primary"] == ["reward-hacking"]
     assert draft(page)["seed"] == 0
     assert page.number_input(key=key(page, "seed")).value == 0
     assert page.text_input(key=key(page, "rewards[1].weight")).value == "0"
@@ -202,7 +246,8 @@ def test_the_sums_preset_makes_its_file(engine):
 def test_what_only_the_user_knows_is_asked_for(engine):
     page = click(opened(), "new_run.preset.gsm8k")
     assert draft(page)["data"]["source"] == ""
-    assert any("Is empty." in alert for alert in alerts(page))
+    (alert,) = alerts(page)
+    assert "No file yet. Type the path of one, or upload one below." in alert
 
 
 def test_a_file_is_looked_at_and_its_columns_offered(engine, tmp_path):
@@ -211,6 +256,7 @@ def test_a_file_is_looked_at_and_its_columns_offered(engine, tmp_path):
     page = good(opened().button_group(key=key(opened(), "data.kind")).set_value("A file").run())
     page = fill(page, "data.source", str(path))
     assert page.dataframe[0].value.shape == (3, 2)
+    assert "9 rows, 2 columns; the first 3:" in notes(page)
     assert any("Choose the prompt column." in alert for alert in alerts(page))
     page = fill(fill(page, "data.prompt_column", "frage"), "data.answer_column", "loesung")
     assert alerts(page) == []
@@ -223,15 +269,48 @@ def test_a_missing_file_is_told_below_its_path(engine):
     assert any("/nowhere/x.jsonl" in alert and "does not exist" in alert for alert in alerts(page))
 
 
+def test_what_form_and_check_both_find_is_told_once(engine):
+    page = fill(click(opened(), "new_run.preset.gsm8k"), "data.source", "/nowhere/x.jsonl")
+    engine.check = Check(problems=tuple(data_problems(page.session_state["new_run.form"])))
+    page = click(page, "new_run.check")
+    assert len(engine.check.problems) == len(alerts(page)) == 1
+
+
 def test_back_to_built_in_data_forgets_the_file(engine):
     page = click(opened(), "new_run.preset.smollm2-sums")
     page = good(page.button_group(key=key(page, "data.kind")).set_value("Built-in sums").run())
     assert draft(page)["data"]["source"] == "arithmetic"
 
 
+def test_columns_of_a_file_are_forgotten_with_it(engine, tmp_path):
+    write_sums(tmp_path / "s.jsonl", n=20)
+    page = click(opened(), "new_run.preset.gsm8k")
+    page = fill(fill(page, "data.source", str(tmp_path / "s.jsonl")), "data.answer_column", "answer")
+    column = page.selectbox(key=key(page, "data.prompt_column"))
+    assert (column.value, column.proto.placeholder) == (None, "question (found by its name)")
+    page = good(page.button_group(key=key(page, "data.kind")).set_value("Built-in sums").run())
+    assert (draft(page)["data"]["prompt_column"], draft(page)["data"]["answer_column"]) == (None, None)
+
+
+def test_an_upload_that_is_no_data_is_refused_until_the_next_one(engine, tmp_path):
+    page = click(opened(), "new_run.preset.gsm8k")
+    page.file_uploader(key=key(page, "data.upload")).upload("a.csv", b"", "")
+    page = good(page.run())
+    assert "a.csv is empty. Choose a file with at least one example." in unescaped(page.error)
+    assert draft(page)["data"]["source"] == ""
+    write_sums(tmp_path / "s.jsonl", n=20)
+    page.file_uploader(key=key(page, "data.upload")).upload("s.jsonl", (tmp_path / "s.jsonl").read_bytes(), "")
+    page = good(page.run())
+    assert draft(page)["data"]["source"].endswith("-s.jsonl")
+    assert not any("a.csv" in error for error in unescaped(page.error))
+
+
 def test_a_model_that_is_not_there_is_told_below_the_picker(engine):
     page = with_model(opened(), "/no/such/folder")
     assert draft(page)["model"]["source"] == "/no/such/folder"
+    picker = page.selectbox(key=key(page, "model.source"))
+    assert picker.value == picker.options[-1] == "/no/such/folder"
+    assert len(set(picker.options)) == len(picker.options)
     assert any("/no/such/folder" in alert for alert in alerts(page))
 
 
@@ -240,6 +319,26 @@ def test_lora_settings_show_only_for_lora(engine):
     assert key(page, "model.lora_rank") not in {widget.key for widget in page.number_input}
     page = fill(page, "model.adapter", "lora")
     assert key(page, "model.lora_rank") in {widget.key for widget in page.number_input}
+
+
+def test_a_reward_says_what_it_is_and_is_offered_once(engine):
+    page = fill(opened(), "rewards[1].weight", "0")
+    listed = [REWARDS[name].label for name in ("exact_match", "digit_match")]
+    assert [element.value for element in page.text if element.value in listed] == listed
+    badges = [element.value for element in page.markdown if "-badge[" in element.value]
+    assert badges == [":blue-badge[task]", ":blue-badge[task]", ":gray-badge[monitor]"]
+    offered = page.selectbox(key=key(page, "rewards.add")).options
+    assert len(offered) == len(REWARDS) - 2
+    assert not any(option.startswith(tuple(f"{label}:" for label in listed)) for option in offered)
+
+
+def test_a_reward_that_is_not_in_the_library_is_shown_by_its_name_and_can_be_removed(engine):
+    page = opened()
+    page.session_state["new_run.form"].draft["rewards"].append({"name": "<own>", "weight": 1.0, "params": {}})
+    page = good(page.run())
+    assert "<own>" in [element.value for element in page.text]
+    page = click(page, key(page, "rewards[2].remove"))
+    assert [spec["name"] for spec in draft(page)["rewards"]] == ["exact_match", "digit_match"]
 
 
 def test_rewards_are_added_and_removed(engine):
@@ -287,7 +386,7 @@ def test_a_problem_in_a_hidden_field_brings_the_field_to_light(engine):
 def test_a_clone_shows_only_what_differs_from_its_parent(engine):
     write_fake_run(engine.root, "parent", steps=2, config=fake_config(name="parent", steps=50))
     page = opened(clone="parent")
-    assert draft(page)["name"] == "parent"
+    assert draft(page)["name"] == "parent 2"
     assert "The same settings as parent." in notes(page)
     page = fill(page, "optim.learning_rate", "3e-4")
     table = next(element.proto.body for element in page.get("html") if "<table" in element.proto.body)
@@ -295,10 +394,47 @@ def test_a_clone_shows_only_what_differs_from_its_parent(engine):
     assert table.count("<tr>") == 1
 
 
+def test_a_past_run_is_cloned_by_choice(engine):
+    assert "There are no runs yet." in notes(opened())
+    write_fake_run(engine.root, "older", steps=2, config=fake_config(name="older", steps=7))
+    write_fake_run(engine.root, "newer", steps=2, config=fake_config(name="newer", steps=9))
+    page = opened()
+    choice = page.selectbox(key=key(page, "past_run"))
+    assert (choice.value, choice.options) == (None, ["newer", "older"])
+    page = good(choice.set_value("older").run())
+    assert (draft(page)["name"], draft(page)["optim"]["max_steps"]) == ("older", 7)
+    assert in_url(page, "clone") == "older"
+    page = click(page, "new_run.preset.learn-to-add")
+    assert in_url(page, "clone") is None
+    assert not any("settings as" in note for note in notes(page))
+
+
+def test_a_preset_that_cannot_run_here_says_what_is_missing(engine, monkeypatch):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if "smollm2" in name else find_spec(name))
+    look_at_model.clear()
+    page = opened()
+    look_at_model.clear()
+    missing = [note for note in notes(page) if "Not ready here." in note]
+    needing = [each for each in PRESETS if each.config.model.source == "smollm2"]
+    assert len(missing) == len(needing) > 0
+    assert all("pip install" in note for note in missing)
+
+
 def test_an_unknown_clone_leaves_the_form_usable(engine):
     page = opened(clone="../../etc")
     assert any("was not loaded" in error.value for error in page.error)
+    assert any("clone: there is no such run." in alert for alert in alerts(page))
     assert draft(page)["name"] == "learn to add"
+    page = click(page, "new_run.preset.short-and-right")
+    assert draft(page)["name"] == "short and right"
+
+
+def test_a_data_file_that_cannot_be_made_or_kept_is_told(engine):
+    engine.root.mkdir()
+    (engine.root / ".uploads").write_text("a file where a folder belongs")
+    page = click(opened(), "new_run.preset.smollm2-sums")
+    assert any("File exists" in error.value for error in page.error)
 
 
 def test_a_config_file_fills_the_form(engine):
@@ -307,6 +443,7 @@ def test_a_config_file_fills_the_form(engine):
     page.file_uploader(key=key(page, "import")).upload("config.json", dump_config(config).encode(), "application/json")
     page = good(page.run())
     assert (draft(page)["name"], draft(page)["seed"]) == ("from a file", 5)
+    assert r"Every setting below was read from config\.json." in notes(page)
 
 
 def test_a_wrong_config_file_is_refused_with_every_reason(engine):
@@ -315,7 +452,7 @@ def test_a_wrong_config_file_is_refused_with_every_reason(engine):
     wrong |= {"rollout": {"num_generations": 1}, "learning_rat": 3}
     page.file_uploader(key=key(page, "import")).upload("c.json", json.dumps(wrong).encode(), "application/json")
     page = good(page.run())
-    assert page.error[0].value == r"c\.json was not loaded: 2 of its settings cannot be used."
+    assert page.error[0].value == r"c\.json was not loaded, because:"
     assert "rollout.num_generations: 1 is not accepted" in " ".join(alerts(page))
     assert "learning_rat: is not a setting" in " ".join(alerts(page)).lower()
     assert draft(page)["name"] == "learn to add"

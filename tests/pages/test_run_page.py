@@ -2,29 +2,42 @@
 
 import json
 import os
+import re
 import time
 from contextlib import contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard import live_plot
+from engine.analysis.evaluation import Estimate
 from engine.errors import RunBusyError
+from engine.runs.best import Best, write_best
 from engine.runs.control import request_stop, stop_requested
 from engine.runs.durable import write_atomic
 from engine.runs.launch import Launched
 from engine.runs.lease import Lease
 from engine.runs.paths import RunPaths
 from engine.runs.process import write_launch
+from engine.runs.reader import RunReader
 from engine.runs.store import StoreWriter
 from tests.fake_records import FakeRun
 from tests.fakes import FAILURE, fake_config, write_fake_run
-from tests.pages.reading import buttons, charts, component, html_text, in_url, kpis, open_page, raw_html, words
-
-
-@pytest.fixture
-def root(tmp_path, monkeypatch):
-    monkeypatch.setenv("GRPO_LAB_RUNS", str(tmp_path))
-    return tmp_path
+from tests.pages.reading import (
+    buttons,
+    charts,
+    component,
+    html_text,
+    in_url,
+    kpis,
+    one_look_earlier,
+    open_page,
+    raw_html,
+    words,
+    write_run_with_loss,
+)  # fmt: skip
 
 
 def opened(run_id: str, **query: str) -> AppTest:
@@ -50,7 +63,8 @@ def test_a_finished_run_shows_its_head_its_numbers_and_all_charts(root):
         "Reward", "Held-out pass@1", "KL to reference", "Entropy", "Dead groups", "Length",
     ]  # fmt: skip
     assert list(charts(app)) == [
-        "reward-fan", "reward-heatmap", "group-kinds", "advantages", "held-out", "phase-times", "curves",
+        "reward-fan", "reward-heatmap", "group-kinds", "advantages", "held-out", "held-out-rewards", "phase-times",
+        "curves",
     ]  # fmt: skip
     assert all(chart["figure"] for chart in charts(app).values())
     assert buttons(app) == ["Clone", "Groups"]
@@ -69,11 +83,41 @@ def test_the_held_out_number_stands_beside_the_one_before_training(root):
     fake = FakeRun(fake_config(name="x", steps=30))
     for step, share in ((0, 0.25), (30, 0.75)):
         record = fake.evaluation(step)
-        store.add_evaluation(type(record)(step, share, 64, 0.1, record.rewards, record.samples))
+        store.add_evaluation(replace(record, metrics={**record.metrics, "pass_at_1": Estimate(share, share, share)}))
     store.close()
     kpi = kpis(opened("done"))["eval/pass_at_1"]
     assert (kpi["value"], kpi["change"], kpi["note"]) == ("75 %", "+50 points", "25 % before training")
     assert kpi["tone"] == "good"
+
+
+def test_several_completions_per_prompt_show_pass_at_k_majority_and_the_best_checkpoint(root):
+    config = fake_config(name="many", steps=50)
+    evaluation = config.evaluation.model_copy(update={"num_generations": 4})
+    paths = write_fake_run(root, "many", steps=50, config=config.model_copy(update={"evaluation": evaluation}))
+    paths.checkpoints.mkdir()
+    write_best(paths.checkpoints, Best(25, "pass_at_4", 0.875))
+    app = opened("many")
+    names = [trace["name"] for trace in json.loads(charts(app)["held-out"]["figure"])["data"]]
+    assert {"pass@1", "pass@4", "majority@4", "best checkpoint"} <= set(names)
+    tooltip = kpis(app)["eval/pass_at_1"]["help"]
+    assert "Best checkpoint: step 25, pass@4 87.5 %." in tooltip
+    assert re.search(r"Step 50: 95 % interval \d+ % to \d+ %, from 64 prompts with 4 completions each\.", tooltip)
+
+
+def test_a_run_that_stopped_early_says_why_and_claims_no_missing_steps(root):
+    config = fake_config(name="early", steps=100)
+    paths = write_fake_run(root, "early", steps=50, config=config, outcome=None)
+    reason = "Stopped early after step 50 of at most 100: 2 evaluations in a row without a gain in held-out pass@1."
+    store = StoreWriter(paths.db)
+    store.begin_attempt(50, {})
+    store.end_attempt("finished", reason)
+    store.close()
+    app = opened("early")
+    assert "✔ finished early step 50 / 50, stopped early" in html_text(app)
+    assert "ETA" not in html_text(app)
+    assert 'style="width:100.0%"' in raw_html(app)
+    assert app.info[0].value.replace("\\", "") == reason
+    assert buttons(app) == ["Clone", "Groups"]
 
 
 def test_a_running_run_says_how_long_it_takes_and_when_it_was_heard_of(root):
@@ -82,6 +126,8 @@ def test_a_running_run_says_how_long_it_takes_and_when_it_was_heard_of(root):
         head = html_text(app)
     assert "● running live step 5 / 10" in head
     assert "ETA 0:02" in head  # 5 steps of 0.4 s
+    assert '<span style="width:50.0%">' in raw_html(app)
+    assert "Events, newest first" not in words(app)  # the log is closed, and not read
     assert "seen" in head
     assert "tokens/s" in head
     assert buttons(app) == ["Stop", "Clone", "Groups"]
@@ -105,6 +151,13 @@ def test_a_run_that_does_not_stop_can_be_ended(root, monkeypatch):
         app = opened("live")
         next(b for b in app.button if b.label == "End the engine").click().run()
     assert ended == ["live"]
+
+
+def test_when_the_state_of_the_run_changes_while_the_page_is_drawn_its_buttons_follow(root, monkeypatch):
+    paths = write_fake_run(root, "done", steps=2)
+    seen = one_look_earlier(monkeypatch, paths, "running")
+    assert buttons(opened("done")) == ["Clone", "Groups"]
+    assert seen[:2] == ["running", "finished"]
 
 
 def test_a_failed_run_gives_the_sentence_first_then_the_log_and_the_next_step(root):
@@ -154,6 +207,7 @@ def test_a_starting_run_shows_what_is_loaded_and_for_how_long(root):
     with Lease(paths.lock):
         app = opened("fresh")
     assert "loading model weights" in words(app) + html_text(app)
+    assert "The groups of the first step will appear here." in words(app)
     assert all(chart["figure"] is None and chart["sentence"] for chart in charts(app).values())
 
 
@@ -182,9 +236,19 @@ def test_without_a_choice_the_runs_are_offered(root):
     assert sorted(links) == ["✔ finished · one · step 2", "✔ finished · two · step 3"]
 
 
-def test_without_any_run_the_form_is_offered(root):
-    app = open_page("run")
-    assert app.get("page_link")[0].proto.label == "Set up the first one"
+def test_without_any_run_the_demo_and_the_form_are_offered(root):
+    links = open_page("run").get("page_link")
+    assert [link.proto.label for link in links] == ["Start the demo on the page Runs", "Set up a run of your own"]
+
+
+def test_before_the_first_step_nothing_stands_there_that_is_not_known(root):
+    with running(root, steps=0):
+        app = opened("live")
+        head = html_text(app)
+    assert "step 0 / " in head
+    assert "–" not in head and "tokens/s" not in head and "ETA" not in head
+    assert charts(app)["advantages"]["title"] == "Advantages of a step"
+    assert not any(element.proto.id.endswith("step_scrubber") for element in app.get("bidi_component"))
 
 
 def test_the_last_run_is_kept_when_the_page_is_opened_from_the_menu(root):
@@ -213,6 +277,45 @@ def test_the_newest_step_is_shown_until_another_one_is_asked_for(root):
     assert charts(app)["advantages"]["title"] == "Advantages of step 7"
 
 
+@pytest.fixture
+def click_on_chart(monkeypatch):
+    """Makes the browser report this point of a chart, once."""
+
+    def click(chart: str, x: float, *data: float) -> None:
+        reports, board = [{"chart": chart, "x": x, "data": list(data)}], live_plot._board
+
+        def reporting(*, key, data, on_clicked_change=None):
+            found = board(key=key, data=data)
+            if on_clicked_change is None or not reports:
+                return found
+            report = reports.pop()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(live_plot.st, "session_state", {key: {"clicked": report}})
+                on_clicked_change()
+            return SimpleNamespace(clicked=report)
+
+        monkeypatch.setattr(live_plot, "_board", reporting)
+
+    return click
+
+
+@pytest.mark.parametrize(
+    ("chart", "x", "step"), [("reward-heatmap", 7.0, "7"), ("reward-heatmap", 0.4, None), ("curves", 7.0, None)]
+)
+def test_a_click_on_a_column_of_the_heat_map_shows_its_step(root, click_on_chart, chart, x, step):
+    write_fake_run(root, "done", steps=9)
+    click_on_chart(chart, x)
+    assert in_url(opened("done"), "step") == step
+
+
+def test_a_click_on_an_advantage_opens_its_group(root, click_on_chart):
+    write_fake_run(root, "done", steps=9)
+    click_on_chart("advantages", 1.0, 3.0, 2.0, 0.5)
+    app = opened("done", step="4")
+    assert [in_url(app, name) for name in ("run", "step", "group")] == ["done", "4", "3"]
+    assert app.subheader[0].value.startswith("Group 3 of 6")
+
+
 @pytest.mark.parametrize("step", ["0", "-3", "x", "1e3", "9" * 40, "٣"])
 def test_a_step_that_is_none_means_the_newest(root, step):
     write_fake_run(root, "done", steps=3)
@@ -231,12 +334,22 @@ def test_groups_with_signal_come_first_as_rows_of_dots(root):
     assert kinds == sorted(kinds, key=lambda kind: kind != "mixed")
     assert all(len(row["dots"]) == 8 for row in rows)
     assert all(row["word"] in row["title"] for row in rows)
+    assert "Groups of step 1: a dot per completion, best reward first" in words(opened("done"))
+
+
+@pytest.mark.parametrize("mode", ["group", "none"])
+def test_full_colour_is_two_standard_deviations_or_the_largest_undivided_advantage(root, mode):
+    paths = write_run_with_loss(root, "done", steps=2, scale_rewards=mode)
+    completions = RunReader(paths.db).completions(2)
+    reach = 2.0 if mode == "group" else completions["advantage"].abs().max()
+    highest = completions.groupby("group_index")["advantage"].max() / reach
+    for row in component(opened("done"), "run_groups")["rows"]:
+        # in shades of a twentieth
+        assert max(row["dots"]) == pytest.approx(min(highest[row["group"] - 1], 1.0), abs=0.025)
 
 
 def test_a_run_without_reference_has_a_sentence_where_kl_would_be(root):
-    config = fake_config(name="free", steps=4)
-    config = config.model_copy(update={"loss": config.loss.model_copy(update={"beta": 0.0})})
-    write_fake_run(root, "free", steps=4, config=config)
+    write_run_with_loss(root, "free", steps=4, beta=0.0)
     app = opened("free")
     assert kpis(app)["kl"]["value"] == "–"
     assert "β is 0" in kpis(app)["kl"]["note"]

@@ -1,7 +1,5 @@
 """The Runs page in its states: empty, full, live, broken; and what its buttons do. No engine is started."""
 
-from pathlib import Path
-
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -11,15 +9,9 @@ from engine.runs.lease import Lease
 from engine.runs.manage import list_trash
 from engine.runs.paths import RunPaths, list_runs, read_config
 from tests.fakes import fake_config, write_fake_run
+from tests.pages.reading import APP
 
-APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 TABLE = "runs.table"
-
-
-@pytest.fixture
-def root(tmp_path, monkeypatch):
-    monkeypatch.setenv("GRPO_LAB_RUNS", str(tmp_path))
-    return tmp_path
 
 
 def opened() -> AppTest:
@@ -54,6 +46,11 @@ def test_without_runs_one_sentence_and_two_buttons(root):
     assert len(page.dataframe) == 0
 
 
+def test_a_new_run_begins_with_the_form(root):
+    page = click(opened(), "runs.new")
+    assert "What will happen" in [element.value for element in page.subheader]
+
+
 def test_the_demo_starts_and_opens(root, monkeypatch):
     started = []
 
@@ -78,8 +75,10 @@ def test_a_start_that_fails_says_why(root, monkeypatch):
 
 def test_a_run_stands_in_the_table_with_its_numbers(root):
     write_fake_run(root, "first", steps=25)
-    row = table(opened()).iloc[0]
-    assert (row["status"], row["name"], row["steps"], row["progress"]) == ("✔ finished", "first", "25 / 25", 100)
+    page = opened()
+    assert page.title[0].value == "Runs"
+    row = table(page).iloc[0]
+    assert (row["status"], row["name"], row["steps"]) == ("✔ finished", "first", "25 / 25")
     assert row["model"] == "embedded · arithmetic"
     assert " → " in row["held_out"]
     assert len(row["reward"]) == 25

@@ -156,6 +156,18 @@ def test_what_is_no_json_object_is_one_problem_and_one_sentence(text: str | byte
     assert problem.startswith("config: ") and "\n" not in problem and len(problem) < 300
 
 
+def test_a_setting_that_is_there_twice_is_refused() -> None:
+    twice = json.dumps(raw(optim={"max_steps": 5}))
+    assert problems(twice.replace('"max_steps": 5', '"max_steps": 5, "max_steps": 900')) == [
+        "max_steps: is set twice in the same section. Keep one of the two."
+    ]
+
+
+def test_of_thousands_of_problems_the_first_are_told_and_the_rest_counted() -> None:
+    told = problems(raw(**{f"unknown_{i}": 1 for i in range(3000)}))
+    assert len(told) == 51 and told[50] == "config: has 2,950 more problems. Correct these first."
+
+
 def test_a_hostile_setting_name_is_shown_without_breaking_the_message() -> None:
     for config in (raw(**{"\ud800": 1}), raw(rollout={"\x1b[2J\u202e" * 99: 1}), raw(rewards=[{"name": "\x1b[2J"}])):
         (problem,) = problems(config)

@@ -1,6 +1,14 @@
 import pytest
 
-from engine.analysis.arithmetic import advantage_arithmetic, formula, scale_words
+from engine.analysis.arithmetic import (
+    GDPO_WORDS,
+    advantage_arithmetic,
+    formula,
+    mean_of_others,
+    scale_words,
+    steps_words,
+)
+from engine.config_loss import LossConfig
 
 NAN = float("nan")
 
@@ -32,9 +40,10 @@ def test_an_advantage_of_0_has_its_reason(total, scale, dead, words):
 
 
 def test_the_group_states_its_rule():
-    assert formula(0.75, 0.463) == "advantage = (reward − 0.750) / (0.463 + 0.0001)"
-    assert formula(0.75, None) == "advantage = reward − 0.750"
-    assert formula(NAN, 0.1).endswith("no completion of this group has a reward")
+    assert formula(0.75, 0.463, LossConfig()) == "advantage = (reward − 0.750) / (0.463 + 0.0001)"
+    assert formula(0.75, None, LossConfig()) == "advantage = reward − 0.750"
+    assert formula(-0.5, None, LossConfig()) == "advantage = reward + 0.500"
+    assert formula(NAN, 0.1, LossConfig()).endswith("no completion of this group has a reward")
 
 
 def test_every_scaling_has_words():
@@ -43,3 +52,32 @@ def test_every_scaling_has_words():
         "divided by the standard deviation of all rewards of the step",
         "not divided",
     }
+
+
+RLOO = LossConfig(baseline="leave_one_out", scale_rewards="none")
+
+
+def test_leave_one_out_compares_with_the_mean_of_the_other_scored_completions():
+    totals = [1.0, 0.0, 0.0, NAN]
+    assert mean_of_others(1.0, totals) == 0.0
+    assert mean_of_others(0.0, totals) == 0.5
+
+
+def test_the_only_scored_completion_has_no_others_to_be_compared_with():
+    alone = mean_of_others(1.0, [1.0, NAN])
+    assert advantage_arithmetic(1.0, alone, None, 0.0, dead=False) == "no other reward in the group, so advantage 0"
+
+
+def test_the_rule_of_a_group_names_its_baseline_and_its_aggregation():
+    assert formula(0.75, None, RLOO) == "advantage = reward − mean of the other rewards"
+    gdpo = LossConfig(multi_objective_aggregation="normalize_then_sum")
+    assert formula(0.75, 0.5, gdpo) == f"advantage: {GDPO_WORDS}"
+
+
+def test_step_scores_are_written_out():
+    assert steps_words({"digit_steps": [(0, 1.0), (1, 0.0)]}).startswith("steps digit_steps: 1, 0.")
+
+
+def test_an_advantage_below_the_third_decimal_is_0_and_has_no_sign():
+    assert advantage_arithmetic(0.5, 0.5, None, 0.0004, dead=False) == "0.500 − 0.500 = 0"
+    assert advantage_arithmetic(0.5, 0.5, None, -0.0006, dead=False) == "0.500 − 0.500 = −0.001"

@@ -3,6 +3,7 @@ import pytest
 
 from engine.analysis.distribution import (
     MAX_LEVELS,
+    RewardBins,
     bin_shares,
     pooled,
     reward_bins,
@@ -75,8 +76,34 @@ def test_the_highest_reward_is_in_the_last_range():
     assert bin_shares(np.array([[1.0]]), bins)[0, -1] == 1.0
 
 
-def test_nearly_equal_rewards_are_one_level():
+def test_rewards_that_agree_to_four_decimals_are_one_level():
     assert reward_levels(np.array([[0.1 + 0.2, 0.3]])) == {0.3}
+    assert reward_levels(np.array([[0.12341, 0.12344, 0.1235]])) == {0.1234, 0.1235}
+
+
+def test_no_more_levels_are_collected_than_it_takes_to_see_that_there_are_too_many():
+    assert len(reward_levels(np.arange(100.0)[None])) == MAX_LEVELS + 1
+
+
+def test_a_range_is_named_by_its_bounds_and_stands_at_its_middle():
+    bins = reward_bins(0.0, 1.0, set(np.linspace(0, 1, MAX_LEVELS + 1).tolist()))  # 21 ranges of 0.05
+    assert (bins.labels[0], bins.labels[-1], len(bins.labels)) == ("0 to 0.05", "1 to 1.05", 21)
+    assert bins.centres[:2] == pytest.approx([0.025, 0.075])
+
+
+@pytest.mark.parametrize(
+    ("high", "width"), [(20.0, 1.0), (20.1, 2.0), (40.0, 2.0), (40.1, 2.5), (50.1, 5.0), (100.1, 10.0), (0.6, 0.05)]
+)
+def test_twenty_ranges_are_as_wide_as_the_next_round_number(high, width):
+    bins = reward_bins(0.0, high, set(np.linspace(0, high, 20).tolist()))
+    assert np.diff(bins.edges) == pytest.approx(width)
+
+
+def test_bins_are_the_same_when_their_edges_and_their_kind_are():
+    bins = reward_bins(0.0, 1.0, {0.0, 1.0})
+    assert bins.same_as(reward_bins(0.0, 9.0, {1.0, 0.0}))
+    assert not bins.same_as(reward_bins(0.0, 1.0, {0.0, 0.5, 1.0}))
+    assert not bins.same_as(RewardBins(bins.edges, bins.centres, levels=False))
 
 
 def test_without_any_reward_there_is_still_a_bin():

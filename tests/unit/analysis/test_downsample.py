@@ -29,6 +29,7 @@ def test_kept_points_are_in_order_and_real():
     x, thin = keep_extremes(np.arange(3000), y, limit=200)
     assert (np.diff(x) > 0).all()
     assert (y[x.astype(int)] == thin).all()
+    assert 100 < len(x) <= 200
 
 
 def test_a_gap_stays_a_gap():
@@ -52,6 +53,11 @@ def test_a_limit_that_cannot_hold_the_extremes_is_refused():
 def test_averages_leave_missing_values_out():
     values = np.array([[1.0], [3.0], [np.nan], [5.0]])
     assert average_runs(values, 2).tolist() == [[2.0], [5.0]]
+
+
+def test_few_rows_are_not_averaged():
+    values = np.array([[1.0], [3.0], [np.nan]])
+    np.testing.assert_array_equal(average_runs(values, 4), values)
 
 
 def test_an_average_of_nothing_is_missing():

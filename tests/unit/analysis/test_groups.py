@@ -25,5 +25,12 @@ def test_a_rounding_error_is_no_signal():
     assert not is_dead([0.3001, 0.3])
 
 
+def test_totals_are_equal_to_one_part_in_a_hundred_million_and_small_ones_to_1e_8():
+    assert is_dead([1e9, 1e9 + 9])
+    assert not is_dead([1e9, 1e9 + 11])
+    assert is_dead([-0.5, -0.5 + 0.9e-8])
+    assert not is_dead([-0.5, -0.5 + 1.1e-8])
+
+
 def test_a_single_reward_is_no_signal():
     assert is_dead([1.0, NAN, NAN])

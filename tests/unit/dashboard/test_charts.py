@@ -7,7 +7,8 @@ import pytest
 from dashboard import charts
 from dashboard.charts import Chart
 from engine.analysis.distribution import bin_shares, reward_bins, reward_levels, reward_quantiles
-from engine.glossary import METRICS, TERMS
+from engine.config_loss import LossConfig
+from engine.glossary import METRICS
 
 NAN = float("nan")
 WEIGHTS = {"exact_match": 1.0, "digit_match": 0.3}
@@ -40,11 +41,6 @@ def completions_of(advantages: list[float], group_size: int = 2) -> pd.DataFrame
     )
 
 
-def evaluations_of(*rows: tuple[int, float, int]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=["step", "pass_at_1", "num_prompts"])
-    return frame.astype({"pass_at_1": float})
-
-
 def every_chart(steps: int) -> list[Chart]:
     metrics, totals = metrics_of(steps), totals_of(steps)
     bins = reward_bins(0, 1.3, reward_levels(totals))
@@ -53,8 +49,7 @@ def every_chart(steps: int) -> list[Chart]:
         charts.reward_heatmap(metrics["step"], bin_shares(totals, bins), bins),
         charts.group_kinds(metrics),
         charts.advantage_strip(completions_of([0.5, -0.5] * steps), steps, 2.0),
-        charts.training_curves(metrics, reference=True, iterations=2),
-        charts.held_out(evaluations_of(*((step, 0.5, 64) for step in range(steps)))),
+        charts.training_curves(metrics, LossConfig(num_iterations=2)),
         charts.phase_times(metrics),
     ]
 
@@ -120,6 +115,17 @@ def test_monitors_are_dashed_and_trained_functions_are_not():
     assert trace(chart, "exact_match (× 2)")["line"]["dash"] == "solid"
 
 
+def test_a_function_that_the_settings_do_not_name_is_a_monitor():
+    chart = charts.reward_fan(metrics_of(2), reward_quantiles(totals_of(2)), functions_of(2), {"exact_match": 2.0})
+    assert trace(chart, "digit_match (monitor)")
+
+
+def test_a_fan_of_several_steps_a_point_says_so():
+    assert every_chart(3)[0].look_for.endswith(" Each point covers 10 steps.")
+    single = charts.reward_fan(metrics_of(2), reward_quantiles(totals_of(2)), functions_of(2), WEIGHTS)
+    assert single.look_for == METRICS["reward"].look_for
+
+
 def test_a_single_reward_of_weight_1_is_not_drawn_twice():
     one = functions_of(3)[["exact_match"]]
     chart = charts.reward_fan(metrics_of(3), reward_quantiles(totals_of(3)), one, {"exact_match": 1.0})
@@ -149,11 +155,24 @@ def test_a_heat_map_column_says_which_steps_it_covers():
     assert cells[2][-1] == ["1.3", "steps 299–300"]
 
 
+def test_a_heat_map_of_few_rewards_has_a_row_for_each_and_of_many_a_scale():
+    few = reward_bins(0, 1.3, {0.0, 0.3, 1.3})
+    figure = charts.reward_heatmap([1], np.array([[0.5, 0.22, 0.28]]), few).figure
+    assert figure["data"][0]["y"].tolist() == [0, 1, 2]
+    assert figure["layout"]["yaxis"]["ticktext"] == ["0", "0.3", "1.3"]
+    assert figure["data"][0]["zmax"] == 0.5
+    many = reward_bins(0, 1, set(np.linspace(0, 1, 13).tolist()))  # ranges of 0.05
+    figure = charts.reward_heatmap([1], np.full((1, 21), 1 / 21), many).figure
+    assert figure["data"][0]["y"][:2] == pytest.approx([0.025, 0.075])
+    assert "ticktext" not in figure["layout"]["yaxis"]
+
+
 def test_the_kinds_of_groups_fill_the_whole_height():
     dead = {"frac_solved": 0.2, "frac_hopeless": 0.1, "frac_truncated": 0.05, "frac_other_dead": 0.05}
     chart = charts.group_kinds(metrics_of(7, **dead))
     assert trace(chart, "with signal")["y"] == pytest.approx(np.full(8, 0.6))
     assert sum(t["y"][0] for t in chart.figure["data"]) == pytest.approx(1.0)
+    assert chart.figure["layout"]["yaxis"]["range"] == [0, 1]
 
 
 def test_advantages_are_drawn_by_the_mean_reward_of_their_group_and_marked_by_sign():
@@ -165,10 +184,21 @@ def test_advantages_are_drawn_by_the_mean_reward_of_their_group_and_marked_by_si
     assert drawn["customdata"][2].tolist() == [2, 1, -2.0]
 
 
+def test_an_advantage_of_0_is_filled_and_lies_on_a_drawn_line():
+    figure = charts.advantage_strip(completions_of([0.0, -0.1]), 1, 2.0).figure
+    marker = figure["data"][0]["marker"]
+    assert marker["symbol"] == ["circle", "circle-open"]
+    assert marker["line"]["width"].tolist() == [0, 2]
+    assert figure["layout"]["yaxis"]["zeroline"] is True
+
+
 def test_equal_advantages_stand_side_by_side_within_their_group():
     x = charts.advantage_strip(completions_of([0.5] * 8, group_size=8), 1, 2.0).figure["data"][0]["x"]
     assert len(set(x)) == 8
-    assert abs(x - 1).max() < 0.5
+    few = charts.advantage_strip(completions_of([0.5] * 4, group_size=4), 1, 2.0).figure["data"][0]["x"]
+    assert few == pytest.approx([0.865, 0.955, 1.045, 1.135])
+    crowd = charts.advantage_strip(completions_of([0.5] * 101, group_size=101), 1, 2.0).figure["data"][0]["x"]
+    assert 0.35 < abs(crowd - 1).max() <= 0.36  # room for the next group
 
 
 def test_the_extreme_advantages_of_a_huge_step_are_drawn():
@@ -179,49 +209,52 @@ def test_the_extreme_advantages_of_a_huge_step_are_drawn():
     assert (y.max(), y.min()) == (99.0, -99.0)
 
 
-def test_a_run_without_a_reference_says_so_instead_of_an_empty_axis():
-    chart = charts.training_curves(metrics_of(4, kl=NAN), reference=False, iterations=1)
-    assert "β is 0" in chart.sentence
+def test_a_curve_without_numbers_is_a_sentence_and_not_an_empty_axis():
+    chart = charts.training_curves(metrics_of(4, kl=NAN), LossConfig())
+    assert "KL to reference: not measured so far." in chart.sentence
     assert "KL to reference" not in [t["name"] for t in chart.figure["data"]]
 
 
 def test_clipping_has_no_axis_while_it_is_0_by_construction():
-    quiet = charts.training_curves(metrics_of(4, **{"clip_ratio/region_mean": 0.0}), reference=True, iterations=1)
-    several = charts.training_curves(metrics_of(4), reference=True, iterations=4)
+    quiet = charts.training_curves(metrics_of(4, **{"clip_ratio/region_mean": 0.0}), LossConfig())
+    several = charts.training_curves(metrics_of(4), LossConfig(num_iterations=4))
     assert "Clipped tokens: 0 by construction" in quiet.sentence
     assert trace(several, "Clipped tokens")
 
 
+def test_a_loss_that_does_not_clip_shows_what_it_does_to_the_ratio_instead():
+    capped = charts.training_curves(metrics_of(4), LossConfig(loss_type="cispo", epsilon_high=5.0))
+    gated = charts.training_curves(metrics_of(4), LossConfig(loss_type="sapo"))
+    assert trace(capped, "Capped weights") and trace(gated, "Importance ratio")
+    assert "Clipped tokens" not in capped.sentence + capped.look_for
+
+
 def test_small_charts_share_one_step_axis():
-    figure = charts.training_curves(metrics_of(4), reference=True, iterations=4).figure
+    figure = charts.training_curves(metrics_of(4), LossConfig(num_iterations=4)).figure
     assert [t["yaxis"] for t in figure["data"]] == ["y", "y2", "y3", "y4", "y5"]
     assert [key for key in figure["layout"] if key.startswith("xaxis")] == ["xaxis"]
     assert figure["layout"]["hoversubplots"] == "axis"
 
 
+def test_every_small_chart_has_its_name_and_unit_above_it():
+    layout = charts.training_curves(metrics_of(4), LossConfig(num_iterations=4)).figure["layout"]
+    headings = layout["annotations"]
+    assert [heading["text"] for heading in headings] == [
+        f"<b>{METRICS[key].label}</b>" + (f" ({METRICS[key].unit})" if METRICS[key].unit else "")
+        for key in charts.CURVES
+    ]
+    assert [heading["y"] for heading in headings] == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2])
+    for place, heading in enumerate(headings):
+        low, high = layout[f"yaxis{place + 1 if place else ''}"]["domain"]
+        assert heading["y"] - 0.2 < low < high < heading["y"]
+
+
 def test_a_smoothed_curve_keeps_its_raw_values_in_sight():
     spiky = np.zeros(500)
     spiky[250] = 10.0
-    chart = charts.training_curves(metrics_of(500, grad_norm=spiky), reference=True, iterations=2, window=10)
+    chart = charts.training_curves(metrics_of(500, grad_norm=spiky), LossConfig(num_iterations=2), window=10)
     assert trace(chart, "Gradient norm")["y"].max() == 10.0
     assert trace(chart, "Gradient norm, mean of 10 steps")["y"].max() == 1.0
-
-
-def test_the_evaluation_before_training_is_marked():
-    chart = charts.held_out(evaluations_of((0, 0.4, 64), (25, 0.9, 64)))
-    before = trace(chart, "before training")
-    assert (before["x"].tolist(), before["y"].tolist()) == ([0.0], [0.4])
-
-
-def test_the_interval_of_half_of_100_is_the_known_one():
-    low, high = charts.wilson(np.array([0.5]), np.array([100.0]))
-    assert (round(low[0], 3), round(high[0], 3)) == (0.404, 0.596)
-
-
-def test_without_a_pass_reward_there_is_a_sentence():
-    chart = charts.held_out(evaluations_of((0, NAN, 64)))
-    assert chart.figure is None
-    assert chart.sentence == "No reward of this run decides right or wrong."
 
 
 def test_phases_add_up_to_the_step():
@@ -232,10 +265,17 @@ def test_phases_add_up_to_the_step():
 
 def test_a_sparkline_fills_its_box():
     assert charts.sparkline([1, 2, 3], [0.0, 10.0, 5.0]) == ["0.0,28.0", "50.0,2.0", "100.0,15.0"]
+    assert charts.sparkline([1, 2], [3.0, 3.0]) == ["0.0,15.0", "100.0,15.0"]
     assert charts.sparkline([1], [1.0]) == []
     assert charts.sparkline([1, 2], [NAN, 1.0]) == []
 
 
 def test_words_about_charts_come_from_the_glossary():
     assert charts.group_kinds(metrics_of(1)).look_for == METRICS["frac_reward_zero_std"].look_for
-    assert TERMS["eval/pass_at_1"].look_for in charts.held_out(evaluations_of((0, 0.4, 64))).look_for
+
+
+def test_a_reward_keeps_the_colour_of_its_place_when_another_has_no_line():
+    functions = pd.DataFrame({"exact_match": [1.0], "digit_match": [0.5]})
+    weights = {"exact_match": 1.0, "digit_match": 0.0}
+    chart = charts.reward_fan(metrics_of(1), reward_quantiles(totals_of(1)), functions, weights)
+    assert trace(chart, "digit_match (monitor)")["line"]["color"] == "var(--lab-f1)"

@@ -3,9 +3,12 @@ import re
 import pandas as pd
 
 from dashboard.views.completion_table import by_reward, completion_table, pass_words
+from engine.analysis.arithmetic import GDPO_WORDS
+from engine.config_loss import LossConfig
 
 NAN = float("nan")
 WEIGHTS = {"exact": 1.0, "digits": 0.5, "style": 0.0}
+LOSS = LossConfig()
 GROUP = pd.Series({"mean": 0.75, "std": 0.5, "scale": 0.5})
 
 
@@ -17,8 +20,8 @@ def row(index: int, text: str, rewards: dict, total: float, advantage: float, **
     }  # fmt: skip
 
 
-def table(*rows: dict, group: pd.Series = GROUP, weights: dict = WEIGHTS) -> str:
-    return completion_table(group, pd.DataFrame(rows), weights)
+def table(*rows: dict, group: pd.Series = GROUP, weights: dict = WEIGHTS, loss: LossConfig = LOSS) -> str:
+    return completion_table(group, pd.DataFrame(rows), weights, loss)
 
 
 GOOD = row(0, "85", {"exact": 1.0, "digits": 1.0, "style": 0.2}, 1.5, 1.4997, passed=1.0)
@@ -68,8 +71,16 @@ def test_text_is_escaped_and_control_characters_are_seen():
     assert "&lt;b&gt;" in html
 
 
-def test_a_long_text_is_cut_with_its_length():
-    assert "… (5,000 characters, all below)" in table(row(0, "x" * 5000, {"exact": 0.0}, 0.0, 0.0))
+def test_a_very_long_text_keeps_its_beginning_and_its_end():
+    html = table(row(0, "first" + "x" * 4989 + "#### 5", {"exact": 0.0}, 0.0, 0.0))
+    assert "3,500 of 5,000 characters left out" in html
+    assert (html.count(">first"), html.count("#### 5<")) == (1, 1)
+
+
+def test_long_texts_stand_below_their_numbers_in_the_whole_width():
+    long = row(1, "step " * 40, {"exact": 0.0}, 0.0, 0.0)
+    assert table(GOOD, long).count('colspan="8"') == 2
+    assert "colspan" not in table(GOOD, BAD)
 
 
 def test_what_the_reward_read_is_shown_when_it_is_not_the_text():
@@ -82,6 +93,14 @@ def test_a_dead_group_gives_its_reason_and_an_undivided_one_no_division():
     assert dead.count("all rewards of the group are equal, so advantage 0") == 2
     undivided = table(GOOD, BAD, group=pd.Series({"mean": 0.75, "std": 0.5, "scale": NAN}))
     assert "1.500 − 0.750 = +1.500" in undivided
+
+
+def test_other_baselines_and_step_scores_have_their_own_words():
+    others = plain(table(GOOD, BAD, loss=LossConfig(baseline="leave_one_out")))
+    assert "(1.500 − 0.250) / (0.500 + 0.0001) = +1.500" in others
+    assert GDPO_WORDS in plain(table(GOOD, BAD, loss=LossConfig(multi_objective_aggregation="normalize_then_sum")))
+    stepwise = row(0, "85", {"digit_steps": 0.5}, 0.5, 0.1, steps={"digit_steps": [(0, 1.0), (1, 0.0)]})
+    assert "steps digit_steps: 1, 0." in plain(table(stepwise))
 
 
 def test_missing_totals_come_last():

@@ -11,6 +11,7 @@ from dashboard.views.form_model import (
     from_widget,
     get_value,
     place_problems,
+    sentence,
     set_value,
     short_number,
     to_widget,
@@ -129,6 +130,12 @@ def test_a_problem_lands_at_the_nearest_anchor():
     assert elsewhere == []
 
 
+def test_a_problem_beside_its_field_is_a_sentence_and_repeats_no_help():
+    problem = Problem("name", "is empty.", "Give it one.")
+    assert sentence(problem) == "Is empty. Give it one."
+    assert sentence(problem, "What it is called. Give it one.") == "Is empty."
+
+
 def test_a_problem_without_anchor_is_kept():
     placed, elsewhere = place_problems([Problem("seeds", "is not a setting.")], ["seed"])
     assert placed == {} and [p.field for p in elsewhere] == ["seeds"]
@@ -152,3 +159,8 @@ def test_a_union_of_literals_is_one_list_of_choices():
 def test_choices_have_words():
     control = Control("a", "choice", "A", "", choices=("full",), words={"full": "all weights"})
     assert control.word("full") == "all weights" and control.word("other") == "other"
+
+
+def test_a_problem_begins_like_a_sentence_unless_a_name_or_a_value_comes_first():
+    assert sentence(Problem("x", "is empty.")) == "Is empty."
+    assert sentence(Problem("x", "aab-sums.csv has 108 rows.")) == "aab-sums.csv has 108 rows."

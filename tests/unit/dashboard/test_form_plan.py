@@ -1,7 +1,16 @@
 """The plan in words, and the difference between a run and its parent."""
 
 from dashboard.views.form_plan import differences, plan
-from engine.config import DataConfig, LossConfig, ModelConfig, OptimConfig, RewardSpec, RolloutConfig, RunConfig
+from engine.config import (
+    DataConfig,
+    EvaluationConfig,
+    LossConfig,
+    ModelConfig,
+    OptimConfig,
+    RewardSpec,
+    RolloutConfig,
+    RunConfig,
+)
 
 CONFIG = RunConfig(
     name="a",
@@ -24,6 +33,13 @@ def test_the_plan_multiplies_out():
 def test_the_plan_says_when_nothing_decides_what_is_right():
     config = CONFIG.model_copy(update={"rewards": (RewardSpec(name="digits_only"),)})
     assert "no pass@1" in plan(config)[2]
+
+
+def test_the_plan_says_when_it_may_end_early_and_how_often_each_prompt_is_asked():
+    evaluation = EvaluationConfig(num_generations=4, early_stopping_patience=3)
+    words = plan(CONFIG.model_copy(update={"evaluation": evaluation}))[2]
+    assert words.startswith("32 held-out examples, 4 completions each, are evaluated before")
+    assert words.endswith(" The run ends after 3 evaluations without a gain in pass@1.")
 
 
 def test_one_reward_and_several_updates_are_told_as_such():

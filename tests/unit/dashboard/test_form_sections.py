@@ -20,6 +20,10 @@ def test_every_field_stands_in_one_section_except_the_name():
     homes = {control.path: sum(section.holds(control.path) for section in SECTIONS) for control in ALL_CONTROLS}
     assert homes.pop("name") == 0
     assert set(homes.values()) == {1}
+    assert [control.path for section in SECTIONS for control in section.controls] == [
+        path for section in SECTIONS for path in homes if section.holds(path)
+    ]
+    assert {control.path.partition(".")[0] for control in SECTIONS[3].controls} == {"rollout", "loss"}
 
 
 def test_summaries_name_what_matters():

@@ -1,7 +1,18 @@
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 
-from dashboard.views.group_rows import MAX_DOTS, advantage_reach, distinct_parts, dot_levels, group_row_list
+from dashboard.views import group_rows as module
+from dashboard.views.group_rows import (
+    MAX_DOTS,
+    GroupRow,
+    advantage_reach,
+    distinct_parts,
+    dot_levels,
+    group_row_list,
+    group_rows,
+)
 
 NAN = float("nan")
 
@@ -23,7 +34,7 @@ def test_a_tiny_advantage_is_not_shown_as_none():
 
 
 def test_advantages_beyond_full_colour_are_full_colour():
-    assert dot_levels(completions([1.0], [7.0]), reach=2.0) == (1.0,)
+    assert dot_levels(completions([1.0, 0.0], [7.0, -7.0]), reach=2.0) == (1.0, -1.0)
 
 
 def test_a_huge_group_keeps_its_best_and_its_worst():
@@ -47,6 +58,37 @@ def test_rows_count_groups_from_one():
     assert (row.group, row.prompt, row.levels, row.kind) == (4, "1+1=", (0.5, -0.5), "mixed")
 
 
+@pytest.fixture
+def shown(monkeypatch):
+    """What the component in the browser was given; it answers that group 2 was picked."""
+    given = {}
+    monkeypatch.setattr(module, "_rows", lambda **data: given.update(data) or SimpleNamespace(picked={"group": 2}))
+    return given
+
+
+ROWS = [GroupRow(2, "1+1=", (1.0, -1.0), 0.25, "mixed"), GroupRow(4, "2+2=", (0.0,), 1.0, "solved")]
+
+
+def test_a_row_says_in_words_what_its_dots_show(shown):
+    group_rows(ROWS, key="rows", label="Groups of step 1", selected=4)
+    first, second = shown["data"]["rows"]
+    assert first["title"] == "Group 2: 1+1= · mean reward 0.250 · with signal"
+    assert (first["word"], second["word"]) == ("with signal", "all right")
+    assert (first["selected"], second["selected"]) == (False, True)
+    assert (first["dots"], first["mean"]) == ([1.0, -1.0], "0.250")
+
+
+def test_a_picked_row_is_told_before_and_after_the_script(shown, monkeypatch):
+    heard = []
+    assert group_rows(ROWS, key="rows", label="", on_pick=heard.append) == 2
+    for reported in ({"group": 4}, {"group": 0}, {"group": 1}, {"group": "4"}, None):
+        monkeypatch.setattr(module.st, "session_state", {"rows": {"picked": reported}})
+        shown["on_picked_change"]()
+    assert heard == [4, 1]
+    group_rows(ROWS, key="rows", label="")
+    shown["on_picked_change"]()  # nobody listens
+
+
 def test_rows_leave_out_the_beginning_that_all_prompts_share() -> None:
     shots = "2 + 3 = 5\n10 + 4 = 14\n"
     assert distinct_parts([f"{shots}9 + 18 =", f"{shots}7 + 1 ="]) == ["…9 + 18 =", "…7 + 1 ="]
@@ -55,3 +97,23 @@ def test_rows_leave_out_the_beginning_that_all_prompts_share() -> None:
 def test_prompts_with_little_in_common_or_all_alike_stay_whole() -> None:
     assert distinct_parts(["47+38=", "47+39="]) == ["47+38=", "47+39="]
     assert distinct_parts(["the same long question"] * 2) == ["the same long question"] * 2
+
+
+def test_rows_leave_out_the_end_that_all_prompts_share() -> None:
+    end = " Reason step by step."
+    assert distinct_parts([f"Who sold clips?{end}", f"How many boxes were there?{end}"]) == [
+        "Who sold clips? …", "How many boxes were there? …",
+    ]  # fmt: skip
+
+
+def test_rows_of_a_template_show_the_words_that_differ() -> None:
+    asked = [f"Tom buys {n} boxes with forty-two apples in each, and gives {n + 1} away." for n in (3, 8)]
+    assert distinct_parts(asked) == ["Tom buys 3 …4 away.", "Tom buys 8 …9 away."]
+
+
+def test_a_prompt_that_begins_like_all_others_and_goes_no_further_keeps_its_last_word() -> None:
+    assert distinct_parts(["Name a large city\n", "Name a large city\nin France"]) == ["…city\n", "…city\nin France"]
+
+
+def test_an_empty_prompt_stays_empty() -> None:
+    assert distinct_parts(["", "What is the answer?"]) == ["", "What is the answer?"]

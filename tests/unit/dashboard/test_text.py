@@ -30,6 +30,7 @@ def test_one_line_is_one_line_and_no_longer_than_asked():
     assert one_line("a\nb\tc") == "a⏎b c"
     assert one_line("x" * 100, 10) == "x" * 9 + "…"
     assert one_line("x" * 10, 10) == "x" * 10
+    assert len(one_line("x" * 100)) == 60
 
 
 def test_html_is_escaped_in_and_out_of_quotes():

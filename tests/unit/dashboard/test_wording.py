@@ -14,6 +14,12 @@ from dashboard.wording import ago, duration, number, percent, plural, signed
         (0.00002, 3, "2.0e-05"),
         (0.083, 1, "0.083"),
         (0.0, 2, "0.00"),
+        (-0.0, 2, "0.00"),
+        (0.0001, 3, "0.00010"),
+        (0.00999, 2, "0.0100"),
+        (0.01, 2, "0.01"),
+        (999.5, 1, "999.5"),
+        (1000.0, 3, "1,000"),
         (math.nan, 3, "–"),
         (None, 3, "–"),
         (math.inf, 3, "∞"),
@@ -30,6 +36,7 @@ def test_a_sign_is_always_there():
 
 def test_shares_become_per_cent():
     assert (percent(0.5), percent(0.004), percent(0.0), percent(math.nan)) == ("50 %", "0.4 %", "0 %", "–")
+    assert (percent(0.01), percent(1.0)) == ("1 %", "100 %")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +47,19 @@ def test_durations(seconds, words):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0.3, "just now"), (12.9, "12 s ago"), (300, "5 min ago"), (9000, "2 h ago"), (None, "–")]
+    ("seconds", "words"),
+    [
+        (0.3, "just now"),
+        (1, "1 s ago"),
+        (12.9, "12 s ago"),
+        (119, "119 s ago"),
+        (120, "2 min ago"),
+        (300, "5 min ago"),
+        (7200, "2 h ago"),
+        (172_799, "47 h ago"),
+        (3 * 86_400, "3 days ago"),
+        (None, "–"),
+    ],
 )
 def test_ages(seconds, words):
     assert ago(seconds) == words

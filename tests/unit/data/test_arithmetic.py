@@ -65,11 +65,18 @@ def test_more_held_out_pairs_than_there_are_is_refused_with_both_counts() -> Non
         sums(digits=1, held_out=64)
     assert caught.value.field == "data.held_out"
     assert len(sums(digits=1, held_out=7).held_out) == 7
+    with pytest.raises(DatasetError, match="only 996 pairs"):
+        sums(digits=2, held_out=997)
 
 
 def test_the_prompt_template_applies() -> None:
     example = sums(prompt_template="What is {a} plus {b}? {prompt}").train(0)
     assert example.prompt == f"What is {example.columns['a']} plus {example.columns['b']}? {example.question}"
+
+
+def test_a_placeholder_that_is_no_column_is_refused() -> None:
+    with pytest.raises(DatasetError, match="there is no column 'c'; there are prompt, a, b, answer"):
+        sums(prompt_template="{c}")
 
 
 def test_it_is_endless_and_says_where_it_is() -> None:

@@ -87,6 +87,7 @@ def test_a_preview_shows_the_first_rows_as_text_and_the_columns_found(tmp_path: 
     path = tmp_path / "d.jsonl"
     rows = [{"question": f"{i}+1?", "answer": i + 1, "long": "x" * 1000} for i in range(5)]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert len(preview_file(str(path)).rows) == 3
     preview = preview_file(str(path), limit=2)
     assert preview.num_rows == 5 and preview.columns == ["question", "answer", "long"]
     assert [(row["question"], row["answer"], len(row["long"])) for row in preview.rows] == [
@@ -102,4 +103,5 @@ def test_a_preview_lists_what_is_wrong_instead_of_raising(tmp_path: Path) -> Non
     preview = preview_file(str(path))
     assert preview.num_rows == 1 and preview.answer_column is None
     assert len(preview.problems) == 1 and preview.problems[0].startswith("d.jsonl, line 2: is not JSON")
-    assert "does not exist" in preview_file(str(tmp_path / "none.csv")).problems[0]
+    missing = preview_file(str(tmp_path / "none.csv"))
+    assert "does not exist" in missing.problems[0] and missing.num_rows == 0

@@ -13,8 +13,6 @@ from engine.data.file_dataset import _order
 from engine.errors import DatasetError
 from engine.seeds import derive_seed
 
-GSM8K = Path(__file__).parents[4] / "shared" / "data" / "gsm8k" / "train.jsonl"
-
 
 def write(folder: Path, rows: list[dict[str, Any]]) -> str:
     path = folder / "d.jsonl"
@@ -99,6 +97,22 @@ def test_the_first_bad_rows_are_named_and_the_rest_counted(tmp_path: Path) -> No
     assert lines[0] == "d.jsonl, line 3: 'answer' is missing." and lines[5] == "… and 3 more." and len(lines) == 6
 
 
+def test_a_file_of_nothing_but_bad_rows_names_them(tmp_path: Path) -> None:
+    (tmp_path / "d.jsonl").write_text("{\n[1]\n")
+    with pytest.raises(DatasetError) as caught:
+        open_dataset(DataConfig(source=str(tmp_path / "d.jsonl")), 0)
+    assert [line[:15] for line in caught.value.message.splitlines()] == ["d.jsonl, line 1", "d.jsonl, line 2"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"), [([2], "is not a text."), ("so:\n####", "has no answer after #### or in \\boxed{}.")]
+)
+def test_an_answer_that_is_none_is_told(tmp_path: Path, cell: object, told: str) -> None:
+    with pytest.raises(DatasetError) as caught:
+        dataset(tmp_path, [*sums(4), {"question": "q", "answer": cell}])
+    assert caught.value.message == f"d.jsonl, line 5: 'answer' {told}"
+
+
 def test_a_file_without_answers_gives_examples_without_answers(tmp_path: Path) -> None:
     data = dataset(tmp_path, [{"prompt": f"{i}"} for i in range(4)])
     assert data.train(0).answer is None and "answer" not in data.train(0).columns
@@ -118,11 +132,16 @@ def test_the_template_sees_every_column(tmp_path: Path) -> None:
     assert data.train(0).prompt == f"easy: {data.train(0).question} ({data.train(0).question})"
 
 
-def test_gsm8k_works_as_it_is() -> None:
-    data = open_dataset(DataConfig(source=str(GSM8K)), 0)
+def test_worked_solutions_as_in_gsm8k_work_as_they_are(tmp_path: Path) -> None:
+    rows = [
+        {
+            "question": f"Ann has {n} pens and buys {n} more. How many are there?",
+            "answer": f"She has {n}+{n}=<<{n}+{n}={2 * n}>>{2 * n:,} pens.\n#### {2 * n:,}",
+        }
+        for n in (24, 600, 3)
+    ]
+    data = dataset(tmp_path, rows)
     examples = [example for _, example in data.examples()]
-    assert len(examples) == 7473 and data.train_size == 7473 - 64
-    first = examples[0]
-    assert first.question.startswith("Natalia sold clips") and first.answer == "72"
-    assert first.columns["answer_full"].endswith("#### 72") and first.columns["answer"] == "72"
-    assert all(example.answer and "#" not in example.answer for example in examples)
+    assert [example.answer for example in examples] == ["48", "1,200", "6"] and data.train_size == 1
+    assert examples[0].question == rows[0]["question"] and examples[0].columns["answer"] == "48"
+    assert examples[0].columns["answer_full"] == rows[0]["answer"]

@@ -64,6 +64,11 @@ def test_a_semicolon_or_tab_may_separate_csv_columns(tmp_path: Path) -> None:
     assert values(read(tmp_path, "d.csv", "q;a\n1,5+1;2,5\n")) == [{"q": "1,5+1", "a": "2,5"}]
 
 
+def test_a_tsv_file_is_separated_by_tabs_however_many_commas_its_header_has(tmp_path: Path) -> None:
+    table = read(tmp_path, "d.tsv", "q\ta,b,c,d\n1\t2\n")
+    assert values(table) == [{"q": "1", "a,b,c,d": "2"}]
+
+
 def test_columns_are_those_of_all_rows_in_order_of_appearance(tmp_path: Path) -> None:
     assert read(tmp_path, "d.jsonl", jsonl([{"b": 1}, {"a": 2, "b": 1}])).columns == ["b", "a"]
 
@@ -74,7 +79,7 @@ def test_parquet_values_become_what_json_can_hold(tmp_path: Path) -> None:
 
     row = {"day": date(2026, 1, 2), "price": Decimal("1.50"), "nan": float("nan"), "raw": b"\xff", "list": [1, None]}
     parquet.write_table(pa.Table.from_pylist([row]), tmp_path / "d.parquet")
-    expected = {"day": "2026-01-02", "price": "1.50", "nan": None, "raw": r"b'\xff'", "list": [1, None]}
+    expected = {"day": "2026-01-02", "price": "1.50", "nan": None, "raw": b"\xff", "list": [1, None]}
     assert values(read_table(str(tmp_path / "d.parquet"))) == [expected]
 
 
@@ -91,6 +96,23 @@ def test_bad_rows_are_told_with_their_line_and_good_ones_kept(tmp_path: Path) ->
         "d.jsonl, line 6: is a text, not an object.",
         "… and 2 more.",
     ]
+
+
+@pytest.mark.parametrize(("left", "right"), [("[", "]"), ('{"x": ', "}")])
+def test_a_cell_may_be_nested_twenty_deep(tmp_path: Path, left: str, right: str) -> None:
+    lines = [f'{{"a": {left * depth}1{right * depth}}}' for depth in (20, 21)]
+    table = read(tmp_path, "d.jsonl", "\n".join(lines))
+    assert values(table) == [json.loads(lines[0])]
+    assert table.faults.lines() == ["d.jsonl, line 2: 'a' is nested more than 20 levels deep."]
+
+
+def test_a_file_that_must_not_be_read_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(DatasetError, match=r"d\.jsonl cannot be read \(Permission denied\)"):
+        read(tmp_path, "d.jsonl", "x")
 
 
 def test_a_ragged_csv_row_is_told_with_both_counts(tmp_path: Path) -> None:

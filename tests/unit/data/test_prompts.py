@@ -138,15 +138,30 @@ def test_all_rows_are_looked_at_in_batches(tmp_path: Path) -> None:
         check_lengths(renderer(toy_tokenizer()), data, context_length=64, max_completion_length=5)
 
 
+@pytest.mark.parametrize(("prompt", "room", "fits"), [("1" * 12, 20, True), ("1" * 13, 20, False), ("é", 20, False)])
+def test_a_short_prompt_of_plain_characters_surely_fits(prompt: str, room: int, fits: bool) -> None:
+    assert renderer(toy_tokenizer()).surely_fits(example(prompt), room) is fits
+
+
+def test_prompts_that_surely_fit_are_not_tokenized(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    counted = renderer(toy_tokenizer())
+    tokenized = counted._tokens
+    monkeypatch.setattr(counted, "_tokens", lambda texts: (seen.extend(texts), tokenized(texts))[1])
+    check_lengths(counted, file_of(tmp_path, ["1", "2" * 50, "3"]), context_length=64, max_completion_length=8)
+    assert seen == ["2" * 50]
+
+
 def test_what_the_tokenizer_does_not_know_is_counted() -> None:
     tokenizer = toy_tokenizer()
     tokenizer.add_special_tokens({"unk_token": "<unk>"})
     tokenizer.backend_tokenizer.model.unk_token = "<unk>"
     assert renderer(tokenizer).unknown_share([example("1+1<unk>")]) == 1 / 4
+    assert renderer(tokenizer).unknown_share([example("<unk>")]) == 1
     assert renderer(toy_tokenizer()).unknown_share([example("1+1")]) == 0
 
 
 def test_reference_answers_are_measured_in_tokens() -> None:
     examples = [example("1", "22"), Example("id", "1", "1", None, {})]
-    assert renderer(toy_tokenizer()).answer_lengths(examples) == [2]
+    assert renderer(with_special_tokens("<eos> $A <eos>")).answer_lengths(examples) == [2]
     assert renderer(toy_tokenizer()).answer_lengths(examples[1:]) == []

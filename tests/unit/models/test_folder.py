@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ModelError
-from engine.models.folder import check_folder, context_length, count_parameters, folder_facts, weight_files
+from engine.models.folder import check_folder, context_length, count_parameters, folder_facts, read_config, weight_files
 from tests.model_folders import CONTEXT, PARAMETERS, edit_json
 
 
@@ -57,6 +57,15 @@ def test_parameters_are_the_product_of_each_shape(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(6))
     assert count_parameters(path) == 6
+
+
+def test_json_beyond_the_limit_is_refused_unread(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = (model_folder / "config.json").stat().st_size
+    monkeypatch.setattr("engine.models.folder.MAX_JSON_BYTES", size)
+    assert read_config(model_folder)["vocab_size"] == 15
+    monkeypatch.setattr("engine.models.folder.MAX_JSON_BYTES", size - 1)
+    with pytest.raises(ModelError, match=rf"config\.json cannot be used: it has {size:,} bytes"):
+        read_config(model_folder)
 
 
 def test_pickle_beside_safetensors_does_no_harm(model_folder: Path) -> None:

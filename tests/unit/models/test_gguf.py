@@ -15,6 +15,7 @@ from engine.config import ModelConfig
 from engine.errors import ModelError
 from engine.models.gguf import converted_folder
 from engine.models.load import load_policy, load_tokenizer
+from engine.runs.lease import lock, open_lock_file
 from tests.model_folders import GGUF_METADATA, GGUF_TENSORS, gguf_bytes
 
 
@@ -90,6 +91,24 @@ def test_two_runs_that_start_at_once_convert_once(gguf_file: Path, conversions: 
     assert conversions.read_text() == "converted\n"
 
 
+def test_who_waits_for_another_conversion_says_so(
+    gguf_file: Path, conversions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = converted_folder(gguf_file)
+    other = open_lock_file(folder.with_suffix(".lock"))  # as another process would hold it
+    assert lock(other, 0.0)
+    monkeypatch.setattr("engine.models.gguf.BEAT_S", 0.01)
+    heard: list[str] = []
+
+    def progress(detail: str) -> None:
+        heard.append(detail)
+        if len(heard) == 2:
+            os.close(other)
+
+    assert converted_folder(gguf_file, progress) == folder
+    assert heard == ["waiting for another process that converts tiny model.gguf"] * 2
+
+
 def test_leftovers_of_a_killed_conversion_are_cleared(gguf_file: Path, conversions: Path, tmp_path: Path) -> None:
     name = converted_folder(gguf_file).name
     leftover = tmp_path / "cache" / "models" / f"{name}.tmp-dead"
@@ -157,7 +176,7 @@ def test_a_cache_that_cannot_be_written_is_named(
 
 @pytest.mark.slow  # the real child imports transformers
 def test_a_good_header_with_nothing_behind_it_is_refused_by_the_child(gguf_file: Path, tmp_path: Path) -> None:
-    assert f"{gguf_file} could not be converted: " in refusal(gguf_file)
+    assert f"{gguf_file} could not be converted: ValueError: cannot reshape array of size 0" in refusal(gguf_file)
     assert cached(tmp_path) == []
 
 
@@ -166,8 +185,23 @@ def test_a_conversion_that_needs_too_much_memory_is_refused(
     gguf_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("engine.models.gguf.BASE_MEMORY_BYTES", 30 * 2**20)
-    assert f"{gguf_file} could not be converted: " in refusal(gguf_file)
+    reason = refusal(gguf_file)
+    assert f"{gguf_file} could not be converted: " in reason and "memory" in reason.lower()
     assert cached(tmp_path) == []
+
+
+def test_the_memory_that_a_conversion_may_take_grows_with_the_weights(
+    gguf_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits: list[int] = []
+
+    def command(_path: Path, _folder: Path, memory_bytes: int) -> list[str]:
+        limits.append(memory_bytes)
+        return [sys.executable, "-c", "raise SystemExit('enough')"]
+
+    monkeypatch.setattr("engine.models.gguf._command", command)
+    assert "enough" in refusal(gguf_file)
+    assert limits == [2 * 2**30 + 12 * 12]  # 2 GiB, and 12 bytes for each of its 12 weights
 
 
 @pytest.mark.slow  # converts 135 million weights

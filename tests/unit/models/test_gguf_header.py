@@ -29,6 +29,17 @@ def test_a_header_tells_what_the_model_is(tmp_path: Path) -> None:
     assert header.has_chat_template
 
 
+@pytest.mark.parametrize("value", [
+    struct.pack("<IB", 0, 1), struct.pack("<Ib", 1, 1), struct.pack("<IH", 2, 1), struct.pack("<Ih", 3, 1),
+    struct.pack("<II", 4, 1), struct.pack("<Ii", 5, 1), struct.pack("<If", 6, 1), struct.pack("<I?", 7, True),
+    struct.pack("<IQ", 10, 1), struct.pack("<Iq", 11, 1), struct.pack("<Id", 12, 1),
+    struct.pack("<IIQ3h", 9, 3, 3, 1, 2, 3), struct.pack("<IIQ2d", 9, 12, 2, 1, 2),
+])  # fmt: skip
+def test_a_value_of_any_type_is_as_long_as_its_type(tmp_path: Path, value: bytes) -> None:
+    header = read_header(write(tmp_path, gguf_bytes({"first": value, **GGUF_METADATA}, GGUF_TENSORS)))
+    assert (header.architecture, header.context_length, header.parameters) == ("llama", 256, 12)
+
+
 def test_version_2_is_read_too(tmp_path: Path) -> None:
     assert read_header(write(tmp_path, gguf_bytes(GGUF_METADATA, GGUF_TENSORS, version=2))).parameters == 12
 

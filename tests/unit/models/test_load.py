@@ -36,6 +36,11 @@ def test_every_end_token_ends_a_completion(model_folder: Path) -> None:
     assert load_policy(config(model_folder), "cpu", seed=0).eos_ids == {EOS, 5, 6}
 
 
+def test_a_tokenizer_without_end_token_leaves_those_of_the_model(model_folder: Path) -> None:
+    edit_json(model_folder / "tokenizer_config.json", eos_token=None)
+    assert load_policy(config(model_folder), "cpu", seed=0).eos_ids == {EOS}
+
+
 def test_a_tokenizer_without_pad_token_pads_with_its_end_token(model_folder: Path) -> None:
     edit_json(model_folder / "tokenizer_config.json", pad_token=None)
     assert load_tokenizer(str(model_folder)).pad_token_id == EOS
@@ -63,12 +68,13 @@ def test_attention_is_sdpa(model_folder: Path) -> None:
     assert load_policy(config(model_folder), "cpu", seed=0).model.config._attn_implementation == "sdpa"  # type: ignore
 
 
+@pytest.mark.parametrize(("limit", "context"), [(33, 33), (131_072, 131_072), (None, 10_000_000)])
 def test_a_model_without_a_stated_context_takes_the_tokenizers(
-    model_folder: Path, monkeypatch: pytest.MonkeyPatch
+    model_folder: Path, monkeypatch: pytest.MonkeyPatch, limit: int | None, context: int
 ) -> None:
     monkeypatch.setattr("engine.models.load.context_length", lambda _: None)
-    edit_json(model_folder / "tokenizer_config.json", model_max_length=33)
-    assert load_policy(config(model_folder), "cpu", seed=0).context_length == 33
+    edit_json(model_folder / "tokenizer_config.json", model_max_length=limit)
+    assert load_policy(config(model_folder), "cpu", seed=0).context_length == context
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
@@ -77,14 +83,35 @@ def test_weights_that_are_not_finite_are_refused_by_name(model_folder: Path, val
     assert "NaN or infinite values in model.norm.weight" in refusal(model_folder)
 
 
+def test_pickled_weights_beside_safetensors_are_not_what_is_loaded(model_folder: Path) -> None:
+    torch.save({"model.norm.weight": torch.full((16,), 7.0)}, model_folder / "pytorch_model.bin")
+    weights = dict(load_policy(config(model_folder), "cpu", seed=0).trainable())
+    torch.testing.assert_close(weights["model.norm.weight"].detach(), torch.ones(16), rtol=0, atol=0)
+
+
+def test_layers_that_lora_does_not_know_are_told_in_a_sentence(
+    model_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise ValueError("No modules were targeted.\nA second line.")
+
+    monkeypatch.setattr("peft.get_peft_model", refuse)
+    assert refusal(model_folder, "lora") == (
+        f"LoRA cannot be put on {model_folder}: No modules were targeted. Train all weights instead."
+    )
+
+
 def test_missing_weights_are_refused_instead_of_made_up(model_folder: Path) -> None:
     edit_weights(model_folder, model__norm__weight=None)
     assert "lacks 1 of the model's weights, such as model.norm.weight" in refusal(model_folder)
 
 
-def test_weights_of_another_shape_are_refused(model_folder: Path) -> None:
+def test_weights_of_another_shape_are_refused_and_the_trace_is_logged(
+    model_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     edit_weights(model_folder, model__norm__weight=torch.zeros(17))
     assert f"The model in {model_folder} does not load" in refusal(model_folder)
+    assert [record.exc_info is not None for record in caplog.records if "does not load" in record.message] == [True]
 
 
 def test_an_unknown_architecture_is_refused(model_folder: Path) -> None:

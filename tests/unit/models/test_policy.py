@@ -81,6 +81,27 @@ def test_the_backbone_of_the_lora_reference_has_no_adapter(model_folder: Path) -
     torch.testing.assert_close(composed, before, rtol=0, atol=0)
 
 
+class Parts(torch.nn.Module):
+    """A model that names these as its decoder and its head."""
+
+    def __init__(self, decoder: object, head: object) -> None:
+        super().__init__()
+        self.get_decoder = lambda: self if decoder == "itself" else decoder
+        self.get_output_embeddings = lambda: head
+
+
+@pytest.mark.parametrize(
+    ("decoder", "head"),
+    [(None, torch.nn.Linear(2, 2)), ("itself", torch.nn.Linear(2, 2)), (torch.nn.Identity(), torch.nn.Identity())],
+)
+def test_a_model_without_a_decoder_or_a_linear_head_has_no_such_parts(
+    model_folder: Path, decoder: object, head: object
+) -> None:
+    policy = make(model_folder, "full")
+    assert policy.backbone_and_head(Parts(decoder, head)) is None
+    assert policy.backbone_and_head(Parts(torch.nn.Identity(), torch.nn.Linear(2, 2))) is not None
+
+
 @pytest.mark.parametrize("adapter", ["lora", "full"])
 def test_state_taken_from_one_policy_makes_another_equal(model_folder: Path, adapter: str) -> None:
     trained, fresh = make(model_folder, adapter), make(model_folder, adapter, seed=9)

@@ -18,13 +18,16 @@ def test_every_reward_and_setting_says_what_it_is(name: str) -> None:
 def test_every_reward_takes_trls_call_and_stays_in_its_range(name: str) -> None:
     info = REWARDS[name]
     params = info.params(**({"pattern": "8"} if name == "regex_match" else {}))
-    completions = ["85", "", "<think>x</think><answer>85</answer>", "\0"]
+    completions = ["85", "", "<think>80 + 5 = 85</think><answer>85</answer>", "\0"]
+    offsets = {"completion_offsets": [range(1, 100)] * 4} if info.steps else {}
     values = info.make(params)(
-        prompts=["p"] * 4, completions=completions, completion_ids=[[1], [], [1] * 9, [1] * 999], answer=["85"] * 4,
-        difficulty=["easy"] * 4, trainer_state=None, log_extra=lambda *_: None, log_metric=lambda *_: None,
+        **offsets, prompts=["p"] * 4, completions=completions, completion_ids=[[1], [], [1] * 9, [1] * 999],
+        answer=["85"] * 4, difficulty=["easy"] * 4, trainer_state=None,
+        log_extra=lambda *_: None, log_metric=lambda *_: None,
     )  # fmt: skip
     low, high = info.value_range
-    assert len(values) == 4 and all(value is not None and low <= value <= high for value in values)
+    scores = [score for value in values for score in (dict(value or []).values() if info.steps else [value])]
+    assert len(values) == 4 and scores and all(score is not None and low <= score <= high for score in scores)
 
 
 def test_a_misspelt_name_brings_the_closest_one() -> None:

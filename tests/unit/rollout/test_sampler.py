@@ -14,10 +14,11 @@ EOS, PAD = 1, 0
 
 @pytest.fixture(scope="module")
 def model() -> LlamaForCausalLM:
+    """Its weights are large, so that every token and position before it changes what comes next."""
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=12, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=1, max_position_embeddings=64,
+        num_key_value_heads=1, max_position_embeddings=64, initializer_range=0.5,
     )  # fmt: skip
     return LlamaForCausalLM(config).eval()
 
@@ -32,9 +33,20 @@ def test_a_uniform_number_picks_the_token_whose_slice_of_the_distribution_holds_
     assert tokens.tolist() == [0, 0, 1, 2]
 
 
+def test_without_filters_a_rare_token_is_drawn_too() -> None:
+    logits = torch.tensor([[0.98, 0.02]]).log()
+    assert draw(logits, torch.tensor([0.99]), PLAIN).tolist() == [1]
+
+
 def test_a_token_of_probability_zero_is_never_drawn() -> None:
     logits = torch.tensor([[-math.inf, 0.0, -math.inf]]).repeat(2, 1)
     assert draw(logits, torch.tensor([0.0, 0.9999999]), PLAIN).tolist() == [1, 1]
+
+
+def test_the_temperature_divides_the_logits() -> None:
+    logits = torch.tensor([[0.8, 0.2]]).log().repeat(2, 1)  # at temperature 2 the odds of 4 : 1 become 2 : 1
+    hot = SamplingParams(temperature=2.0, max_completion_length=1)
+    assert draw(logits, torch.tensor([0.66, 0.67]), hot).tolist() == [0, 1]
 
 
 def test_drawn_shares_match_the_distribution() -> None:
@@ -78,6 +90,19 @@ def test_a_completion_ends_at_its_first_end_token_or_at_the_limit(model: LlamaFo
     ended = [ids for ids, end in zip(found.ids, found.ended, strict=True) if end]
     assert ended and all(ids[-1] == EOS and EOS not in ids[:-1] for ids in ended)
     assert any(len(ids) < 6 for ids in ended)
+
+
+@pytest.mark.parametrize(("eos_ids", "calls"), [(frozenset(), 6), (frozenset(range(12)), 1)])
+def test_the_model_is_called_once_for_the_prompts_and_once_between_two_tokens(
+    model: LlamaForCausalLM, eos_ids: frozenset[int], calls: int
+) -> None:
+    seen: list[None] = []
+    hook = model.register_forward_hook(lambda *_: seen.append(None))
+    try:
+        found = sample_completions(model, [[5], [6, 7]], 3, PLAIN, eos_ids=eos_ids, pad_id=PAD, seed=7)
+    finally:
+        hook.remove()
+    assert len(seen) == calls == len(found.ids[0])
 
 
 def test_the_same_seed_gives_the_same_completions_and_another_seed_others(model: LlamaForCausalLM) -> None:

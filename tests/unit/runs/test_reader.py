@@ -1,10 +1,12 @@
 """Reading: what is empty, what is incremental, and that a reader can neither disturb the writer nor be crashed."""
 
+import os
 import random
 import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +28,7 @@ EVERYTHING: list[Callable[[RunReader], object]] = [
     lambda reader: reader.tokens(1, 0, 0),
     lambda reader: reader.prompt_steps("p1"),
     lambda reader: reader.evaluations(),
+    lambda reader: reader.evaluation_details(0),
     lambda reader: reader.pass_rates(),
     lambda reader: reader.events(),
     lambda reader: reader.heartbeat(),
@@ -112,8 +115,8 @@ def test_the_change_token_changes_with_every_kind_of_write(store: StoreWriter, r
         lambda: store.commit_step(step(1)),
         lambda: store.commit_step(step(1, groups=[group(prompt_id="other")])),
         lambda: store.add_event(Event("x", "y")),
-        lambda: store.add_evaluation(EvaluationRecord(0, 0.5, 4, 1.0, {}, [])),
-        lambda: store.add_evaluation(EvaluationRecord(0, 0.6, 4, 1.0, {}, [])),
+        lambda: store.add_evaluation(EvaluationRecord(0, 4, 1, 1.0, {})),
+        lambda: store.add_evaluation(EvaluationRecord(0, 4, 1, 2.0, {})),
         lambda: store.beat(1, "rollout"),
         lambda: store.end_attempt("stopped"),
         lambda: store.begin_attempt(1, {}),
@@ -216,3 +219,24 @@ def seconds(call: Callable[[], object]) -> float:
 def test_frames_have_one_row_index_per_step(store: StoreWriter, reader: RunReader) -> None:
     store.commit_step(step(5))
     assert isinstance(reader.steps(after=4).index, pd.RangeIndex)
+
+
+def test_where_nobody_can_write_a_finished_run_is_read_and_a_killed_one_is_to_be_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = write_fake_run(tmp_path, "archived", steps=2)
+    opened: list[str] = []
+    connect = sqlite3.connect
+
+    def sealed(address: str, **options: Any) -> sqlite3.Connection:
+        """SQLite in a folder that cannot be written: it refuses, unless it is told that nothing will change."""
+        opened.append(address)
+        return connect(address if "immutable=1" in address else "file:/nowhere/run.db?mode=ro", **options)
+
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(sqlite3, "connect", sealed)
+    assert RunReader(paths.db).last_step() == 2
+    paths.wal.write_bytes(b"commits that are not in run.db yet")
+    with pytest.raises(StoreError, match="copy the run to a folder that can be"):
+        RunReader(paths.db).last_step()
+    assert "immutable" in opened[0] and "immutable" not in opened[1]

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import engine
+from engine.analysis.evaluation import Estimate
 from engine.errors import StoreError
 from engine.runs.reader import RunReader
 from engine.runs.records import EvaluationRecord, Event, GroupRecord
@@ -49,7 +50,10 @@ def test_every_column_of_a_group_comes_back(store: StoreWriter, reader: RunReade
 
 
 def test_every_column_of_a_completion_comes_back(store: StoreWriter, reader: RunReader) -> None:
-    failed = completion(rewards={"exact": math.nan}, errors={"exact": "timeout"}, passed=None, finish_reason="length")
+    failed = completion(
+        rewards={"exact": math.nan}, errors={"exact": "timeout"}, passed=None, finish_reason="length",
+        steps={"exact": [(0, 1.0), (1, 0.5)]},
+    )  # fmt: skip
     store.commit_step(step(groups=[group(completions=[failed])]))
     row = reader.completions(1).iloc[0].to_dict()
     assert math.isnan(row.pop("passed"))
@@ -57,7 +61,18 @@ def test_every_column_of_a_completion_comes_back(store: StoreWriter, reader: Run
         "step": 1, "group_index": 0, "completion_index": 0, "text": "9", "length": 2, "finish_reason": "length",
         "rewards": {"exact": None}, "errors": {"exact": "timeout"}, "parsed": "9", "total": 1.5, "advantage": 0.25,
         "mean_kl": 0.015, "max_kl": 0.03, "mean_entropy": 0.3125, "mean_logprob": -0.375,
+        "steps": {"exact": [[0, 1.0], [1, 0.5]]},
     }  # fmt: skip
+
+
+def test_token_advantages_come_back_and_are_part_of_the_digest(store: StoreWriter, reader: RunReader) -> None:
+    plain = completion()
+    tokens = replace(plain.tokens, advantages=np.array([0.5, -1.25], dtype=np.float32))
+    stepwise = step(groups=[group(completions=[replace(plain, tokens=tokens)])])
+    store.commit_step(stepwise)
+    stored = reader.tokens(1, 0, 0)
+    assert stored is not None and stored.advantages is not None and stored.advantages.tolist() == [0.5, -1.25]
+    assert step_digest(stepwise) != step_digest(step(groups=[group(completions=[plain])]))
 
 
 def test_token_arrays_come_back_with_their_pieces(store: StoreWriter, reader: RunReader) -> None:
@@ -70,6 +85,7 @@ def test_token_arrays_come_back_with_their_pieces(store: StoreWriter, reader: Ru
     assert tokens.logprobs.tolist() == [-0.5, -0.25]
     assert tokens.ref_logprobs is not None and tokens.ref_logprobs.tolist() == [-0.75, -0.25]
     assert tokens.entropies.tolist() == [0.5, 0.125]
+    assert tokens.advantages is None
     assert tokens.kl is not None
     # k3 with q − p = −0.25: exp(−0.25) + 0.25 − 1 = 0.028801
     assert tokens.kl.tolist() == pytest.approx([math.exp(-0.25) + 0.25 - 1, 0.0])
@@ -144,13 +160,26 @@ def test_an_attempt_comes_back(store: StoreWriter, reader: RunReader) -> None:
 def test_an_evaluation_comes_back_and_a_second_one_of_the_step_replaces_it(
     store: StoreWriter, reader: RunReader
 ) -> None:
-    store.add_evaluation(EvaluationRecord(0, 0.25, 64, 1.5, {"exact": math.nan}, [{"prompt": "4+5="}]))
-    store.add_evaluation(EvaluationRecord(0, 0.5, 32, 2.5, {"exact": 0.5}, [{"prompt": "4+5=", "passed": True}]))
+    unknown = {"pass_at_1": Estimate(0.25), "reward": Estimate(math.nan)}
+    store.add_evaluation(EvaluationRecord(0, 64, 1, 1.5, unknown))
+    (first,) = reader.evaluations()["metrics"]
+    assert first["pass_at_1"].value == 0.25 and math.isnan(first["pass_at_1"].low) and math.isnan(first["reward"].value)
+    metrics = {"pass_at_1": Estimate(0.5, 0.4, 0.6), "rewards/exact/mean": Estimate(0.5, 0.4, 0.6)}
+    prompts, samples = {"id": ["p1"], "right": [2]}, [{"prompt": "4+5=", "completions": [{"text": "9"}]}]
+    store.add_evaluation(EvaluationRecord(0, 32, 4, 2.5, metrics, prompts, samples))
     assert [row.to_dict() for _, row in reader.evaluations().iterrows()] == [
-        {"step": 0, "at": 1000.0, "pass_at_1": 0.5, "num_prompts": 32, "seconds": 2.5, "rewards": {"exact": 0.5},
-         "samples": [{"prompt": "4+5=", "passed": True}]}
+        {"step": 0, "at": 1000.0, "num_prompts": 32, "num_generations": 4, "seconds": 2.5, "pass_at_1": 0.5,
+         "metrics": metrics}
     ]  # fmt: skip
-    assert store.stored_evaluation_steps() == {0}
+    assert reader.evaluation_details(0) == (prompts, samples)
+    assert reader.evaluation_details(1) is None
+
+
+def test_the_writer_reads_the_evaluations_up_to_a_step(store: StoreWriter) -> None:
+    for number in (0, 25, 50):
+        store.add_evaluation(EvaluationRecord(number, 8, 1, 0.1, {"reward": Estimate(number / 100)}))
+    found = store.evaluation_metrics(up_to=25)
+    assert [(number, metrics["reward"].value) for number, metrics in found] == [(0, 0.0), (25, 0.25)]
 
 
 def test_events_come_back_newest_first(store: StoreWriter, reader: RunReader) -> None:

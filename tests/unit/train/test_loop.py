@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from engine.errors import DatasetError, LabError, RunBusyError
+from engine.runs import durable
 from engine.runs.control import request_stop
 from engine.runs.lease import Lease
 from engine.runs.paths import RunPaths
@@ -145,6 +146,16 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning_and_the_one_before_i
     assert "policy.safetensors" in events[events["kind"] == "checkpoint-damaged"]["message"].iloc[0]
     assert "Resumed from the checkpoint of step 4." in events[events["kind"] == "resumed"]["message"].iloc[0]
     assert digests(paths) == digests(straight)
+
+
+def test_a_checkpoint_is_verified_once_before_it_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = make_run(tmp_path / "run", toy_config())
+    run_engine(paths)
+    verify, load, done = durable.verify_directory, loop.load_checkpoint, []
+    monkeypatch.setattr(durable, "verify_directory", lambda path: (done.append(f"verify {path.name}"), verify(path))[1])
+    monkeypatch.setattr(loop, "load_checkpoint", lambda *given: (done.append("load"), load(*given))[1])
+    assert run_engine(paths) == "finished"
+    assert done == ["verify step-000006", "load"]
 
 
 def test_a_second_engine_on_the_same_run_is_refused(tmp_path: Path) -> None:

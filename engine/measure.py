@@ -1,0 +1,59 @@
+"""By which metric evaluations of a run are compared, and whether it is time to stop. Light: no torch."""
+
+from collections.abc import Mapping, Sequence
+
+from engine.analysis.evaluation import Estimate
+from engine.analysis.gains import evaluations_without_gain, measure_key, measure_value, measure_words, measured
+from engine.config import RunConfig
+from engine.config_io import pass_reward
+from engine.errors import Problem
+from engine.rewards.registry import REWARDS
+
+Evaluations = Sequence[tuple[int, Mapping[str, Estimate]]]
+
+
+def best_metric(config: RunConfig) -> str | None:
+    """The metric that says which checkpoint is the best, or None when none is kept for its score."""
+    measure = config.checkpoint.metric_for_best_model
+    return None if measure is None else measure_key(measure, config.evaluation.num_generations)
+
+
+def stopping_metric(config: RunConfig) -> str:
+    """The metric in which early stopping looks for gains: that of the best checkpoint, else pass@1, else the reward."""
+    return best_metric(config) or ("reward" if pass_reward(config) is None else "pass_at_1")
+
+
+def measure_problems(config: RunConfig) -> list[Problem]:
+    """A best checkpoint by a measure that this run cannot have."""
+    measure, judge = config.checkpoint.metric_for_best_model, pass_reward(config)
+    if measure in (None, "reward"):
+        return []
+    field = "checkpoint.metric_for_best_model"
+    if judge is None:
+        message = f"'{measure}' is not measured, because no reward decides what is right."
+        return [Problem(field, message, "Add a task reward, name one in evaluation.pass_reward, or choose reward.")]
+    has_no_answers = judge in REWARDS and REWARDS[judge].parse is None
+    if measure == "majority_at_k" and config.evaluation.num_generations > 1 and has_no_answers:
+        message = f"'{measure}' is not measured, because {judge}, which decides what is right, reads no answers."
+        return [Problem(field, message, "Choose pass_at_1 or pass_at_k.")]
+    return []
+
+
+def early_stop_reason(config: RunConfig, evaluations: Evaluations) -> str:
+    """Why training ends after the newest of these evaluations, or "" when it goes on.
+
+    From the stored evaluations alone, so that a resumed run decides as one that was never interrupted.
+    """
+    patience, key = config.evaluation.early_stopping_patience, stopping_metric(config)
+    values = measured(evaluations, key)
+    if patience is None or not values or values[-1][0] != evaluations[-1][0]:
+        return ""
+    without = evaluations_without_gain([value for _, value in values], config.evaluation.early_stopping_threshold)
+    if without < patience:
+        return ""
+    step, value = max(values, key=lambda entry: entry[1])
+    count = "1 evaluation" if without == 1 else f"{without} evaluations in a row"
+    return (
+        f"Stopped early after step {values[-1][0]} of at most {config.optim.max_steps}: {count} without a gain in "
+        f"held-out {measure_words(key)}; the best was {measure_value(key, value)} after step {step}."
+    )

@@ -1,0 +1,156 @@
+"""Run folders that were tampered with: each is told in a sentence, and none hides the others or hangs a page."""
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.errors import LabError
+from engine.runs.launch import is_live, start_run
+from engine.runs.lease import is_held
+from engine.runs.manage import run_summary
+from engine.runs.paths import RunPaths, list_runs, read_config
+from engine.runs.reader import RunReader
+from engine.runs.status import log_tail, run_status
+from tests.fakes import fake_config, write_fake_run
+from tests.pages.reading import open_page, words
+
+DEEP = "[" * 100_000
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunPaths:
+    monkeypatch.setenv("GRPO_LAB_RUNS", str(tmp_path))
+    return write_fake_run(tmp_path, "tampered", steps=2, group_size=4, prompts=2)
+
+
+def sentence(act: Callable[[], object]) -> str:
+    """What the user is told; never anything but a LabError."""
+    with pytest.raises(LabError) as caught:
+        act()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def edit(paths: RunPaths, old: str, new: str) -> None:
+    text = paths.config.read_text()
+    assert old in text
+    paths.config.write_text(text.replace(old, new))
+
+
+def sql(paths: RunPaths, statement: str) -> None:
+    with sqlite3.connect(paths.db) as db:
+        db.execute(statement)
+    db.close()
+
+
+@pytest.mark.parametrize("value", ["1e999", "-3", '"12"', "true", "2.5", "null", "[]", "9" * 4000])
+def test_a_number_of_steps_that_is_none_counts_as_unknown(paths: RunPaths, value: str) -> None:
+    edit(paths, '"max_steps": 2', f'"max_steps": {value}')
+    assert run_status(paths).max_steps == 0
+    assert run_summary(paths).status.state == "finished"
+    assert sentence(lambda: read_config(paths)).startswith("optim.max_steps: ")
+
+
+@pytest.mark.parametrize("value", ["5", '"abc"', '{"a": 1}', "[1, null]", "null"])
+def test_rewards_that_are_no_list_are_none(paths: RunPaths, value: str) -> None:
+    raw = json.loads(paths.config.read_text())
+    paths.config.write_text(json.dumps({**raw, "rewards": json.loads(value)}))
+    assert run_summary(paths).rewards == ()
+
+
+@pytest.mark.parametrize("name", ["config", "log", "launch", "lock"])
+def test_a_pipe_in_the_place_of_a_file_hangs_nobody(paths: RunPaths, name: str) -> None:
+    path: Path = getattr(paths, name)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    assert run_status(paths).state == "finished"
+    assert run_summary(paths).status.step == 2
+    assert log_tail(paths, 5) == [] or name != "log"
+    assert not is_live(paths)
+
+
+def test_an_endless_configuration_is_refused_unread(paths: RunPaths) -> None:
+    paths.config.unlink()
+    paths.config.symlink_to("/dev/zero")
+    assert "It is not a file" in sentence(lambda: read_config(paths))
+    assert run_summary(paths).name == "tampered"
+
+
+def test_a_lock_file_that_cannot_be_opened_is_named(paths: RunPaths) -> None:
+    paths.lock.symlink_to(paths.lock)
+    assert str(paths.lock) in sentence(lambda: is_held(paths.lock))
+    assert str(paths.lock) in sentence(lambda: run_status(paths))
+
+
+def test_records_nested_without_end_count_as_unreadable(paths: RunPaths) -> None:
+    for path in (paths.lock, paths.launch):
+        path.write_text(DEEP)
+    assert run_status(paths).state == "finished"
+
+
+def test_a_run_that_cannot_be_read_keeps_no_other_from_starting(
+    paths: RunPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths.config.unlink()
+    paths.config.mkdir()
+    monkeypatch.setattr("engine.runs.launch._spawn", lambda *_args, **_kw: None)
+    launched = start_run(paths.root.parent, fake_config(name="other", steps=3))
+    assert launched.created and len(list_runs(paths.root.parent)) == 2
+
+
+def test_a_runs_folder_that_is_a_file_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("")
+    assert "runs cannot be read: Not a directory" in sentence(lambda: list_runs(tmp_path / "runs"))
+
+
+WRONG_VALUES = {
+    "a moment in words": "UPDATE attempts SET started_at = 'noon'",
+    "a moment beyond the calendar": "UPDATE attempts SET started_at = 1e300",
+    "a moment before 1970": "UPDATE attempts SET ended_at = -1e12",
+    "a message of bytes": "UPDATE attempts SET outcome = 'failed', message = x'ff00'",
+    "a pass rate in words": "UPDATE evaluations SET pass_at_1 = 'all'",
+}
+
+
+@pytest.mark.parametrize("statement", WRONG_VALUES.values(), ids=WRONG_VALUES)
+def test_a_value_of_another_kind_reads_as_damage_of_this_run(paths: RunPaths, statement: str) -> None:
+    sql(paths, statement)
+    assert sentence(lambda: run_summary(paths)).startswith(f"{paths.db}: ")
+
+
+WRONG_FRAMES: dict[str, tuple[str, Callable[[RunReader], object]]] = {
+    "rewards": ("UPDATE steps SET rewards = '[1]'", RunReader.steps),
+    "prompt": ("UPDATE groups SET prompt = x'ff'", lambda reader: reader.groups(1)),
+    "text": ("UPDATE completions SET text = x'ff'", lambda reader: reader.completions(1)),
+    "length": ("UPDATE completions SET length = 'long'", lambda reader: reader.completions(1)),
+    "samples": ("UPDATE evaluations SET samples = '{}'", RunReader.evaluations),
+    "arrays": ("UPDATE tokens SET logprobs = x'00000000'", lambda reader: reader.tokens(1, 0, 0)),
+    "piece": ("UPDATE vocabulary SET piece = x'ff'", lambda reader: reader.tokens(1, 0, 0)),
+}
+
+
+@pytest.mark.parametrize(("statement", "read"), WRONG_FRAMES.values(), ids=WRONG_FRAMES)
+def test_a_column_of_another_kind_is_damage_too(
+    paths: RunPaths, statement: str, read: Callable[[RunReader], object]
+) -> None:
+    sql(paths, statement)
+    assert "The database is damaged" in sentence(lambda: read(RunReader(paths.db)))
+
+
+def test_damage_that_only_the_charts_meet_is_a_sentence_not_a_traceback(paths: RunPaths) -> None:
+    sql(paths, "UPDATE steps SET reward = 'much'")
+    assert run_status(paths).state == "finished"
+    page = open_page("run", run="tampered")
+    assert not page.exception and "The database is damaged" in words(page)
+
+
+@pytest.mark.parametrize("page", ["run", "groups"])
+def test_groups_whose_completions_are_gone_say_so(paths: RunPaths, page: str) -> None:
+    sql(paths, "DELETE FROM completions WHERE group_index = 0")
+    app = open_page(page, run="tampered", step="2", group="1")
+    assert not app.exception
+    assert page == "run" or "The completions of this group are not stored." in words(app)
