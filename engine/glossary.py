@@ -301,6 +301,22 @@ _METRICS = (
         "Grows steadily.",
     ),
     Metric("completion_tokens", "Completion tokens", "tokens", "Tokens sampled in the step.", "The work of the step."),
+    Metric(
+        "sampling/rounds",
+        "Sampling rounds",
+        "rounds",
+        "How often the step sampled: with dynamic sampling again for each group without signal, else once.",
+        "A rise: signal is getting rare. At its limit the step trains on fewer groups than it should.",
+    ),
+    Metric(
+        "sampling/discarded",
+        "Discarded groups",
+        "groups",
+        "Groups that dynamic sampling left out, because they have no signal. Rewards, kinds, lengths and tokens are "
+        "counted over all sampled groups, these among them; KL and entropy over the others.",
+        "Many: most of the sampling is spent on prompts that are solved or hopeless.",
+        "down",
+    ),
     Metric("time/rollout", "Rollout", "s", "Time spent sampling completions.", "Usually the largest part of a step."),
     Metric(
         "time/reward",

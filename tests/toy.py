@@ -1,8 +1,10 @@
 """A two-layer model with a character tokenizer, made in memory: the engine without real weights."""
 
 import copy
+import warnings
 
 import torch
+from peft import LoraConfig, get_peft_model
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -32,6 +34,17 @@ def toy_policy(seed: int = 0) -> Policy:
         model = LlamaForCausalLM(config).eval()
     frozen = copy.deepcopy(model).requires_grad_(False)
     return Policy(model, toy_tokenizer(), 64, frozenset({EOS}), PAD, frozen)
+
+
+def toy_lora_policy(seed: int = 0) -> Policy:
+    """The same with an adapter of rank 4 on frozen weights; the reference is the model without it."""
+    base = toy_policy(seed).model
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)  # peft asks it
+        torch.manual_seed(seed)
+        lora = LoraConfig(task_type="CAUSAL_LM", target_modules="all-linear", r=4, lora_alpha=8)
+        model = get_peft_model(base, lora).eval()  # type: ignore[arg-type]
+    return Policy(model, toy_tokenizer(), 64, frozenset({EOS}), PAD)
 
 
 def toy_config(**sections: dict[str, object]) -> RunConfig:

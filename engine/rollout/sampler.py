@@ -1,12 +1,12 @@
 """Sampling from a causal language model: prefill each prompt once, then decode all its completions together.
 
 Randomness is one uniform number per completion and position, drawn from a seed before decoding starts. A row's tokens
-therefore do not depend on which other rows are still running.
+therefore depend neither on which other rows are still running nor on how many are sampled at once.
 
 P prompts, G completions each, B = P·G rows in group order, T completion tokens, V vocabulary.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,15 @@ class Completions:
     ended: list[bool]
 
 
+@dataclass(frozen=True)
+class Part:
+    """What is sampled at once: `group_size` rows for each of these prompts; rows `first_row` and on of the batch."""
+
+    prompts: Sequence[Sequence[int]]
+    group_size: int
+    first_row: int
+
+
 @torch.no_grad()
 def sample_completions(
     model: Any,
@@ -44,22 +53,71 @@ def sample_completions(
     eos_ids: frozenset[int],
     pad_id: int,
     seed: int,
-    on_token: Callable[[int], None] | None = None,
+    max_batch_tokens: int | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> Completions:
     """Draw `group_size` completions for each prompt (token ids), at most params.max_completion_length tokens long.
 
-    `on_token(t)` is called before each decoding step, so that a caller can report progress or raise to stop.
+    At most `max_batch_tokens` tokens, padding included, are sampled at once, but always one row. Before each decoding
+    step `progress` hears where sampling is, such as "token 3 of at most 64"; it may raise to stop.
     """
     device = model.get_input_embeddings().weight.device
-    rows = len(prompts) * group_size
-    uniforms = _uniforms(rows, params.max_completion_length, seed).to(device)
-    state = _Decoding(model, prompts, group_size, pad_id, device)
-    eos = torch.tensor(sorted(eos_ids), device=device)
+    limit = params.max_completion_length
+    uniforms = _uniforms(len(prompts) * group_size, limit, seed).to(device)
+    parts = list(sampled_at_once(prompts, group_size, limit, max_batch_tokens))
+    drawn: list[list[int]] = []
+    ended: list[bool] = []
+    for number, part in enumerate(parts):
+        where = f", part {number + 1} of {len(parts)}" if len(parts) > 1 else ""
+
+        def say(token: int, where: str = where) -> None:
+            if progress is not None:
+                progress(f"token {token + 1} of at most {limit}{where}")
+
+        found = _sample_part(model, part, uniforms[part.first_row :], params, eos_ids, pad_id, say)
+        drawn += found.ids
+        ended += found.ended
+    return Completions(drawn, ended)
+
+
+def sampled_at_once(
+    prompts: Sequence[Sequence[int]], group_size: int, completion_limit: int, max_tokens: int | None
+) -> Iterator[Part]:
+    """The batch in parts, in order, so that rows × (longest prompt + completion_limit) stay within max_tokens.
+
+    A part is some whole groups, or, where one group is too large by itself, some rows of it: at least one.
+    """
+    pending: list[Sequence[int]] = []
+    first = longest = 0
+    for place, prompt in enumerate(prompts):
+        together = (len(pending) + 1) * group_size * (max(longest, len(prompt)) + completion_limit)
+        if pending and max_tokens is not None and together > max_tokens:
+            yield Part(pending, group_size, first * group_size)
+            pending, first, longest = [], place, 0
+        alone = len(prompt) + completion_limit
+        if max_tokens is not None and group_size * alone > max_tokens:
+            most = max(max_tokens // alone, 1)
+            for row in range(0, group_size, most):
+                yield Part([prompt], min(most, group_size - row), place * group_size + row)
+            first = place + 1
+            continue
+        pending, longest = [*pending, prompt], max(longest, len(prompt))
+    if pending:
+        yield Part(pending, group_size, first * group_size)
+
+
+def _sample_part(
+    model: Any, part: Part, uniforms: Tensor, params: SamplingParams, eos_ids: frozenset[int], pad_id: int,
+    say: Callable[[int], None],
+) -> Completions:  # fmt: skip
+    """uniforms [rows of the part or more, T]."""
+    rows = len(part.prompts) * part.group_size
+    state = _Decoding(model, part.prompts, part.group_size, pad_id, uniforms.device)
+    eos = torch.tensor(sorted(eos_ids), device=uniforms.device)
     drawn: list[list[int]] = [[] for _ in range(rows)]
     ended = [False] * rows
     for position in range(params.max_completion_length):
-        if on_token is not None:
-            on_token(position)
+        say(position)
         tokens = draw(state.logits, uniforms[state.rows, position], params)
         done = torch.isin(tokens, eos)
         for row, token, is_end in zip(state.rows.tolist(), tokens.tolist(), done.tolist(), strict=True):

@@ -58,20 +58,22 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Per-token arrays of one completion; `pieces` are the tokens as text."""
+    """Per-token arrays of one completion; `pieces` are the tokens as text. None where nothing was measured: with a
+    discarded group all three arrays.
+    """
 
     ids: NDArray[np.uint32]
     pieces: list[str]
     special: list[bool]
-    logprobs: NDArray[np.float32]
+    logprobs: NDArray[np.float32] | None
     ref_logprobs: NDArray[np.float32] | None
-    entropies: NDArray[np.float32]
+    entropies: NDArray[np.float32] | None
     advantages: NDArray[np.float32] | None = None  # None: each token has the completion's
 
     @property
     def kl(self) -> NDArray[np.float32] | None:
         """k3 per token, in nats: exp(q − p) − (q − p) − 1."""
-        if self.ref_logprobs is None:
+        if self.logprobs is None or self.ref_logprobs is None:
             return None
         delta = self.ref_logprobs.astype(np.float64) - self.logprobs
         return (np.expm1(delta) - delta).astype(np.float32)
@@ -140,7 +142,7 @@ class RunReader:
             return [None if value is None else float(value) for (value,) in rows]
 
     def groups(self, step: int) -> pd.DataFrame:
-        """The groups of one step, by group_index. `columns` is a dict."""
+        """The groups of one step, by group_index. `columns` is a dict; `discarded` is missing for those trained on."""
         return self._frame("SELECT * FROM groups WHERE step = ? ORDER BY group_index", step, json_columns=("columns",))
 
     def completions(self, step: int, group_index: int | None = None) -> pd.DataFrame:
@@ -178,9 +180,9 @@ class RunReader:
                 ids=ids,
                 pieces=[piece for piece, _ in found],
                 special=[special for _, special in found],
-                logprobs=unpack("logprobs", row[1]),
+                logprobs=None if row[1] is None else unpack("logprobs", row[1]),
                 ref_logprobs=None if row[2] is None else unpack("ref_logprobs", row[2]),
-                entropies=unpack("entropies", row[3]).astype(np.float32),
+                entropies=None if row[3] is None else unpack("entropies", row[3]).astype(np.float32),
                 advantages=None if row[4] is None else unpack("token_advantages", row[4]),
             )
 

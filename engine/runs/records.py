@@ -11,16 +11,21 @@ from engine.analysis.evaluation import Estimate
 
 FinishReason = Literal["eos", "length"]
 GroupKind = Literal["mixed", "solved", "hopeless", "truncated", "other"]
+# Why dynamic sampling left a group out: it has no signal, or only in cut completions, which the run masks.
+DiscardReason = Literal["no_signal", "masked"]
 
 
 @dataclass(frozen=True)
 class TokenRecord:
-    """Per-token arrays of one completion, all of its length; log-probabilities and entropies in nats."""
+    """Per-token arrays of one completion, all of its length; log-probabilities and entropies in nats.
+
+    In a discarded group only `ids` is known: no pass over it measured the others.
+    """
 
     ids: NDArray[np.uint32]
-    logprobs: NDArray[np.float32]
+    logprobs: NDArray[np.float32] | None
     ref_logprobs: NDArray[np.float32] | None
-    entropies: NDArray[np.float32]
+    entropies: NDArray[np.float32] | None
     advantages: NDArray[np.float32] | None = None  # under process supervision each token has its own
 
 
@@ -39,8 +44,8 @@ class CompletionRecord:
     tokens: TokenRecord
     mean_kl: float | None
     max_kl: float | None
-    mean_entropy: float
-    mean_logprob: float
+    mean_entropy: float | None
+    mean_logprob: float | None
     passed: bool | None = None
     parsed: str | None = None
     errors: Mapping[str, str] = field(default_factory=dict)
@@ -49,7 +54,10 @@ class CompletionRecord:
 
 @dataclass(frozen=True)
 class GroupRecord:
-    """One prompt with its completions. `scale`: the divisor of its advantages before the guard; None: undivided."""
+    """One prompt with its completions. `scale`: the divisor of its advantages before the guard; None: undivided.
+
+    `discarded`: why dynamic sampling left the group out of the update; None when the step trained on it.
+    """
 
     prompt_id: str
     prompt: str
@@ -62,11 +70,15 @@ class GroupRecord:
     scale: float | None
     kind: GroupKind
     completions: Sequence[CompletionRecord]
+    discarded: DiscardReason | None = None
 
 
 @dataclass(frozen=True)
 class StepRecord:
-    """Everything one step leaves behind. `metrics` has the keys of glossary.METRICS; missing ones become NULL."""
+    """Everything one step leaves behind. `metrics` has the keys of glossary.METRICS; missing ones become NULL.
+
+    `groups`: those that the step trained on come first, then those that it discarded.
+    """
 
     step: int
     groups: Sequence[GroupRecord]

@@ -8,7 +8,8 @@ from engine.glossary import METRICS
 
 SCHEMA_VERSION = 2
 
-# steps.totals and steps.advantages: [B] completions in group order; tokens.*: [length of the completion].
+# steps.totals and steps.advantages: [B] completions in group order, of the groups that the step trained on alone, which
+# have the lowest group_index; tokens.*: [length of the completion].
 ARRAY_DTYPES = {
     "totals": "<f4",
     "advantages": "<f4",
@@ -52,7 +53,7 @@ CREATE TABLE steps (             -- small columns first: a chart of one metric t
   digest TEXT NOT NULL,          -- of every token, reward and advantage: a replay must give the same
   nonfinite TEXT,
   rewards TEXT NOT NULL,         -- JSON: {{function: {{"mean": x, "std": y, "errors": n}}}}
-  totals BLOB NOT NULL, advantages BLOB NOT NULL
+  totals BLOB NOT NULL, advantages BLOB NOT NULL  -- of the groups trained on; all other columns are over all groups
 );
 CREATE TABLE groups (
   step INTEGER NOT NULL, group_index INTEGER NOT NULL,
@@ -60,6 +61,8 @@ CREATE TABLE groups (
   prompt_tokens INTEGER NOT NULL,
   mean REAL, std REAL, scale REAL,  -- scale: the divisor of the advantage before the guard 1e-4; NULL when not divided
   kind TEXT NOT NULL CHECK (kind IN ('mixed', 'solved', 'hopeless', 'truncated', 'other')),
+  -- why dynamic sampling left the group out of the update; NULL: trained on. Discarded groups come after the others.
+  discarded TEXT CHECK (discarded IN ('no_signal', 'masked')),
   PRIMARY KEY (step, group_index)
 ) WITHOUT ROWID;
 CREATE INDEX groups_prompt ON groups (prompt_id, step);
@@ -77,7 +80,8 @@ CREATE TABLE completions (
 ) WITHOUT ROWID;
 CREATE TABLE tokens (
   step INTEGER NOT NULL, group_index INTEGER NOT NULL, completion_index INTEGER NOT NULL,
-  ids BLOB NOT NULL, logprobs BLOB NOT NULL, ref_logprobs BLOB, entropies BLOB NOT NULL,
+  ids BLOB NOT NULL,
+  logprobs BLOB, ref_logprobs BLOB, entropies BLOB,  -- NULL where not measured: all of them in a discarded group
   token_advantages BLOB,         -- under process supervision; else the completion's advantage is every token's
   PRIMARY KEY (step, group_index, completion_index)
 ) WITHOUT ROWID;

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -182,14 +183,17 @@ class StoreWriter:
     def _insert_step(self, record: StepRecord, digest: str) -> None:
         if unknown := record.metrics.keys() - set(METRIC_COLUMNS):
             raise ValueError(f"step {record.step}: the glossary has no metric {sorted(unknown)}")
+        if any(a.discarded and not b.discarded for a, b in pairwise(record.groups)):
+            raise ValueError(f"step {record.step}: a group that was trained on comes after a discarded one")
         completions = [completion for group in record.groups for completion in group.completions]
+        trained = [completion for group in record.groups if not group.discarded for completion in group.completions]
         nonfinite = {k: str(float(v)) for k, v in record.metrics.items() if not math.isfinite(v)}
         self._insert(
             "steps",
             record.step, *(_real(record.metrics.get(column)) for column in METRIC_COLUMNS),
             self.attempt, self._clock(), len(record.groups[0].completions), digest,
             json.dumps(nonfinite) if nonfinite else None, json.dumps(_reward_summary(completions)),
-            pack("totals", [c.total for c in completions]), pack("advantages", [c.advantage for c in completions]),
+            pack("totals", [c.total for c in trained]), pack("advantages", [c.advantage for c in trained]),
         )  # fmt: skip
         for index, group in enumerate(record.groups):
             self._insert_group(record.step, index, group)
@@ -203,7 +207,7 @@ class StoreWriter:
             "groups",
             step, index, _text(group.prompt_id), _text(group.prompt), _text(group.rendered), _text(group.reference),
             _json(dict(group.columns)), int(group.prompt_tokens),
-            _real(group.mean), _real(group.std), _real(group.scale), group.kind,
+            _real(group.mean), _real(group.std), _real(group.scale), group.kind, group.discarded,
         )  # fmt: skip
         for position, completion in enumerate(group.completions):
             self._insert_completion(step, index, position, completion)
@@ -220,12 +224,14 @@ class StoreWriter:
             _real(completion.mean_entropy), _real(completion.mean_logprob),
             _json(dict(completion.steps)) if completion.steps else None,
         )  # fmt: skip
-        reference = None if tokens.ref_logprobs is None else pack("ref_logprobs", tokens.ref_logprobs)
-        self._insert(
-            "tokens", step, group, index, pack("ids", tokens.ids), pack("logprobs", tokens.logprobs), reference,
-            pack("entropies", tokens.entropies),
-            None if tokens.advantages is None else pack("token_advantages", tokens.advantages),
-        )  # fmt: skip
+        measured = (
+            ("logprobs", tokens.logprobs),
+            ("ref_logprobs", tokens.ref_logprobs),
+            ("entropies", tokens.entropies),
+            ("token_advantages", tokens.advantages),
+        )
+        blobs = (None if values is None else pack(name, values) for name, values in measured)
+        self._insert("tokens", step, group, index, pack("ids", tokens.ids), *blobs)
 
     def _insert(self, table: str, *values: Any) -> None:
         self._db.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(values))})", values)
@@ -245,13 +251,18 @@ class StoreWriter:
 
 
 def step_digest(record: StepRecord) -> str:
-    """sha256 over what the step computed: tokens, log-probabilities, rewards and advantages, in order."""
+    """sha256 over what the step computed: tokens, log-probabilities, rewards and advantages, in order.
+
+    Of discarded groups too, as far as they were measured, and why they were discarded.
+    """
     sha = hashlib.sha256()
     for group in record.groups:
         sha.update(group.prompt_id.encode(errors="replace"))
+        sha.update((group.discarded or "").encode())
         for completion in group.completions:
             sha.update(pack("ids", completion.tokens.ids))
-            sha.update(pack("logprobs", completion.tokens.logprobs))
+            if completion.tokens.logprobs is not None:
+                sha.update(pack("logprobs", completion.tokens.logprobs))
             sha.update(json.dumps([(name, float(value)) for name, value in completion.rewards.items()]).encode())
             sha.update(pack("advantages", [completion.advantage]))
             if completion.tokens.advantages is not None:

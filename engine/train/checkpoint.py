@@ -184,7 +184,8 @@ def _restore_optimizer(session: Session, tensors: dict[str, Tensor], path: Path)
 
 def _check_space(parent: Path, session: Session) -> None:
     parameters = sum(p.numel() * p.element_size() for _, p in session.policy.trainable())
-    needed = 2 * 3 * parameters + 16 * 2**20  # weights and two moments, twice over, and some air
+    copies = 4 if session.config.loss.sync_ref_model else 3  # weights, two moments, and a reference that is refreshed
+    needed = 2 * copies * parameters + 16 * 2**20  # twice over, and some air
     free = shutil.disk_usage(parent).free
     if free < needed:
         raise CheckpointError(

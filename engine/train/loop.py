@@ -214,7 +214,7 @@ def _record_failure(store: StoreWriter, error: BaseException) -> None:
     if isinstance(error, LabError):
         message = str(error)
     elif isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        message = f"Out of memory: {error}. Lower optim.micro_batch_tokens or rollout.prompts_per_step."
+        message = f"Out of memory: {error}. Lower optim.micro_batch_tokens or rollout.max_batch_tokens."
     else:
         message = f"{type(error).__name__}: {error}"
         traceback.print_exc()

@@ -11,37 +11,53 @@ from engine.config_loss import CLIPPED, LossConfig
 from engine.grpo.advantages import group_statistics
 from engine.grpo.entropy_control import has_entropy_bonus
 from engine.grpo.kl import k3
-from engine.runs.records import CompletionRecord, Event, GroupRecord, StepRecord, TokenRecord
+from engine.runs.records import CompletionRecord, DiscardReason, Event, GroupRecord, StepRecord, TokenRecord
 from engine.train.credit import Credit
+from engine.train.lesson import credit_of
 from engine.train.rollout import Batch
+from engine.train.sampling import Sampled
 from engine.train.session import Session
 from engine.train.update import TokenStats, UpdateResult
 
 
 def step_record(
-    session: Session, step: int, batch: Batch, earned: Credit, update: UpdateResult,
+    session: Session, step: int, sampled: Sampled, earned: Credit, update: UpdateResult,
     timings: Mapping[str, float], learning_rate: float, events: Sequence[Event],
 ) -> StepRecord:  # fmt: skip
-    """Assemble the record of a step."""
-    completions = [_completion(batch, i, earned, update.tokens[i]) for i in range(len(earned.totals))]
+    """Assemble the record of a step. earned: what the kept groups got.
+
+    Discarded groups were given no advantages, so these are 0, and no pass measured their tokens.
+    """
+    batch = sampled.batch
+    scored = credit_of(session.config, batch) if sampled.num_discarded else earned  # totals, mean and std of all
+    completions = [
+        _completion(batch, i, total, (earned, update.tokens[i]) if i < len(earned.totals) else None)
+        for i, total in enumerate(scored.totals.tolist())
+    ]
     groups = []
-    for g in range(len(batch.examples)):
+    for g, reason in enumerate(sampled.reasons):
         members = completions[g * batch.group_size : (g + 1) * batch.group_size]
-        groups.append(_group(batch, g, members, earned))
+        divisor = None if earned.scale is None or reason is not None else float(earned.scale[g])
+        groups.append(_group(batch, g, members, float(scored.mean[g]), float(scored.std[g]), divisor, reason))
     vocabulary = {token: session.piece(token) for ids in batch.completions.ids for token in ids}
     metrics = {
-        **_reward_metrics(batch, earned.totals, groups),
+        **_reward_metrics(batch, scored.totals, groups),
         **_policy_metrics(update),
         **_update_metrics(update, session.config.loss),
         **_length_metrics(batch),
         **timings,
+        "sampling/rounds": float(sampled.rounds),
+        "sampling/discarded": float(sampled.num_discarded),
         "learning_rate": learning_rate,
         "num_tokens": float(session.num_tokens),
     }
     return StepRecord(step, groups, metrics, vocabulary, tuple(events))
 
 
-def _group(batch: Batch, g: int, members: list[CompletionRecord], earned: Credit) -> GroupRecord:
+def _group(
+    batch: Batch, g: int, members: list[CompletionRecord], mean: float, std: float, scale: float | None,
+    discarded: DiscardReason | None,
+) -> GroupRecord:  # fmt: skip
     example, rendered = batch.examples[g], batch.rendered[g]
     kind = group_kind(
         [m.total for m in members], [m.passed for m in members], [m.finish_reason == "length" for m in members]
@@ -50,37 +66,40 @@ def _group(batch: Batch, g: int, members: list[CompletionRecord], earned: Credit
         kind = "mixed"  # equal totals, but steps that differ
     return GroupRecord(
         prompt_id=example.id, prompt=example.prompt, rendered=rendered.text, reference=example.answer,
-        columns=example.columns, prompt_tokens=len(rendered.ids), mean=float(earned.mean[g]),
-        std=float(earned.std[g]), scale=None if earned.scale is None else float(earned.scale[g]), kind=kind,
-        completions=members,
+        columns=example.columns, prompt_tokens=len(rendered.ids), mean=mean, std=std, scale=scale, kind=kind,
+        completions=members, discarded=discarded,
     )  # fmt: skip
 
 
-def _completion(batch: Batch, i: int, earned: Credit, stats: TokenStats) -> CompletionRecord:
-    length = len(batch.completions.ids[i])
-    kl = None if stats.ref_logprobs is None else k3(stats.logprobs, stats.ref_logprobs)
+def _completion(batch: Batch, i: int, total: float, trained: tuple[Credit, TokenStats] | None) -> CompletionRecord:
+    """trained: what a completion got that the step trained on, and what its update measured."""
+    earned, stats = trained or (None, None)
+    kl = None if stats is None or stats.ref_logprobs is None else k3(stats.logprobs, stats.ref_logprobs)
     return CompletionRecord(
         text=batch.texts[i],
         finish_reason="eos" if batch.completions.ended[i] else "length",
         rewards=dict(zip(batch.scores.names, batch.scores.values[i].tolist(), strict=True)),
-        total=float(earned.totals[i]),
-        advantage=float(earned.advantages[i]),
-        tokens=TokenRecord(
-            ids=np.asarray(batch.completions.ids[i], dtype=np.uint32),
-            logprobs=stats.logprobs.numpy(),
-            ref_logprobs=None if stats.ref_logprobs is None else stats.ref_logprobs.numpy(),
-            entropies=stats.entropies.numpy(),
-            advantages=None if earned.tokens is None else earned.tokens[i, :length].numpy(),
-        ),
+        total=total,
+        advantage=0.0 if earned is None else float(earned.advantages[i]),
+        tokens=_tokens(batch.completions.ids[i], i, earned, stats),
         mean_kl=None if kl is None else float(kl.mean()),
         max_kl=None if kl is None else float(kl.max()),
-        mean_entropy=float(stats.entropies.mean()),
-        mean_logprob=float(stats.logprobs.mean()),
+        mean_entropy=None if stats is None else float(stats.entropies.mean()),
+        mean_logprob=None if stats is None else float(stats.logprobs.mean()),
         passed=batch.passed[i],
         parsed=batch.scores.parsed[i],
         errors=batch.scores.errors[i],
         steps=batch.scores.steps[i],
     )
+
+
+def _tokens(ids: Sequence[int], i: int, earned: Credit | None, stats: TokenStats | None) -> TokenRecord:
+    own = None if earned is None or earned.tokens is None else earned.tokens[i, : len(ids)]
+    measured = (None, None, None) if stats is None else (stats.logprobs, stats.ref_logprobs, stats.entropies)
+    logprobs, ref_logprobs, entropies, advantages = (
+        None if values is None else values.numpy() for values in (*measured, own)
+    )
+    return TokenRecord(np.asarray(ids, dtype=np.uint32), logprobs, ref_logprobs, entropies, advantages)
 
 
 def _reward_metrics(batch: Batch, totals: Tensor, groups: Sequence[GroupRecord]) -> dict[str, float]:
@@ -108,7 +127,7 @@ def _reward_metrics(batch: Batch, totals: Tensor, groups: Sequence[GroupRecord])
 
 
 def _policy_metrics(update: UpdateResult) -> dict[str, float]:
-    """KL and entropy are those of the policy that sampled, so they describe the completions that are shown."""
+    """KL and entropy are those of the policy that sampled, over the completions that the step trained on."""
     metrics = {
         "loss": update.loss,
         "grad_norm": update.grad_norm,

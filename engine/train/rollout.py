@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from engine.data.prompts import Rendered
 from engine.rewards.score import Scores, score
 from engine.rollout.sampler import Completions, SamplingParams, sample_completions
 from engine.train.session import Session
+
+T = TypeVar("T")
 
 PASS = 1.0 - 1e-9  # a pass reward of 1 means right; partial credit does not
 
@@ -37,6 +39,49 @@ class Batch:
     def prompt_tokens(self) -> int:
         return sum(len(rendered.ids) for rendered in self.rendered)
 
+    def take(self, groups: Sequence[int]) -> "Batch":
+        """These groups alone, in this order. Seconds and what rewards gave to log_metric stay those of the whole."""
+        rows = [group * self.group_size + i for group in groups for i in range(self.group_size)]
+        return replace(
+            self,
+            examples=[self.examples[group] for group in groups],
+            rendered=[self.rendered[group] for group in groups],
+            completions=Completions(_at(self.completions.ids, rows), _at(self.completions.ended, rows)),
+            texts=_at(self.texts, rows),
+            scores=replace(
+                self.scores, values=self.scores.values[rows], errors=_at(self.scores.errors, rows),
+                parsed=_at(self.scores.parsed, rows),
+                steps=_at(self.scores.steps, rows) if self.scores.steps else (),
+            ),
+            passed=_at(self.passed, rows),
+        )  # fmt: skip
+
+
+def joined(batches: Sequence[Batch]) -> Batch:
+    """Batches one after the other. Seconds add up; of a metric that rewards logged, the last value stays."""
+    scores = [batch.scores for batch in batches]
+    return Batch(
+        batches[0].group_size,
+        [example for batch in batches for example in batch.examples],
+        [rendered for batch in batches for rendered in batch.rendered],
+        Completions(
+            [ids for batch in batches for ids in batch.completions.ids],
+            [ended for batch in batches for ended in batch.completions.ended],
+        ),
+        [text for batch in batches for text in batch.texts],
+        Scores(
+            scores[0].names,
+            np.concatenate([score.values for score in scores]),
+            [errors for score in scores for errors in score.errors],
+            [parsed for score in scores for parsed in score.parsed],
+            sum(score.seconds for score in scores),
+            {name: value for score in scores for name, value in score.metrics.items()},
+            [steps for score in scores for steps in score.steps],
+        ),
+        [passed for batch in batches for passed in batch.passed],
+        sum(batch.rollout_seconds for batch in batches),
+    )
+
 
 def collect(
     session: Session, examples: Sequence[Example], group_size: int, *, seed: int, beat: Callable[[str, str], None]
@@ -51,7 +96,7 @@ def collect(
     completions = sample_completions(
         session.policy.model, [r.ids for r in rendered], group_size, params,
         eos_ids=session.policy.eos_ids, pad_id=session.policy.pad_id, seed=seed,
-        on_token=lambda t: beat("rollout", f"token {t + 1} of at most {rollout.max_completion_length}"),
+        max_batch_tokens=rollout.max_batch_tokens, progress=lambda detail: beat("rollout", detail),
     )  # fmt: skip
     texts = session.policy.tokenizer.batch_decode(completions.ids, skip_special_tokens=True)
     seconds = time.monotonic() - started
@@ -77,6 +122,10 @@ def _score(
         pass_reward=session.pass_reward,
         completion_offsets=_offsets(session, completions),
     )
+
+
+def _at(values: Sequence[T], places: Sequence[int]) -> list[T]:
+    return [values[place] for place in places]
 
 
 def _offsets(session: Session, completions: Completions) -> list[list[int]] | None:

@@ -3,30 +3,26 @@
 import time
 from collections.abc import Callable
 
-from engine.data.examples import Example
 from engine.runs.records import Event, StepRecord
 from engine.seeds import derive_seed
-from engine.train.credit import credit
-from engine.train.forward import Row
+from engine.train.lesson import credit_of, lesson_of
 from engine.train.record import step_record
-from engine.train.rollout import Batch, collect
+from engine.train.sampling import Sampled, sample_step, shortfall
 from engine.train.session import Session
-from engine.train.update import Lesson, learning_rate_at, update_policy
+from engine.train.update import learning_rate_at, update_policy
 
 
 def train_step(session: Session, step: int, *, beat: Callable[..., None]) -> StepRecord:
     """Run the 1-based `step` and change the weights. `beat(phase, detail, may_stop=...)` may raise before."""
     started = time.monotonic()
-    batch = collect(
-        session, _examples(session), session.config.rollout.num_generations,
-        seed=derive_seed(session.config.seed, step, "rollout"), beat=beat,
-    )  # fmt: skip
-    earned = credit(batch.scores, [len(ids) for ids in batch.completions.ids], batch.group_size, session.config)
+    sampled = sample_step(session, step, beat=beat)
+    batch, kept = sampled.batch, sampled.kept
+    earned = credit_of(session.config, kept)
     loss = session.config.loss
     rate = learning_rate_at(step, session.config)
     for group in session.optimizer.param_groups:
         group["lr"] = rate
-    lesson = Lesson(_rows(batch), earned.of_lesson, _counted(session, batch))
+    lesson = lesson_of(session.config, kept, earned)
     update_started = time.monotonic()
     update = update_policy(
         session.forward, session.optimizer, lesson, session.config,
@@ -36,7 +32,7 @@ def train_step(session: Session, step: int, *, beat: Callable[..., None]) -> Ste
     session.entropy_control = update.control
     session.num_tokens += batch.prompt_tokens * batch.group_size + batch.completion_tokens
     session.next_example += len(batch.examples)
-    events = _events(session, step, batch, update.skipped)
+    events = _events(session, step, sampled, update.skipped)
     if loss.sync_ref_model and step % loss.ref_model_sync_steps == 0:
         session.policy.refresh_reference(loss.ref_model_mixup_alpha)
         events.append(Event("reference-refreshed", _refresh_words(loss.ref_model_mixup_alpha), step=step))
@@ -46,16 +42,7 @@ def train_step(session: Session, step: int, *, beat: Callable[..., None]) -> Ste
         "time/update": time.monotonic() - update_started,
         "step_time": time.monotonic() - started,
     }
-    return step_record(session, step, batch, earned, update, timings, rate, events)
-
-
-def _examples(session: Session) -> list[Example]:
-    return [session.dataset.train(session.next_example + i) for i in range(session.config.rollout.prompts_per_step)]
-
-
-def _counted(session: Session, batch: Batch) -> list[bool]:
-    """Which completions the loss counts: with mask_truncated_completions only those that ended by themselves."""
-    return [ended or not session.config.loss.mask_truncated_completions for ended in batch.completions.ended]
+    return step_record(session, step, sampled, earned, update, timings, rate, events)
 
 
 def _refresh_words(alpha: float) -> str:
@@ -64,20 +51,14 @@ def _refresh_words(alpha: float) -> str:
     return f"The reference has moved {alpha:.0%} of the way to the policy of this step."
 
 
-def _rows(batch: Batch) -> list[Row]:
-    rows = []
-    for index, completion in enumerate(batch.completions.ids):
-        group = index // batch.group_size
-        rows.append(Row(index, group, batch.rendered[group].ids, completion))
-    return rows
-
-
-def _events(session: Session, step: int, batch: Batch, skipped: bool) -> list[Event]:
+def _events(session: Session, step: int, sampled: Sampled, skipped: bool) -> list[Event]:
     events = []
+    if short := shortfall(sampled, session.config.rollout.prompts_per_step, step):
+        events.append(short)
     if skipped:
         message = "The loss or its gradient was not finite: this update was left out."
         events.append(Event("update-skipped", message, "warning", step))
-    failures = [(name, text) for errors in batch.scores.errors for name, text in errors.items()]
+    failures = [(name, text) for errors in sampled.batch.scores.errors for name, text in errors.items()]
     if failures:
         name, text = failures[0]
         message = f"{len(failures)} reward values are missing; the first: {name}: {text}"

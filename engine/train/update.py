@@ -19,6 +19,12 @@ from engine.train.forward import Forward, MicroBatch, Row, micro_batches
 
 Check = Callable[[str, bool], None]
 
+# Below it an advantage is a rounding error: rewards that differ at all (grpo.advantages) give at least 5e-9, and the
+# sums of GDPO leave about 1e-17 where they are 0.
+NO_ADVANTAGE = 1e-9
+# Nats by which entropies that are equal come out differently, such as those of a group's first tokens: all are kept.
+ENTROPY_ROUNDING = 1e-5
+
 
 @dataclass(frozen=True)
 class TokenStats:
@@ -39,6 +45,10 @@ class Lesson:
     rows: Sequence[Row]
     advantages: Tensor
     counted: Sequence[bool]
+
+    def has_advantage(self, row: Row) -> bool:
+        """Whether this completion differs from its group; one whose advantage is not finite does."""
+        return bool(~(self.advantages[row.index].abs() <= NO_ADVANTAGE).all())
 
 
 @dataclass(frozen=True)
@@ -89,9 +99,8 @@ def update_policy(
         optimizer.step()
         work.finish_update()
     return UpdateResult(
-        work.token_stats(), _mean(losses), _mean(norms), _mean(bonuses), work.metrics, skipped,
-        control if skipped else work.control,
-    )  # fmt: skip
+        work.token_stats(), _mean(losses), _mean(norms), _mean(bonuses), work.metrics, skipped, work.control
+    )
 
 
 def _deal(rows: Sequence[Row], config: RunConfig, seed: int) -> Iterator[Sequence[Row]]:
@@ -101,9 +110,10 @@ def _deal(rows: Sequence[Row], config: RunConfig, seed: int) -> Iterator[Sequenc
         if config.loss.num_minibatches == 1:
             yield rows
             continue
-        generator = np.random.default_rng(derive_seed(seed, iteration, "minibatches"))
-        for part in np.array_split(generator.permutation(groups), min(config.loss.num_minibatches, len(groups))):
-            yield [row for row in rows if row.group in set(part.tolist())]
+        dealt = np.random.default_rng(derive_seed(seed, iteration, "minibatches")).permutation(groups)
+        for part in np.array_split(dealt, min(config.loss.num_minibatches, len(groups))):
+            hand = set(part.tolist())
+            yield [row for row in rows if row.group in hand]
 
 
 @dataclass
@@ -121,6 +131,14 @@ class _Work:
     references: dict[int, Tensor] = field(default_factory=dict)
     may_stop: bool = True
     this_update: LossMetrics = field(default_factory=LossMetrics)
+    live_groups: frozenset[int] = field(init=False)
+    trained: frozenset[int] = field(init=False)  # indices of the rows that can move the weights
+    device: torch.device = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.device = self.parameters[0].device  # asked now: inside reference() a LoRA policy has nothing trainable
+        self.live_groups = frozenset(row.group for row in self.lesson.rows if self.lesson.has_advantage(row))
+        self.trained = frozenset(row.index for row in self.lesson.rows if self._has_gradient(row))
 
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
@@ -138,13 +156,13 @@ class _Work:
                 self._keep(self.references, batch, self.forward(reference, batch)[0])
         loss = self.config.loss
         all_first = loss.num_minibatches > 1 or loss.top_entropy_quantile < 1
-        self._measure([row for row in self.lesson.rows if all_first or not self._has_gradient(row)])
+        self._measure([row for row in self.lesson.rows if all_first or row.index not in self.trained])
 
     def accumulate_gradients(self, rows: Sequence[Row]) -> float:
         """Forward and backward over an update's micro-batches; its loss."""
-        trained = [row for row in rows if self._has_gradient(row)]
-        self.this_update = self._without_gradient([row for row in rows if not self._has_gradient(row)])
-        keep = self._kept_tokens(trained)
+        trained = [row for row in rows if row.index in self.trained]
+        self.this_update = self._without_gradient([row for row in rows if row.index not in self.trained])
+        keep = self._kept_tokens([row for row in rows if self.lesson.counted[row.index]])
         scale = self._scale(rows, keep)
         loss = 0.0
         if not trained:  # no evidence is a gradient of 0, and AdamW's moments still decay and act, as in TRL
@@ -196,16 +214,15 @@ class _Work:
         """Whether this row can move the weights: by its advantage, by the KL penalty, or by the entropy bonus."""
         if not self.lesson.counted[row.index]:
             return False
-        if has_entropy_bonus(self.config.loss) or bool((self.lesson.advantages[row.index] != 0).any()):
-            return True
-        return self.config.loss.beta > 0 and not self.config.loss.skip_dead_groups
+        if self.config.loss.skip_dead_groups and row.group not in self.live_groups:
+            return False
+        return self.lesson.has_advantage(row) or self.config.loss.beta > 0 or has_entropy_bonus(self.config.loss)
 
     def _without_gradient(self, rows: Sequence[Row]) -> LossMetrics:
-        """Rows that are not passed forward count among the tokens of which a share is clipped, with ratio 1."""
-        counted = [row for row in rows if self.lesson.counted[row.index]]
-        tokens = float(sum(len(row.completion) for row in counted))
-        ratios = tokens if self.config.loss.importance_sampling_level == "token" else float(len(counted))
-        return LossMetrics(ratios=ratios, ratio_sum=ratios)
+        """Rows that are not passed forward count among the ratios of which a share is clipped, with ratio 1."""
+        per_token = self.config.loss.importance_sampling_level == "token"
+        ratios = self._counted_tokens(rows) if per_token else float(len(rows))
+        return LossMetrics(ratios=ratios, ratio_sum=ratios, ratio_max=1.0 if ratios else -math.inf)
 
     def _scale(self, rows: Sequence[Row], keep: dict[int, Tensor]) -> LossScale:
         step_tokens = self._counted_tokens(self.lesson.rows)
@@ -219,12 +236,15 @@ class _Work:
         return float(sum(len(row.completion) for row in rows if self.lesson.counted[row.index]))
 
     def _kept_tokens(self, rows: Sequence[Row]) -> dict[int, Tensor]:
-        """For each row which of its tokens are among the most uncertain of the update; empty when all are kept."""
+        """For each row which of its tokens are among the most uncertain of these rows; empty when all are kept.
+
+        Rows without gradient belong to them: what counts as uncertain must not hang on β.
+        """
         share = self.config.loss.top_entropy_quantile
         if share >= 1 or not rows:
             return {}
         now = dict(self.entropies) if self.may_stop else self._measured_again(rows)
-        threshold = entropy_threshold(torch.cat([now[row.index] for row in rows]), share)
+        threshold = entropy_threshold(torch.cat([now[row.index] for row in rows]), share) - ENTROPY_ROUNDING
         return {row.index: entropy_mask(now[row.index], torch.ones_like(now[row.index]), threshold) for row in rows}
 
     @torch.no_grad()
@@ -242,8 +262,8 @@ class _Work:
             self._keep(self.entropies, batch, entropies)
 
     def _batches(self, rows: Sequence[Row], what: str) -> Iterator[MicroBatch]:
-        device = self.parameters[0].device
-        batches = list(micro_batches(rows, self.config.optim.micro_batch_tokens, self.forward.policy.pad_id, device))
+        budget = self.config.optim.micro_batch_tokens
+        batches = list(micro_batches(rows, budget, self.forward.policy.pad_id, self.device))
         for number, batch in enumerate(batches):
             self.check(f"{what} {number + 1}/{len(batches)}", self.may_stop)
             yield batch

@@ -153,3 +153,56 @@ def test_the_policy_is_in_evaluation_mode(model_folder: Path) -> None:
         policy = make(model_folder, adapter)
         with policy.reference() as reference:
             assert not any(module.training for module in (*policy.model.modules(), *reference.modules()))
+
+
+@pytest.mark.parametrize("adapter", ["lora", "full"])
+def test_a_refreshed_reference_is_the_policy_of_that_moment_and_stays_there(model_folder: Path, adapter: str) -> None:
+    policy = make(model_folder, adapter)
+    change(policy)
+    then = logits(policy.model)
+    policy.refresh_reference(1.0)
+    change(policy)
+    now = logits(policy.model)
+    with policy.reference() as reference:
+        torch.testing.assert_close(logits(reference), then, rtol=0, atol=0)
+    torch.testing.assert_close(logits(policy.model), now, rtol=0, atol=0)  # and the policy is itself again
+    assert not torch.allclose(now, then)
+    policy.refresh_reference(1.0)  # a second time, from where it is now
+    with policy.reference() as reference:
+        torch.testing.assert_close(logits(reference), now, rtol=0, atol=0)
+
+
+def test_part_of_a_refresh_moves_each_weight_of_the_reference_that_part_of_the_way(model_folder: Path) -> None:
+    policy = make(model_folder, "full")
+    before = {name: value.clone() for name, value in policy.reference_state().items()}
+    change(policy)  # every weight by 0.1
+    policy.refresh_reference(0.6)
+    for name, value in policy.reference_state().items():
+        torch.testing.assert_close(value, before[name] + 0.06, rtol=0, atol=1e-6)  # float32 weights up to about 1
+
+
+def test_a_lora_reference_cannot_be_moved_part_of_the_way(model_folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"alpha is 0.6; a LoRA reference can only be replaced"):
+        make(model_folder, "lora").refresh_reference(0.6)
+
+
+@pytest.mark.parametrize("adapter", ["lora", "full"])
+def test_the_state_of_a_reference_makes_another_policys_reference_equal(model_folder: Path, adapter: str) -> None:
+    policy, fresh = make(model_folder, adapter), make(model_folder, adapter)
+    change(policy)
+    policy.refresh_reference(1.0)
+    fresh.load_reference_state(copy.deepcopy(policy.reference_state()))
+    with policy.reference() as left, fresh.reference() as right:
+        torch.testing.assert_close(logits(right), logits(left), rtol=0, atol=0)
+    assert not torch.allclose(logits(fresh.model), logits(policy.model))
+
+
+def test_a_lora_reference_that_was_never_refreshed_has_no_state(model_folder: Path) -> None:
+    assert make(model_folder, "lora").reference_state() == {}
+
+
+def test_a_reference_of_another_kind_is_refused(model_folder: Path) -> None:
+    lora, full = make(model_folder, "lora"), make(model_folder, "full")
+    lora.refresh_reference(1.0)
+    with pytest.raises(CheckpointError, match="tensors are in one of them alone"):
+        full.load_reference_state(lora.reference_state())

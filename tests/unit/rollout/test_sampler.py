@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from engine.rollout.sampler import SamplingParams, decoding_error, draw, sample_completions
+from engine.rollout.sampler import SamplingParams, decoding_error, draw, sample_completions, sampled_at_once
 
 PLAIN = SamplingParams(temperature=1.0, max_completion_length=6)
 EOS, PAD = 1, 0
@@ -112,16 +112,56 @@ def test_the_same_seed_gives_the_same_completions_and_another_seed_others(model:
 
 
 def test_an_exception_from_the_progress_callback_ends_sampling_at_once(model: LlamaForCausalLM) -> None:
-    seen: list[int] = []
+    seen: list[str] = []
 
-    def stop_at_two(position: int) -> None:
-        seen.append(position)
-        if position == 2:
+    def stop_at_three(detail: str) -> None:
+        seen.append(detail)
+        if len(seen) == 3:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        sample_completions(model, [[5]], 32, PLAIN, eos_ids=frozenset({EOS}), pad_id=PAD, seed=1, on_token=stop_at_two)
-    assert seen == [0, 1, 2]
+        sample_completions(
+            model, [[5]], 32, PLAIN, eos_ids=frozenset({EOS}), pad_id=PAD, seed=1, progress=stop_at_three
+        )
+    assert seen == ["token 1 of at most 6", "token 2 of at most 6", "token 3 of at most 6"]
+
+
+def test_rows_of_many_prompts_fit_the_token_limit_in_whole_groups_as_far_as_they_can() -> None:
+    prompts = [[5] * 4, [5] * 2, [5] * 6, [5] * 20, [5] * 2]
+    parts = list(sampled_at_once(prompts, 3, 6, 60))
+    # 2 groups × 3 × (4 + 6) = 60 fit, with the third it would be 3 × 3 × 12 = 108; 3 × 26 is too much for one group
+    assert [(len(part.prompts), part.group_size, part.first_row) for part in parts] == [
+        (2, 3, 0), (1, 3, 6), (1, 2, 9), (1, 1, 11), (1, 3, 12),
+    ]  # fmt: skip
+    assert [prompt for part in parts if part.group_size == 3 for prompt in part.prompts] == [
+        prompts[i] for i in (0, 1, 2, 4)
+    ]
+
+
+def test_a_limit_below_one_row_samples_row_by_row_and_no_limit_all_at_once() -> None:
+    assert [part.first_row for part in sampled_at_once([[5] * 9], 4, 6, 1)] == [0, 1, 2, 3]
+    assert [len(part.prompts) for part in sampled_at_once([[5] * 9] * 50, 4, 6, None)] == [50]
+
+
+@pytest.mark.parametrize("limit", [1, 30, 45, 100, 10**6])
+def test_the_tokens_are_the_same_however_many_are_sampled_at_once(model: LlamaForCausalLM, limit: int) -> None:
+    prompts = [[5, 6, 7], [8], [9, 10, 11, 4, 3], [7, 7]]
+    sizes = list(sampled_at_once(prompts, 3, 6, limit))
+    found = sample_completions(
+        model, prompts, 3, PLAIN, eos_ids=frozenset({EOS}), pad_id=PAD, seed=7, max_batch_tokens=limit
+    )
+    assert len(sizes) == {1: 12, 30: 5, 45: 4, 100: 2, 10**6: 1}[limit]
+    assert found == sample(model, prompts, 3)
+
+
+def test_progress_names_the_part_when_there_are_several(model: LlamaForCausalLM) -> None:
+    seen: list[str] = []
+    sample_completions(
+        model, [[5], [6]], 2, PLAIN, eos_ids=frozenset({EOS}), pad_id=PAD, seed=1, max_batch_tokens=14,
+        progress=seen.append,
+    )  # fmt: skip
+    assert seen[0] == "token 1 of at most 6, part 1 of 2"
+    assert "token 1 of at most 6, part 2 of 2" in seen
 
 
 def test_cached_decoding_agrees_with_the_whole_model(model: LlamaForCausalLM) -> None:

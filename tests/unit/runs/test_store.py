@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,6 +45,7 @@ def test_every_column_of_a_group_comes_back(store: StoreWriter, reader: RunReade
     assert reader.groups(1).iloc[0].to_dict() == {
         "step": 1, "group_index": 0, "prompt_id": "p1", "prompt": "4+5=", "rendered": "<s>4+5=", "reference": "9",
         "columns": {"level": 3}, "prompt_tokens": 5, "mean": 1.0, "std": 0.7071, "scale": 0.7071, "kind": "mixed",
+        "discarded": None,
     }  # fmt: skip
 
 
@@ -96,6 +98,54 @@ def test_without_a_reference_there_is_no_kl(store: StoreWriter, reader: RunReade
     assert tokens is not None
     assert tokens.kl is None
     assert reader.completions(1)["mean_kl"].isna().all()
+
+
+def discarded_group(**changes: Any) -> GroupRecord:
+    """A group whose completions were never passed through the model again: ids are all that is known of its tokens."""
+    plain = completion()
+    unmeasured = replace(
+        plain, tokens=replace(plain.tokens, logprobs=None, ref_logprobs=None, entropies=None), advantage=0.0,
+        mean_kl=None, max_kl=None, mean_entropy=None, mean_logprob=None,
+    )  # fmt: skip
+    return group(**{"kind": "solved", "completions": [unmeasured] * 2, "discarded": "no_signal", **changes})
+
+
+def test_a_discarded_group_comes_back_with_its_reason_and_without_what_was_not_measured(
+    store: StoreWriter, reader: RunReader
+) -> None:
+    store.commit_step(step(groups=[group(), discarded_group()]))
+    reasons = reader.groups(1)["discarded"]
+    assert reasons.isna().tolist() == [True, False]
+    assert reasons[1] == "no_signal"
+    tokens = reader.tokens(1, 1, 0)
+    assert tokens is not None
+    assert tokens.ids.tolist() == [9, 12]
+    assert (tokens.logprobs, tokens.ref_logprobs, tokens.entropies, tokens.kl) == (None, None, None, None)
+    completions = reader.completions(1, 1)
+    assert completions[["mean_kl", "max_kl", "mean_entropy", "mean_logprob"]].isna().all(axis=None)
+    assert completions["advantage"].tolist() == [0.0, 0.0]
+
+
+def test_totals_and_advantages_of_a_step_are_those_it_trained_on_and_reward_means_those_of_all_it_sampled(
+    store: StoreWriter, reader: RunReader
+) -> None:
+    store.commit_step(step(groups=[group(), discarded_group()]))
+    row = reader.steps().iloc[0]
+    assert row["totals"].tolist() == [1.5, 0.5]
+    assert row["advantages"].tolist() == [0.25, -0.25]
+    assert row["rewards"]["exact"]["mean"] == 0.75  # 1, 0 and, of the discarded group, 1, 1
+
+
+def test_a_group_that_was_trained_on_cannot_come_after_a_discarded_one(store: StoreWriter, reader: RunReader) -> None:
+    with pytest.raises(ValueError, match="step 1: a group that was trained on comes after a discarded one"):
+        store.commit_step(step(groups=[discarded_group(), group()]))
+    assert reader.last_step() == 0
+
+
+def test_a_replay_that_discards_another_group_is_a_difference(store: StoreWriter) -> None:
+    store.commit_step(step(groups=[group(), discarded_group()]))
+    assert store.commit_step(step(groups=[group(), discarded_group()])) == "replayed"
+    assert store.commit_step(step(groups=[group(), discarded_group(discarded="masked")])) == "differs"
 
 
 def test_an_attempt_comes_back(store: StoreWriter, reader: RunReader) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from engine.config import RunConfig
 from engine.config_io import dump_config
@@ -13,6 +14,12 @@ from tests.toy import toy_policy
 @pytest.fixture(autouse=True)
 def toy_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.train.session.load_policy", lambda *_, **__: toy_policy())
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """The toy's matrices are far too small to share between threads."""
+    torch.set_num_threads(1)
 
 
 def make_run(root: Path, config: RunConfig) -> RunPaths:
