@@ -13,10 +13,10 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for part in ("engine", "dashboard") for path in (ROOT / part).rglob("*.py"))
 HEAVY = ("torch", "transformers", "peft", "accelerate")
 LIGHT_MODULES = [
-    "engine.config", "engine.config_io", "engine.errors", "engine.glossary", "engine.presets", "engine.seeds",
-    "engine.check_client", "engine.analysis.groups", "engine.data.examples", "engine.models.catalog",
-    "engine.rewards.registry", "engine.rewards.score", "engine.runs.launch", "engine.runs.manage",
-    "engine.runs.reader", "engine.runs.status", "engine.runs.store",
+    "engine.check_client", "engine.config", "engine.config_io", "engine.errors", "engine.glossary", "engine.memory",
+    "engine.presets", "engine.recipes", "engine.seeds", "engine.analysis.groups", "engine.data.examples",
+    "engine.models.catalog", "engine.rewards.registry", "engine.rewards.score", "engine.runs.launch",
+    "engine.runs.manage", "engine.runs.reader", "engine.runs.status", "engine.runs.store",
 ]  # fmt: skip
 
 

@@ -97,7 +97,7 @@ def overlong(lengths: list[int], **params: int) -> list[float | None]:
 
 def test_the_overlong_penalty_falls_in_a_straight_line_to_the_limit() -> None:
     # DAPO, equation 13, with a limit of 20 and a cache of 4.
-    assert overlong([0, 16, 17, 18, 20, 21], max_length=20, cache=4) == [0, 0, -0.25, -0.5, -1, -1]
+    assert overlong([0, 16, 17, 19, 20, 21], max_length=20, cache=4) == [0, 0, -0.25, -0.75, -1, -1]
 
 
 def test_without_a_cache_only_what_is_beyond_the_limit_is_punished() -> None:
