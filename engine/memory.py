@@ -24,6 +24,8 @@ PROMPTS_AT_ONCE = 64
 # Logits as they are, divided by the temperature, softmax, and one of them in the making: of each row [V] while a token
 # is drawn, and of each completion token while its log-probability and entropy are measured.
 LOGIT_COPIES = 4
+# The length of a question in GSM8K's form, and what English takes in a vocabulary of tens of thousands.
+ASSUMED_QUESTION, CHARACTERS_PER_TOKEN = 64, 4
 
 Phase = Literal["always", "sampling", "updating"]
 
@@ -79,6 +81,18 @@ def estimate_memory(config: RunConfig, facts: ModelFacts, prompt_tokens: int) ->
     )  # fmt: skip
     critic, critic_how = _critic(is_lora, weights, adapter, activations)
     return MemoryEstimate(tuple(part for part in parts if part.size_bytes), critic, critic_how)
+
+
+def assumed_prompt_tokens(config: RunConfig, facts: ModelFacts) -> int:
+    """A guess until prompts were measured: built-in sums by their characters, other questions ASSUMED_QUESTION tokens.
+
+    The template's text counts CHARACTERS_PER_TOKEN to a token.
+    """
+    data, template = config.data, len(config.data.prompt_template.replace("{prompt}", ""))
+    if data.source == "arithmetic":
+        return template + 2 * data.digits + 2  # two numbers, + and =, and a tokenizer may count every character
+    guess = ASSUMED_QUESTION + template // CHARACTERS_PER_TOKEN
+    return guess if facts.context_length is None else min(guess, facts.context_length)
 
 
 def lora_parameters(shape: ModelShape, rank: int) -> int:

@@ -80,17 +80,9 @@ def _reason(field: str, published: Any, here: Any) -> str:
         return ""
     if not _is_number(published) or not _is_number(here):
         return "another method than the paper's"
-    why = f"; {_WHY[field]}" if field in _WHY else ""
-    return f"scaled {'down' if here < published else 'up'}: {_short(published)} → {_short(here)}{why}"
+    verb = "scaled down" if here < published else "scaled up"
+    return f"{verb}: {_WHY[field]}" if field in _WHY else verb
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _short(value: float) -> str:
-    """1e-6, 0.04 or 20,480."""
-    if 0 < abs(value) < 1e-3:
-        mantissa, _, exponent = f"{value:.3e}".partition("e")
-        return f"{float(mantissa):g}e{int(exponent)}"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,g}"
