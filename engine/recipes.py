@@ -1,4 +1,4 @@
-"""Recipes: six papers' methods, each as published and as a RunConfig for a small machine. Light: no torch."""
+"""Recipes: the methods of six papers, each as published and as a RunConfig for a small machine. Light: no torch."""
 
 from functools import partial
 from typing import Any
@@ -74,6 +74,24 @@ DEEPSEEKMATH = Recipe(
     no_setting=(
         "The score comes from a reward model that was trained for it; here the sum is compared with the right one.",
     ),
+)
+
+DEEPSEEKMATH_PROCESS = Recipe(
+    "deepseekmath-process",
+    "GRPO with process supervision",
+    "Every digit of a sum is a step with a score of its own, and a token is credited with the steps from there on.",
+    DEEPSEEKMATH.paper,
+    DEEPSEEKMATH.arxiv,
+    "sections 4.1.3 and 4.2",
+    _DEEPSEEKMATH_PUBLISHED,
+    DEEPSEEKMATH.config.model_copy(
+        update={
+            "name": "GRPO with process supervision",
+            "rewards": (RewardSpec(name="digit_steps"), RewardSpec(name="exact_match", weight=0.0)),
+            "evaluation": _EVALUATION.model_copy(update={"pass_reward": "exact_match"}),
+        }
+    ),
+    no_setting=("A reward model that was trained for it scores the steps; here each digit is compared.",),
 )
 
 # R1 in the form of Nature and arXiv v2, section 3.2.1, "Training details of the first RL stage"; the rewards are from
@@ -282,7 +300,7 @@ CISPO = Recipe(
     ),
 )
 
-RECIPES: tuple[Recipe, ...] = (DEEPSEEKMATH, DEEPSEEK_R1, DR_GRPO, DAPO, GSPO, CISPO)
+RECIPES: tuple[Recipe, ...] = (DEEPSEEKMATH, DEEPSEEKMATH_PROCESS, DEEPSEEK_R1, DR_GRPO, DAPO, GSPO, CISPO)
 
 
 def recipe(key: str) -> Recipe:
