@@ -1,4 +1,4 @@
-"""The numbers of a step: one value each, and a column each in the run store. Names are TRL's where they mean the same."""
+"""The numbers of a step: one value each, one column each in run.db. Names are TRL's where the meaning is the same."""
 
 from engine.glossary.metric import Metric
 
