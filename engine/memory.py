@@ -24,6 +24,9 @@ PROMPTS_AT_ONCE = 64
 # Logits as they are, divided by the temperature, softmax, and one of them in the making: of each row [V] while a token
 # is drawn, and of each completion token while its log-probability and entropy are measured.
 LOGIT_COPIES = 4
+# What the heap holds beyond the tensors: temporaries that were freed between tensors that stay. Peaks on a CPU were 1.1
+# to 1.6 times the tensors of their phase, see benchmarks/memory.py.
+HEAP_GAPS = 0.4
 # The length of a question in GSM8K's form, and what English takes in a vocabulary of tens of thousands.
 ASSUMED_QUESTION, CHARACTERS_PER_TOKEN = 64, 4
 
@@ -65,20 +68,16 @@ def estimate_memory(config: RunConfig, facts: ModelFacts, prompt_tokens: int) ->
     weights = parameters * width
     adapter = lora_parameters(shape, config.model.lora_rank) * FLOAT32 if is_lora else 0
     trained = adapter if is_lora else weights
-    activations = activation_bytes(config, shape, prompt_tokens)
     parts = (
         Part("Process", "always", PROCESS_BYTES, "Python, torch and transformers"),
         Part("Weights", "always", weights + adapter, _weights_how(config, parameters, adapter)),
         _reference(config, weights, adapter),
         Part("Gradients", "always", trained, "one for each trained weight"),
         Part("Optimizer", "always", 2 * trained, "AdamW: two moments for each trained weight"),
-        Part("KV cache", "sampling", kv_cache_bytes(config, shape, prompt_tokens), _cache_how(config, prompt_tokens)),
-        Part("Logits, sampling", "sampling", _rows_at_once(config, prompt_tokens) * shape.vocabulary * FLOAT32
-             * LOGIT_COPIES, f"{LOGIT_COPIES} × rows × vocabulary"),
-        Part("Activations", "updating", activations, "of one micro-batch, kept for its backward pass"),
-        Part("Logits, update", "updating", _update_logits(config, shape, prompt_tokens),
-             f"{LOGIT_COPIES} × completion tokens × vocabulary, in chunks of at most {MAX_LOGITS:,}"),
-    )  # fmt: skip
+        *_with_gaps("sampling", _sampling(config, shape, prompt_tokens)),
+        *_with_gaps("updating", _updating(config, shape, prompt_tokens)),
+    )
+    activations = int(activation_bytes(config, shape, prompt_tokens) * (1 + HEAP_GAPS))
     critic, critic_how = _critic(is_lora, weights, adapter, activations)
     return MemoryEstimate(tuple(part for part in parts if part.size_bytes), critic, critic_how)
 
@@ -150,10 +149,33 @@ def _micro_batch(config: RunConfig, prompt_tokens: int) -> tuple[int, int]:
     return rows, math.ceil(rows / group)
 
 
-def _update_logits(config: RunConfig, shape: ModelShape, prompt_tokens: int) -> int:
+def _sampling(config: RunConfig, shape: ModelShape, prompt_tokens: int) -> tuple[Part, ...]:
+    rows = _rows_at_once(config, prompt_tokens)
+    logits = rows * shape.vocabulary * FLOAT32 * LOGIT_COPIES
+    length = prompt_tokens + config.rollout.max_completion_length
+    cache_how = f"{rows:,} rows × {length:,} tokens, keys and values of each layer"
+    return (
+        Part("KV cache", "sampling", kv_cache_bytes(config, shape, prompt_tokens), cache_how),
+        Part("Logits, sampling", "sampling", logits, f"{LOGIT_COPIES} × rows × vocabulary"),
+    )
+
+
+def _updating(config: RunConfig, shape: ModelShape, prompt_tokens: int) -> tuple[Part, ...]:
     rows, _ = _micro_batch(config, prompt_tokens)
     positions = min(rows * config.rollout.max_completion_length, max(1, MAX_LOGITS // shape.vocabulary))
-    return positions * shape.vocabulary * FLOAT32 * LOGIT_COPIES
+    logits = positions * shape.vocabulary * FLOAT32 * LOGIT_COPIES
+    activations = activation_bytes(config, shape, prompt_tokens)
+    logits_how = f"{LOGIT_COPIES} × completion tokens × vocabulary, at most {MAX_LOGITS:,} numbers at once"
+    return (
+        Part("Activations", "updating", activations, "of one micro-batch, kept for its backward pass"),
+        Part("Logits, update", "updating", logits, logits_how),
+    )
+
+
+def _with_gaps(phase: Phase, parts: tuple[Part, ...]) -> tuple[Part, ...]:
+    gaps = int(sum(part.size_bytes for part in parts) * HEAP_GAPS)
+    name = "Heap gaps, sampling" if phase == "sampling" else "Heap gaps, update"
+    return (*parts, Part(name, phase, gaps, f"freed memory between tensors that stay: about {HEAP_GAPS:.0%}"))
 
 
 def _weights_how(config: RunConfig, parameters: int, adapter: int) -> str:
@@ -166,11 +188,6 @@ def _reference(config: RunConfig, weights: int, adapter: int) -> Part:
         return Part("Reference", "always", weights, "a frozen copy of the model")
     kept = adapter if config.loss.sync_ref_model else 0  # else it is the model with its adapter switched off
     return Part("Reference", "always", kept, "the adapter as it was at the last refresh")
-
-
-def _cache_how(config: RunConfig, prompt_tokens: int) -> str:
-    length = prompt_tokens + config.rollout.max_completion_length
-    return f"{_rows_at_once(config, prompt_tokens):,} rows × {length:,} tokens, keys and values of each layer"
 
 
 def _critic(is_lora: bool, weights: int, adapter: int, activations: int) -> tuple[int, str]:

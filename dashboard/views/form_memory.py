@@ -36,7 +36,7 @@ def draw_memory(form: FormState, config: RunConfig) -> None:
         st.html(_table(estimate))
         source = "as checked" if measured else "assumed until the check"
         st.caption(
-            f"An upper estimate: every completion as long as its limit, prompts of {tokens:,} tokens ({source}). "
+            f"With every completion as long as its limit, and prompts of {tokens:,} tokens ({source}). "
             "The peak is what is always there, and the larger of sampling and updating."
             + (" On a GPU, compare it with the GPU's own memory." if _is_on_gpu(config) else "")
         )

@@ -607,7 +607,7 @@ def test_memory_stands_beside_what_is_free(engine, monkeypatch):
     monkeypatch.setattr(form_memory, "may_have_gpu", lambda: False)
     monkeypatch.setattr(form_memory, "free_memory_bytes", lambda: 3 * 2**30)
     page = opened()
-    assert memory(page) == "Memory: about 455 MB of 3.0 GB free"
+    assert memory(page) == "Memory: about 471 MB of 3.0 GB free"
     assert "PPO&#x27;s critic" in tables(page)[0] or "PPO's critic" in tables(page)[0]
     assert "prompts of 6 tokens (assumed until the check)" in " ".join(notes(page))
     page = click(page, "new_run.check")
@@ -629,7 +629,7 @@ def test_what_does_not_fit_is_warned_of_with_what_to_lower(engine, monkeypatch):
 def test_on_a_gpu_the_machines_memory_says_nothing(engine, monkeypatch):
     monkeypatch.setattr(form_memory, "may_have_gpu", lambda: True)
     page = opened()
-    assert memory(page) == "Memory: about 455 MB"
+    assert memory(page) == "Memory: about 471 MB"
     assert "the GPU's own memory" in " ".join(notes(page))
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from engine.grpo import logprobs
 from engine.memory import (
+    HEAP_GAPS,
     LOGIT_COPIES,
     MAX_LOGITS,
     PROCESS_BYTES,
@@ -113,18 +114,25 @@ def test_the_peak_is_what_is_always_there_and_the_larger_phase():
     found = estimate()
     sizes = parts(found)
     always = PROCESS_BYTES + 12_000 + 12_000 + 12_000 + 24_000
-    sampling = sizes["KV cache"] + sizes["Logits, sampling"]
-    updating = sizes["Activations"] + sizes["Logits, update"]
+    sampling = sizes["KV cache"] + sizes["Logits, sampling"] + sizes["Heap gaps, sampling"]
+    updating = sizes["Activations"] + sizes["Logits, update"] + sizes["Heap gaps, update"]
     assert updating > sampling and found.peak_bytes == always + updating
     small = estimate(optim={"micro_batch_tokens": 16}, rollout={"num_generations": 32})
     sizes = parts(small)
-    assert small.peak_bytes == always + sizes["KV cache"] + sizes["Logits, sampling"]
+    sampling = sizes["KV cache"] + sizes["Logits, sampling"] + sizes["Heap gaps, sampling"]
+    assert small.peak_bytes == always + sampling
+
+
+def test_the_heap_has_gaps_beside_the_tensors_of_a_phase():
+    found = parts(estimate())
+    assert found["Heap gaps, update"] == int(HEAP_GAPS * (found["Activations"] + found["Logits, update"]))
+    assert found["Heap gaps, sampling"] == int(HEAP_GAPS * (found["KV cache"] + found["Logits, sampling"]))
 
 
 def test_a_critic_is_a_second_model_or_a_second_adapter():
     full, lora = estimate(), estimate(model=LORA)
-    assert full.critic_bytes == 4 * 12_000 + parts(full)["Activations"]
-    assert lora.critic_bytes == 4 * 640 * 4 + parts(lora)["Activations"]
+    assert full.critic_bytes == 4 * 12_000 + int(parts(full)["Activations"] * (1 + HEAP_GAPS))
+    assert lora.critic_bytes == 4 * 640 * 4 + int(parts(lora)["Activations"] * (1 + HEAP_GAPS))
     assert "shared" in lora.critic_how
 
 
