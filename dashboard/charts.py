@@ -81,12 +81,18 @@ def reward_fan(metrics: pd.DataFrame, quantiles: NDArray[np.float64], functions:
         traces.append(line(steps, smooth, label, colour, width=1.2, dash=dash))
     traces.append(line(steps, trailing_mean(metrics["reward"], window), "mean", "var(--lab-text)", width=2))
     pooled = f" Each point covers {window} steps." if window > 1 else ""
-    look_for = METRICS["reward"].look_for + pooled
+    parts = " Mean: every sampled group; bands and median: those trained on." if num_discarded(metrics) else ""
+    look_for = METRICS["reward"].look_for + pooled + parts
     return _chart("reward-fan", "Reward over steps", look_for, figure_of(traces, "step", "reward"))
 
 
-def reward_heatmap(steps: ArrayLike, shares: NDArray[np.float64], bins: RewardBins) -> Chart:
-    """Share of completions, as colour, by step and reward. shares [steps, bins], rows adding up to 1."""
+def reward_heatmap(
+    steps: ArrayLike, shares: NDArray[np.float64], bins: RewardBins, *, discarded: bool = False
+) -> Chart:
+    """Share of completions, as colour, by step and reward. shares [steps, bins], rows adding up to 1.
+
+    discarded: some groups were, and are not in the shares.
+    """
     thin, x = average_runs(shares, MAX_COLUMNS), run_starts(steps, MAX_COLUMNS)
     highest = float(np.nanmax(thin)) if np.isfinite(thin).any() else 1.0
     rows = np.arange(len(bins.centres)) if bins.levels else bins.centres
@@ -105,7 +111,8 @@ def reward_heatmap(steps: ArrayLike, shares: NDArray[np.float64], bins: RewardBi
         figure["layout"]["yaxis"] |= {"tickvals": rows, "ticktext": bins.labels}
     figure["layout"]["hovermode"] = "closest"
     term = TERMS["reward_share"]
-    return _chart("reward-heatmap", term.label, f"{term.look_for} Click a column to go to its step.", figure)
+    parts = " Without discarded groups." if discarded else ""
+    return _chart("reward-heatmap", term.label, f"{term.look_for}{parts} Click a column to go to its step.", figure)
 
 
 def group_kinds(metrics: pd.DataFrame) -> Chart:
@@ -116,7 +123,14 @@ def group_kinds(metrics: pd.DataFrame) -> Chart:
     figure = figure_of(stack(metrics["step"], shares, looks, "%{y:.0%}"), "step", "share of groups")
     figure["layout"]["yaxis"] |= {"range": [0, 1], "tickformat": ".0%"}
     look_for = METRICS["frac_reward_zero_std"].look_for
+    if discarded := num_discarded(metrics):
+        look_for += f" Over all sampled groups; dynamic sampling discarded {discarded:,} of them so far."
     return _chart("group-kinds", "Groups with and without signal", look_for, figure)
+
+
+def num_discarded(metrics: pd.DataFrame) -> int:
+    """How many groups dynamic sampling discarded in these steps."""
+    return int(metrics["sampling/discarded"].sum())
 
 
 def reward_spread(metrics: pd.DataFrame, window: int = 1) -> Chart:

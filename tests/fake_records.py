@@ -4,7 +4,7 @@ Formulas that pages show are the true ones (advantages, group statistics, k3); w
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -59,6 +59,8 @@ class FakeRun:
         rng = np.random.default_rng([self.seed, step])
         kinds = [""] * (self.prompts - 1) + [SCRIPTED[step % len(SCRIPTED)]]
         groups = self._scaled([self._group(rng, step, kind) for kind in kinds])
+        if self.config.rollout.dynamic_sampling:
+            groups = _without_signal_last(groups)
         vocabulary = {i: (self._wild(i, piece), i == END) for i, piece in enumerate(PIECES)}
         return StepRecord(step, groups, self._metrics(rng, step, groups), vocabulary, tuple(self._events(step, groups)))
 
@@ -195,6 +197,7 @@ class FakeRun:
 
     def _metrics(self, rng: np.random.Generator, step: int, groups: list[GroupRecord]) -> dict[str, float]:
         rows = [completion for group in groups for completion in group.completions]
+        trained = [completion for group in groups if not group.discarded for completion in group.completions]
         totals = np.array([row.total for row in rows])
         lengths = np.array([len(row.tokens.ids) for row in rows])
         values = np.array([value for row in rows for value in row.rewards.values()])
@@ -212,9 +215,11 @@ class FakeRun:
             "frac_other_dead": kind_share["other"], "pass_rate": float(np.mean([row.passed is True for row in rows])),
             "reward_error_rate": float(np.isnan(values).mean()), "loss": float(rng.normal(0, 0.01)),
             **({"kl": 0.002 + 0.05 * self.skill(step) * rng.random(), "kl_max": 0.5 + rng.random()} if kls else {}),
-            "entropy": float(np.mean([row.mean_entropy for row in rows])) * (1.4 - self.skill(step)),
+            "entropy": float(np.mean([row.mean_entropy for row in trained])) * (1.4 - self.skill(step)),
             "clip_ratio/low_mean": 0.0, "clip_ratio/high_mean": 0.0, "clip_ratio/region_mean": 0.0,
             "grad_norm": float(rng.gamma(4, 0.2)), "learning_rate": self.config.optim.learning_rate,
+            "sampling/rounds": 1.0 + any(group.discarded for group in groups),
+            "sampling/discarded": float(sum(group.discarded is not None for group in groups)),
             "completions/mean_length": float(lengths.mean()), "completions/min_length": float(lengths.min()),
             "completions/max_length": float(lengths.max()),
             "completions/clipped_ratio": float(np.mean([row.finish_reason == "length" for row in rows])),
@@ -244,6 +249,19 @@ class _Draft:
     texts: list[str]
     values: list[dict[str, float]]
     truncated: bool
+
+
+def _without_signal_last(groups: list[GroupRecord]) -> list[GroupRecord]:
+    """As a step with dynamic sampling stores them: groups without signal last, discarded and without token numbers."""
+    kept = [group for group in groups if group.kind == "mixed"]
+    return [*kept, *(_discarded(group) for group in groups if group.kind != "mixed")] if kept else groups
+
+
+def _discarded(group: GroupRecord) -> GroupRecord:
+    none = {"logprobs": None, "ref_logprobs": None, "entropies": None}
+    unmeasured: dict[str, Any] = {"mean_kl": None, "max_kl": None, "mean_entropy": None, "mean_logprob": None}
+    completions = [replace(row, tokens=replace(row.tokens, **none), **unmeasured) for row in group.completions]
+    return replace(group, completions=completions, scale=None, discarded="no_signal")
 
 
 def _slip(rng: np.random.Generator, reference: str) -> str:

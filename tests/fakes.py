@@ -38,15 +38,21 @@ class Clock:
 
 
 def fake_config(
-    *, name: str, steps: int, group_size: int = 8, prompts: int = 6, rewards: tuple[str, ...] = REWARDS
-) -> RunConfig:
+    *, name: str, steps: int, group_size: int = 8, prompts: int = 6, rewards: tuple[str, ...] = REWARDS,
+    dynamic_sampling: bool = False,
+) -> RunConfig:  # fmt: skip
     """The demo's settings, near enough: the first reward has weight 1, the others 0.3."""
     return RunConfig(
         name=name,
         model=ModelConfig(source="embedded"),
         data=DataConfig(source="arithmetic"),
         rewards=tuple(RewardSpec(name=reward, weight=0.3 if i else 1.0) for i, reward in enumerate(rewards)),
-        rollout=RolloutConfig(num_generations=group_size, prompts_per_step=prompts, max_completion_length=LIMIT),
+        rollout=RolloutConfig(
+            num_generations=group_size,
+            prompts_per_step=prompts,
+            max_completion_length=LIMIT,
+            dynamic_sampling=dynamic_sampling,
+        ),
         loss=LossConfig(beta=0.04),
         optim=OptimConfig(learning_rate=1e-4, max_steps=max(steps, 1)),
     )

@@ -18,6 +18,7 @@ from engine.runs.status import run_status
 
 TICK_S = 1.0
 ALL = "every group"
+DISCARDED = "discarded"
 ROWS_PER_PAGE = 60
 LIST_HEIGHT = 720
 
@@ -60,17 +61,14 @@ def first_of_interest(groups: pd.DataFrame) -> int:
 
 
 def list_groups(step: int, groups: pd.DataFrame, place: int) -> None:
-    kind = st.segmented_control(
-        "Show groups", [ALL, *GROUP_KINDS], default=ALL, required=True, key="group_filter", wrap=True,
-        format_func=lambda name: ALL if name == ALL else GROUP_KINDS[name][0],
-    )  # fmt: skip
-    counts = groups["kind"].value_counts()
-    words = ", ".join(f"{counts[name]} {look[0]}" for name, look in GROUP_KINDS.items() if name in counts)
-    st.caption(f"{plural(len(groups), 'group')}: {words}. Lowest mean reward first.")
+    chosen = choose_kind()
+    discarded = groups["discarded"].notna()
+    st.caption(counts_in_words(groups["kind"], int(discarded.sum())))
     completions = run.reader.completions(step)
     reach = advantage_reach(completions["advantage"], scaled=config.loss.scale_rewards != "none")
-    rows = group_row_list(groups.sort_values("mean", kind="stable"), completions, reach)
-    wanted = [row for row in rows if kind in (ALL, row.kind)]
+    order = groups.assign(last=discarded).sort_values(["last", "mean"], kind="stable").index
+    rows = group_row_list(groups.loc[order], completions, reach)
+    wanted = [row for row in rows if chosen in (ALL, row.kind) or (chosen == DISCARDED and row.discarded)]
     with st.container(height=LIST_HEIGHT, border=False):
         group_rows(
             wanted[:ROWS_PER_PAGE], key="groups_list", label=f"Groups of step {step}", selected=place,
@@ -78,6 +76,24 @@ def list_groups(step: int, groups: pd.DataFrame, place: int) -> None:
         )  # fmt: skip
         if len(wanted) > ROWS_PER_PAGE:
             st.caption(f"The first {ROWS_PER_PAGE} of {len(wanted)}; narrow the choice above to see others.")
+
+
+def choose_kind() -> str:
+    """Which groups to list. The choice has one more option, and is another widget, in a run with dynamic sampling."""
+    dynamic = config.rollout.dynamic_sampling
+    options = [ALL, *GROUP_KINDS, *([DISCARDED] if dynamic else [])]
+    return st.segmented_control(
+        "Show groups", options, default=ALL, required=True, wrap=True,
+        key="group_filter_dynamic" if dynamic else "group_filter",
+        format_func=lambda name: GROUP_KINDS[name][0] if name in GROUP_KINDS else name,
+    )  # fmt: skip
+
+
+def counts_in_words(kinds: pd.Series, num_discarded: int) -> str:
+    counts = kinds.value_counts()
+    words = ", ".join(f"{counts[name]} {look[0]}" for name, look in GROUP_KINDS.items() if name in counts)
+    last = f" {num_discarded} of them were discarded by dynamic sampling, and come last." if num_discarded else ""
+    return f"{plural(len(kinds), 'group')}: {words}. Lowest mean reward first.{last}"
 
 
 st.html(group_header_html(config, shown))

@@ -1,5 +1,6 @@
 """One run, live: how it is doing, what its rewards, groups and policy do, its newest groups, its log."""
 
+import pandas as pd
 import streamlit as st
 
 from dashboard import state
@@ -49,13 +50,14 @@ def body() -> None:
         course = run.course()
         kpi_row(run_kpis(config, course), key="run_kpis")
         step = shown_step(course.last_step)
-        completions = run.reader.completions(step)
-        clicked = live_charts(run_charts(config, course, step, completions), key="run_charts", on_click=follow_click)
+        groups, completions = run.reader.groups(step), run.reader.completions(step)
+        trained = completions[~completions["group_index"].isin(groups["group_index"][groups["discarded"].notna()])]
+        clicked = live_charts(run_charts(config, course, step, trained), key="run_charts", on_click=follow_click)
         if clicked is not None and clicked.chart == "advantages":
             state.go(state.GROUPS_PAGE, run=paths.run_id, step=step, group=int(clicked.data[0]))
         if step:
             scrubber(course.last_step, live=shown.is_live)
-        newest_groups(step)
+        newest_groups(step, groups, completions)
 
 
 def follow_click(click: Click) -> None:
@@ -64,13 +66,16 @@ def follow_click(click: Click) -> None:
         state.set_in_url(step=int(click.x))
 
 
-def newest_groups(step: int) -> None:
-    groups, completions = run.reader.groups(step), run.reader.completions(step)
-    groups = groups.sort_values("kind", key=lambda kind: kind != "mixed", kind="stable")
+def newest_groups(step: int, groups: pd.DataFrame, completions: pd.DataFrame) -> None:
+    """The groups that the step trained on, those with signal first; then those that it discarded."""
+    num_discarded = int(groups["discarded"].notna().sum())
+    order = groups.assign(last=groups["discarded"].notna(), flat=groups["kind"] != "mixed")
+    groups = groups.loc[order.sort_values(["last", "flat"], kind="stable").index]
     reach = advantage_reach(completions["advantage"], scaled=config.loss.scale_rewards != "none")
     rows = group_row_list(groups, completions, reach)[:MAX_ROWS]
+    discarded = f" {num_discarded} of {len(groups)} were discarded by dynamic sampling." if num_discarded else ""
     st.caption(
-        f"Groups of step {step:,}: a dot per completion, best reward first; a row opens its group."
+        f"Groups of step {step:,}: a dot per completion, best reward first; a row opens its group.{discarded}"
         if step
         else "The groups of the first step will appear here."
     )

@@ -142,6 +142,8 @@ def _advantage(advantage: float, why: str) -> str:
 
 def _why(row: dict[Any, Any], group: pd.Series, totals: list[float], loss: LossConfig) -> str:
     """How the completion came by its advantage."""
+    if isinstance(group["discarded"], str):
+        return "the group was discarded, so advantage 0"
     if steps := row.get("steps"):
         return steps_words(steps)
     if loss.multi_objective_aggregation == "normalize_then_sum":

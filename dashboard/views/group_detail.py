@@ -9,22 +9,32 @@ from dashboard import state
 from dashboard.charts import GROUP_KINDS
 from dashboard.text import one_line, visible
 from dashboard.views.completion_table import by_reward, completion_table, pass_words
-from dashboard.views.token_strip import largest_words, measures, token_frame, token_strip
+from dashboard.views.token_strip import Measure, largest_words, measures, token_frame, token_strip
 from dashboard.wording import number, plural
 from engine.analysis.arithmetic import formula, scale_words
 from engine.config import RunConfig
-from engine.runs.reader import RunReader
+from engine.runs.reader import RunReader, Tokens
 
 LONG_TEXT = 500  # characters beyond which a box scrolls
 BOX_HEIGHT = 200
 NUM_STEPS = 12
+
+DISCARDED = {  # records.DiscardReason in words
+    "no_signal": "no completion of it scored better or worse than the others, so there was nothing to learn from it",
+    "masked": "only completions that were cut off differ from the others, and this run leaves those out of the loss",
+}
 
 
 def group_detail(reader: RunReader, config: RunConfig, group: pd.Series, num_groups: int) -> None:
     """Everything about one group; group: a row of `groups`."""
     step, index = int(group["step"]), int(group["group_index"])
     completions = reader.completions(step, index)
-    st.subheader(f"Group {index + 1} of {num_groups}: {GROUP_KINDS[group['kind']][0]}", anchor=False)
+    discarded = group["discarded"] if isinstance(group["discarded"], str) else None
+    kind = GROUP_KINDS[group["kind"]][0] + (", discarded" if discarded else "")
+    st.subheader(f"Group {index + 1} of {num_groups}: {kind}", anchor=False)
+    if discarded:
+        sentence = f"Discarded by dynamic sampling: {DISCARDED[discarded]}. The step did not train on this group."
+        st.info(sentence, icon=":material/block:")
     _prompt(group)
     _same_prompt(reader, group)
     if completions.empty:
@@ -82,6 +92,8 @@ def _rule(group: pd.Series, config: RunConfig, completions: pd.DataFrame) -> Non
     if right := pass_words(completions):
         facts.append(right)
     st.markdown(" · ".join(facts))
+    if isinstance(group["discarded"], str):
+        return
     rule = formula(group["mean"], scale, config.loss)
     if config.loss.multi_objective_aggregation == "sum_then_normalize" and not pd.isna(group["mean"]):
         rule += f", {scale_words(config.loss.scale_rewards)}"
@@ -97,6 +109,18 @@ def _tokens(reader: RunReader, completions: pd.DataFrame, step: int, index: int)
         st.caption("The tokens of this completion are not stored.")
         return
     found = measures(tokens)
+    if not found:
+        st.caption("Log-probabilities, KL and entropy are not measured: this group was discarded.")
+        st.html(token_strip(tokens, None))
+    else:
+        _coloured(tokens, found)
+    with st.expander("All tokens as a table, and the whole text"):
+        st.dataframe(token_frame(tokens), height=300)
+        _box("", ordered.loc[chosen, "text"])
+
+
+def _coloured(tokens: Tokens, found: Mapping[str, Measure]) -> None:
+    """The token strip, with the choice of what it is coloured by."""
     name = st.segmented_control(
         "Colour tokens by", list(found), required=True, default=next(iter(found)), key="token_measure",
         format_func=lambda key: found[key].metric.label,
@@ -109,9 +133,6 @@ def _tokens(reader: RunReader, completions: pd.DataFrame, step: int, index: int)
     st.caption(f"{measure.metric.help} {measure.metric.look_for} Full colour from {full} on.")
     st.html(token_strip(tokens, measure))
     st.text(f"Strongest: {largest_words(tokens, measure)}")
-    with st.expander("All tokens as a table, and the whole text"):
-        st.dataframe(token_frame(tokens), height=300)
-        _box("", ordered.loc[chosen, "text"])
 
 
 def _choose(ordered: pd.DataFrame, step: int, index: int) -> int:

@@ -29,13 +29,17 @@ _rows = st.components.v2.component("grpo_lab.group_rows", js=asset("group_rows.j
 
 @dataclass(frozen=True)
 class GroupRow:
-    """A group as a row shows it. `group` counts from 1; `levels` are advantages in −1…1 of full colour, by reward."""
+    """A group as a row shows it. `group` counts from 1; `levels` are advantages in −1…1 of full colour, by reward.
+
+    `discarded`: dynamic sampling left it out of the update.
+    """
 
     group: int
     prompt: str
     levels: tuple[float, ...]
     mean: float
     kind: str
+    discarded: bool = False
 
 
 def advantage_reach(advantages: Sequence[float] | pd.Series, *, scaled: bool) -> float:
@@ -49,9 +53,9 @@ def group_row_list(groups: pd.DataFrame, completions: pd.DataFrame, reach: float
     by_group = dict(iter(completions.groupby("group_index")))
     prompts = distinct_parts(list(groups["prompt"]))
     return [
-        GroupRow(index + 1, prompt, dot_levels(by_group.get(index, completions.iloc[:0]), reach), mean, kind)
-        for index, prompt, mean, kind in zip(
-            groups["group_index"], prompts, groups["mean"], groups["kind"], strict=True
+        GroupRow(index + 1, prompt, dot_levels(by_group.get(index, completions.iloc[:0]), reach), mean, kind, discarded)
+        for index, prompt, mean, kind, discarded in zip(
+            groups["group_index"], prompts, groups["mean"], groups["kind"], groups["discarded"].notna(), strict=True
         )
     ]
 
@@ -124,12 +128,13 @@ def group_rows(
 
 
 def _item(row: GroupRow, selected: bool) -> dict[str, Any]:
-    word = GROUP_KINDS[row.kind][0]
+    kind = GROUP_KINDS[row.kind][0]
+    word, reason = ("discarded", f" ({kind})") if row.discarded else (kind, "")
     prompt = one_line(row.prompt, PROMPT_LIMIT)
     return {
         "group": row.group, "prompt": prompt, "dots": list(row.levels), "mean": number(row.mean), "kind": row.kind,
         "word": word, "selected": selected,
-        "title": f"Group {row.group}: {prompt} · mean reward {number(row.mean, 3)} · {word}",
+        "title": f"Group {row.group}: {prompt} · mean reward {number(row.mean, 3)} · {word}{reason}",
     }  # fmt: skip
 
 

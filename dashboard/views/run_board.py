@@ -34,12 +34,14 @@ def run_kpis(config: RunConfig, course: Course) -> list[Kpi]:
 
 
 def run_charts(config: RunConfig, course: Course, step: int, completions: pd.DataFrame) -> list[Chart]:
-    """The charts of a run; `completions` are those of the shown step."""
+    """The charts of a run; `completions` are those that the shown step trained on."""
     weights = {spec.name: spec.weight for spec in config.rewards}
     reach = advantage_reach(completions["advantage"], scaled=config.loss.scale_rewards != "none")
     return [
         charts.reward_fan(course.metrics, course.quantiles, course.functions, weights, course.window),
-        charts.reward_heatmap(course.metrics["step"], course.shares, course.bins),
+        charts.reward_heatmap(
+            course.metrics["step"], course.shares, course.bins, discarded=charts.num_discarded(course.metrics) > 0
+        ),
         charts.group_kinds(course.metrics),
         charts.advantage_strip(completions, step, reach),
         held_out(course.evaluations, course.best),

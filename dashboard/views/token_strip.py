@@ -33,24 +33,26 @@ class Measure:
 
 
 def measures(tokens: Tokens) -> dict[str, Measure]:
-    """What tokens can be coloured by. KL only with a reference, advantages only where each token has its own.
-
-    The scales are fixed, so that shades compare.
+    """What tokens can be coloured by: KL only with a reference, advantages only where each token has its own, and
+    nothing at all in a discarded group. The scales are fixed, so that shades compare.
     """
-    found = {
-        "logprob": Measure(TERMS["logprob"], tokens.logprobs.astype(np.float64), full=5.0),
-        "entropy": Measure(METRICS["entropy"], tokens.entropies.astype(np.float64), full=3.0),
+    candidates = (
+        ("advantage", TERMS["advantage"], tokens.advantages, 2.0, 1.0),
+        ("kl", TERMS["token_kl"], tokens.kl, 1.0, 0.5),
+        ("logprob", TERMS["logprob"], tokens.logprobs, 5.0, 1.0),
+        ("entropy", METRICS["entropy"], tokens.entropies, 3.0, 1.0),
+    )
+    return {
+        key: Measure(metric, values.astype(np.float64), full, root)
+        for key, metric, values, full, root in candidates
+        if values is not None
     }
-    if tokens.kl is not None:
-        found = {"kl": Measure(TERMS["token_kl"], tokens.kl.astype(np.float64), full=1.0, root=0.5), **found}
-    if tokens.advantages is not None:
-        found = {"advantage": Measure(TERMS["advantage"], tokens.advantages.astype(np.float64), full=2.0), **found}
-    return found
 
 
-def token_strip(tokens: Tokens, measure: Measure) -> str:
-    """The tokens as HTML."""
-    strengths = (measure.strength * 20).round() * 5  # twenty-one shades
+def token_strip(tokens: Tokens, measure: Measure | None) -> str:
+    """The tokens as HTML; without a measure on plain ground."""
+    shades = np.zeros(len(tokens.pieces)) if measure is None else measure.strength
+    strengths = (shades * 20).round() * 5  # twenty-one shades
     spans = [
         f'<span class="lab-token{" lab-special" if special else ""}" title="{as_html(_numbers(tokens, place))}"'
         f' style="--lab-strength:{strengths[place]:.0f}%">{_piece(piece)}</span>'
@@ -71,22 +73,25 @@ def largest_words(tokens: Tokens, measure: Measure) -> str:
 def token_frame(tokens: Tokens) -> pd.DataFrame:
     """All numbers of all tokens, for a table."""
     frame = pd.DataFrame({"token": [visible(piece) for piece in tokens.pieces], "id": tokens.ids})
-    frame["log-probability"] = tokens.logprobs
-    if tokens.ref_logprobs is not None:
-        frame["of the reference"], frame["KL"] = tokens.ref_logprobs, tokens.kl
-    frame["entropy"] = tokens.entropies
-    if tokens.advantages is not None:
-        frame["advantage"] = tokens.advantages
+    columns = (
+        ("log-probability", tokens.logprobs), ("of the reference", tokens.ref_logprobs), ("KL", tokens.kl),
+        ("entropy", tokens.entropies), ("advantage", tokens.advantages),
+    )  # fmt: skip
+    for name, values in columns:
+        if values is not None:
+            frame[name] = values
     return frame.set_index(pd.RangeIndex(1, len(frame) + 1, name="#"))
 
 
 def _numbers(tokens: Tokens, place: int) -> str:
     lines = [f"token {place + 1}: {tokens.pieces[place]!r}, id {tokens.ids[place]}"]
-    lines.append(f"log-probability {number(float(tokens.logprobs[place]))}")
+    if tokens.logprobs is not None:
+        lines.append(f"log-probability {number(float(tokens.logprobs[place]))}")
     if tokens.ref_logprobs is not None and tokens.kl is not None:
         lines.append(f"of the reference {number(float(tokens.ref_logprobs[place]))}")
         lines.append(f"KL {number(float(tokens.kl[place]))} nats")
-    lines.append(f"entropy {number(float(tokens.entropies[place]))} nats")
+    if tokens.entropies is not None:
+        lines.append(f"entropy {number(float(tokens.entropies[place]))} nats")
     if tokens.advantages is not None:
         lines.append(f"advantage {signed(float(tokens.advantages[place]))}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What a batch of groups teaches: rows with their advantages, which the loss counts, and which groups have signal."""
+"""What a batch of groups teaches: rows with their advantages, which of them count, and which groups have signal."""
 
 from typing import get_args
 

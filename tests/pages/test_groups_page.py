@@ -8,7 +8,7 @@ from streamlit.testing.v1 import AppTest
 from engine.runs.lease import Lease
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
-from tests.fakes import write_fake_run
+from tests.fakes import fake_config, write_fake_run
 from tests.pages.reading import (
     component,
     html_text,
@@ -190,3 +190,58 @@ def test_no_such_run_is_one_sentence(root):
     app = open_page("groups", run="nothing-here")
     assert not app.exception
     assert app.error[0].value.startswith("There is no run")
+
+
+def dynamic_run(root, steps: int = 6):
+    write_fake_run(root, "dynamic", steps=steps, config=fake_config(name="d", steps=steps, dynamic_sampling=True))
+    return stored(root, "dynamic")
+
+
+def a_step_with_discarded_groups(reader: RunReader) -> tuple[int, int]:
+    """The step, and how many groups it kept."""
+    kept = {step: int(reader.groups(step)["discarded"].isna().sum()) for step in range(1, reader.last_step() + 1)}
+    return next((step, number) for step, number in kept.items() if 0 < number < 6)
+
+
+def test_discarded_groups_are_listed_below_the_others_by_word_and_counted(root):
+    step, kept = a_step_with_discarded_groups(dynamic_run(root))
+    app = opened("dynamic", step=str(step))
+    rows = component(app, "groups_list")["rows"]
+    assert [row["word"] == "discarded" for row in rows] == [False] * kept + [True] * (6 - kept)
+    assert f"{6 - kept} of them were discarded by dynamic sampling, and come last." in words(app)
+
+
+def test_the_list_can_be_narrowed_to_discarded_groups_where_there_can_be_some(root):
+    step, kept = a_step_with_discarded_groups(dynamic_run(root))
+    app = opened("dynamic", step=str(step))
+    app.session_state["group_filter_dynamic"] = "discarded"
+    app.run()
+    assert [row["group"] for row in component(app, "groups_list")["rows"]] != []
+    assert {row["group"] > kept for row in component(app, "groups_list")["rows"]} == {True}
+    write_fake_run(root, "plain", steps=2)
+    (choice,) = (group for group in opened("plain").get("button_group") if group.label == "Show groups")
+    assert "discarded" not in [option.content for option in choice.proto.options]
+
+
+def test_a_discarded_group_says_why_and_that_its_tokens_were_not_measured(root):
+    reader = dynamic_run(root)
+    step, kept = a_step_with_discarded_groups(reader)
+    app = opened("dynamic", step=str(step), group=str(kept + 1))
+    assert app.subheader[0].value.endswith(", discarded")
+    assert app.info[0].value == (
+        "Discarded by dynamic sampling: no completion of it scored better or worse than the others, so there was "
+        "nothing to learn from it. The step did not train on this group."
+    )
+    assert "not measured: this group was discarded" in words(app)
+    assert "advantage = (" not in words(app)
+    pieces = reader.tokens(step, kept, app.selectbox[0].value).pieces
+    assert raw_html(app).count('<span class="lab-token') == len(pieces)
+    assert "the group was discarded, so advantage 0" in html_text(app)
+
+
+def test_a_group_that_was_trained_on_says_nothing_of_discarding(root):
+    step, _ = a_step_with_discarded_groups(dynamic_run(root))
+    app = opened("dynamic", step=str(step), group="1")
+    assert len(app.info) == 0
+    assert "iscarded" not in app.subheader[0].value
+    assert "Strongest:" in app.text[0].value

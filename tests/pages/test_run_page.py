@@ -392,3 +392,17 @@ def test_the_element_order_is_the_same_on_every_tick(root):
         app = opened("live")
     assert [e.proto.id for e in app.get("bidi_component")] == before
     assert component(app, "step_scrubber")["newest"] == 6
+
+
+def test_discarded_groups_come_last_and_are_not_among_the_advantages(root):
+    write_fake_run(root, "dynamic", steps=7, config=fake_config(name="d", steps=7, dynamic_sampling=True))
+    groups = RunReader(RunPaths(root / "dynamic").db).groups(7)
+    kept = int(groups["discarded"].isna().sum())
+    assert 0 < kept < len(groups)
+    app = opened("dynamic")
+    rows = component(app, "run_groups")["rows"]
+    assert [row["word"] == "discarded" for row in rows] == [False] * kept + [True] * (len(groups) - kept)
+    assert f"{len(groups) - kept} of {len(groups)} were discarded by dynamic sampling." in words(app)
+    points = json.loads(charts(app)["advantages"]["figure"])["data"][0]
+    assert {int(point[0]) for point in points["customdata"]} == set(range(1, kept + 1))
+    assert "dynamic sampling discarded" in charts(app)["group-kinds"]["note"]

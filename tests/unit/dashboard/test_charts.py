@@ -17,6 +17,7 @@ WEIGHTS = {"exact_match": 1.0, "digit_match": 0.3}
 def metrics_of(steps: int, **columns) -> pd.DataFrame:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({key: rng.random(steps) / 5 for key in METRICS})
+    frame["sampling/discarded"] = 0.0
     frame["step"] = np.arange(1, steps + 1)
     return frame.assign(**columns)
 
@@ -286,3 +287,16 @@ def test_a_reward_keeps_the_colour_of_its_place_when_another_has_no_line():
     weights = {"exact_match": 1.0, "digit_match": 0.0}
     chart = charts.reward_fan(metrics_of(1), reward_quantiles(totals_of(1)), functions, weights)
     assert trace(chart, "digit_match (monitor)")["line"]["color"] == "var(--lab-f1)"
+
+
+def test_charts_of_a_run_with_discarded_groups_say_what_they_count() -> None:
+    metrics = metrics_of(3, **{"sampling/discarded": [2.0, 0.0, 3.0]})
+    kinds = charts.group_kinds(metrics)
+    assert kinds.look_for.endswith(" Over all sampled groups; dynamic sampling discarded 5 of them so far.")
+    quantiles = np.zeros((3, 5))
+    fan = charts.reward_fan(metrics, quantiles, functions_of(3), WEIGHTS)
+    assert fan.look_for.endswith(" Mean: every sampled group; bands and median: those trained on.")
+    totals = totals_of(3)
+    bins = reward_bins(0.0, 1.3, {0.0, 0.3, 1.3})
+    heat = [charts.reward_heatmap(metrics["step"], bin_shares(totals, bins), bins, discarded=d) for d in (True, False)]
+    assert ["Without discarded groups." in chart.look_for for chart in heat] == [True, False]

@@ -9,7 +9,7 @@ from engine.config_loss import LossConfig
 NAN = float("nan")
 WEIGHTS = {"exact": 1.0, "digits": 0.5, "style": 0.0}
 LOSS = LossConfig()
-GROUP = pd.Series({"mean": 0.75, "std": 0.5, "scale": 0.5})
+GROUP = pd.Series({"mean": 0.75, "std": 0.5, "scale": 0.5, "discarded": None})
 
 
 def row(index: int, text: str, rewards: dict, total: float, advantage: float, **more) -> dict:
@@ -91,7 +91,7 @@ def test_what_the_reward_read_is_shown_when_it_is_not_the_text():
 def test_a_dead_group_gives_its_reason_and_an_undivided_one_no_division():
     dead = table(row(0, "a", {"exact": 1.0}, 1.0, 0.0), row(1, "b", {"exact": 1.0}, 1.0, 0.0))
     assert dead.count("all rewards of the group are equal, so advantage 0") == 2
-    undivided = table(GOOD, BAD, group=pd.Series({"mean": 0.75, "std": 0.5, "scale": NAN}))
+    undivided = table(GOOD, BAD, group=pd.Series({**GROUP, "scale": NAN}))
     assert "1.500 − 0.750 = +1.500" in undivided
 
 
@@ -101,6 +101,12 @@ def test_other_baselines_and_step_scores_have_their_own_words():
     assert GDPO_WORDS in plain(table(GOOD, BAD, loss=LossConfig(multi_objective_aggregation="normalize_then_sum")))
     stepwise = row(0, "85", {"digit_steps": 0.5}, 0.5, 0.1, steps={"digit_steps": [(0, 1.0), (1, 0.0)]})
     assert "steps digit_steps: 1, 0." in plain(table(stepwise))
+
+
+def test_in_a_discarded_group_every_advantage_is_zero_because_of_that():
+    group = pd.Series({**GROUP, "discarded": "masked", "scale": NAN})
+    text = plain(table({**GOOD, "advantage": 0.0}, {**BAD, "advantage": 0.0}, group=group))
+    assert text.count("● 0 the group was discarded, so advantage 0") == 2
 
 
 def test_missing_totals_come_last():

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pandas as pd
@@ -53,7 +54,9 @@ def test_full_colour_is_two_standard_deviations_or_the_largest_undivided_advanta
 
 
 def test_rows_count_groups_from_one():
-    groups = pd.DataFrame({"group_index": [3], "prompt": ["1+1="], "mean": [0.5], "kind": ["mixed"]})
+    groups = pd.DataFrame(
+        {"group_index": [3], "prompt": ["1+1="], "mean": [0.5], "kind": ["mixed"], "discarded": [None]}
+    )
     (row,) = group_row_list(groups, completions([1.0, 0.0], [1.0, -1.0], group=3), reach=2.0)
     assert (row.group, row.prompt, row.levels, row.kind) == (4, "1+1=", (0.5, -0.5), "mixed")
 
@@ -117,3 +120,11 @@ def test_a_prompt_that_begins_like_all_others_and_goes_no_further_keeps_its_last
 
 def test_an_empty_prompt_stays_empty() -> None:
     assert distinct_parts(["", "What is the answer?"]) == ["", "What is the answer?"]
+
+
+def test_a_discarded_group_says_so_in_words_beside_its_kind() -> None:
+    row = GroupRow(4, "1+1=", (0.0, 0.0), 1.3, "solved", discarded=True)
+    item = module._item(row, selected=False)
+    assert item["word"] == "discarded"
+    assert item["title"] == "Group 4: 1+1= · mean reward 1.300 · discarded (all right)"
+    assert module._item(replace(row, discarded=False), selected=False)["word"] == "all right"

@@ -66,3 +66,14 @@ def test_the_table_counts_from_one_and_holds_every_number():
     assert frame.index.tolist() == [1, 2, 3]
     assert frame.columns.tolist() == ["token", "id", "log-probability", "of the reference", "KL", "entropy"]
     assert frame["KL"].tolist() == pytest.approx([0.0, 0.71828, 0.0], abs=1e-5)
+
+
+UNMEASURED = Tokens(np.arange(2, dtype=np.uint32), ["8", "<|end|>"], [False, True], None, None, None)
+
+
+def test_tokens_that_nothing_measured_are_shown_plainly_with_what_is_known():
+    assert measures(UNMEASURED) == {}
+    html = token_strip(UNMEASURED, None)
+    assert re.findall(r"--lab-strength:(\d+)%", html) == ["0", "0"]
+    assert "id 0" in html and "log-probability" not in html and "entropy" not in html
+    assert token_frame(UNMEASURED).columns.tolist() == ["token", "id"]

@@ -24,7 +24,7 @@ LIVE_GROUP_ROWS = [0, 1, 2, 6, 7, 8]
 def loss_config(micro_batch_tokens: int = 10_000, **loss: Any) -> RunConfig:
     """β 0 unless given, and no clipping of the gradient, so that updates add up."""
     optim = {"micro_batch_tokens": micro_batch_tokens, "max_grad_norm": 1000.0}
-    return toy_config(loss={"beta": 0.0, **loss}, optim=optim)
+    return toy_config(loss={"beta": 0.0, **loss}, optim=optim, rollout={"prompts_per_step": 16})
 
 
 def moved_policy() -> Policy:

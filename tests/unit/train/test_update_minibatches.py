@@ -102,19 +102,33 @@ def test_micro_batches_do_not_change_which_tokens_are_the_most_uncertain(options
     assert float((found[0] - found[1]).norm() / found[0].norm()) < 1e-6  # measured: up to 5e-7, float32
 
 
-@pytest.mark.parametrize("share", [0.1, 0.2, 0.3, 0.4, 0.5, 0.7])
+def test_each_update_asks_anew_where_the_policy_is_uncertain(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[torch.Tensor] = []
+    original = update_module.entropy_threshold
+
+    def spy(entropies: torch.Tensor, share: float) -> float:
+        seen.append(entropies)
+        return original(entropies, share)
+
+    monkeypatch.setattr(update_module, "entropy_threshold", spy)
+    policy = moved_policy()
+    result = update_on(policy, loss_config(top_entropy_quantile=0.5, num_iterations=2))
+    before = torch.cat([stats.entropies for stats in result.tokens])
+    assert_close(seen[0], before, rtol=0.0, atol=1e-6)
+    assert float((seen[1] - before).abs().max()) > 1e-3
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_rounding_does_not_divide_tokens_of_the_same_entropy(share: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    def kept() -> float:
-        return update_on(moved_policy(), loss_config(top_entropy_quantile=share)).metrics.bonus_tokens
+    original = Forward.__call__
 
-    exact, original = kept(), Forward.__call__
-
-    def rounded(self, module, batch, **options):  # type: ignore[no-untyped-def]
+    def all_alike(self, module, batch, **options):  # type: ignore[no-untyped-def]
         logprobs, entropies = original(self, module, batch, **options)
-        return logprobs, entropies + 1e-7 * torch.arange(len(entropies)).remainder(3)
+        return logprobs, torch.ones_like(entropies) + 1e-6 * torch.arange(len(entropies)).remainder(3)
 
-    monkeypatch.setattr(Forward, "__call__", rounded)
-    assert kept() == exact
+    monkeypatch.setattr(Forward, "__call__", all_alike)
+    result = update_on(moved_policy(), loss_config(16, top_entropy_quantile=share, beta=0.04))
+    assert result.metrics.bonus_tokens == sum(len(row.completion) for row in ROWS)
 
 
 def sharp_policy():  # type: ignore[no-untyped-def]
