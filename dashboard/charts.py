@@ -42,7 +42,7 @@ GROUP_KINDS = {  # kind: (word, metric column, colour)
 FUNCTION_COLOURS = tuple(f"var(--lab-f{place})" for place in range(5))  # by place in the config, as on Groups
 CLIP = "clip_ratio/region_mean"
 CURVES = ("kl", "entropy", CLIP, "completions/mean_length", "grad_norm")
-PHASES = {"time/rollout": "blue", "time/reward": "orange", "time/update": "green", "time/evaluation": "purple"}
+PHASES = {"time/rollout": "blue", "time/reward": "orange", "time/update": "green"}
 SEQUENTIAL = [[i / 5, f"var(--lab-seq-{i})"] for i in range(6)]
 DIVERGING = [[i / 4, f"var(--lab-{name})"] for i, name in enumerate(("neg", "neg-soft", "zero", "pos-soft", "pos"))]
 
@@ -202,10 +202,15 @@ def training_curves(metrics: pd.DataFrame, loss: LossConfig, window: int = 1) ->
     return Chart("curves", title, look_for, figure, 115 * len(shown) + 45, wide=True, sentence=sentence)
 
 
-def phase_times(metrics: pd.DataFrame) -> Chart:
-    """Seconds per step by phase, stacked; steps are averaged when there are many."""
+def phase_times(metrics: pd.DataFrame, evaluations: pd.DataFrame) -> Chart:
+    """Seconds per step by phase, with the evaluation after it, stacked; steps are averaged when there are many.
+
+    evaluations: columns step, seconds.
+    """
     looks = [(METRICS[key].label, f"var(--lab-soft-{colour})") for key, colour in PHASES.items()]
-    seconds = metrics[list(PHASES)].to_numpy(dtype=np.float64)
+    looks.append((TERMS["eval/seconds"].label, "var(--lab-soft-purple)"))
+    after = metrics["step"].map(dict(zip(evaluations["step"], evaluations["seconds"], strict=True))).fillna(0.0)
+    seconds = np.column_stack([metrics[list(PHASES)], after]).astype(np.float64)
     figure = figure_of(stack(metrics["step"], seconds, looks, "%{y:.2f} s"), "step", "seconds per step")
     keys = ("time/rollout", "time/reward")
     look_for = " ".join(f"{METRICS[key].label}: {METRICS[key].look_for}" for key in keys)

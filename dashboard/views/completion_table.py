@@ -12,7 +12,7 @@ import pandas as pd
 
 from dashboard.text import as_html
 from dashboard.wording import MISSING, number, percent
-from engine.analysis.arithmetic import GDPO_WORDS, advantage_arithmetic, mean_of_others, steps_words
+from engine.analysis.arithmetic import GDPO_WORDS, advantage_arithmetic, mean_of_others, steps_words, trained_steps
 from engine.analysis.groups import is_dead
 from engine.config_loss import LossConfig
 
@@ -40,7 +40,7 @@ def completion_table(
     largest = max((_reach(rewards, weights) for rewards in completions["rewards"]), default=0.0) or 1.0
     stacked = bool(completions["text"].str.len().max() > STACK_FROM)
     rows = "".join(
-        _row(row, weights, largest, _why(row, group, totals, loss), stacked)
+        _row(row, weights, largest, _why(row, group, totals, weights, loss), stacked)
         for row in by_reward(completions).to_dict(orient="records")
     )
     headings = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
@@ -140,11 +140,13 @@ def _advantage(advantage: float, why: str) -> str:
     return f'<b class="lab-advantage" data-sign="{sign}">{shape} {value}</b><div class="lab-small">{as_html(why)}</div>'
 
 
-def _why(row: dict[Any, Any], group: pd.Series, totals: list[float], loss: LossConfig) -> str:
+def _why(
+    row: dict[Any, Any], group: pd.Series, totals: list[float], weights: Mapping[str, float], loss: LossConfig
+) -> str:
     """How the completion came by its advantage."""
     if isinstance(group["discarded"], str):
         return "the group was discarded, so advantage 0"
-    if steps := row.get("steps"):
+    if steps := trained_steps(row.get("steps"), weights):
         return steps_words(steps)
     if loss.multi_objective_aggregation == "normalize_then_sum":
         return GDPO_WORDS

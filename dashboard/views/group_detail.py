@@ -11,7 +11,7 @@ from dashboard.text import one_line, visible
 from dashboard.views.completion_table import by_reward, completion_table, pass_words
 from dashboard.views.token_strip import Measure, largest_words, measures, token_frame, token_strip
 from dashboard.wording import number, plural
-from engine.analysis.arithmetic import formula, scale_words
+from engine.analysis.arithmetic import PROCESS_WORDS, formula, scale_words, trained_steps
 from engine.config import RunConfig
 from engine.runs.reader import RunReader, Tokens
 
@@ -93,6 +93,10 @@ def _rule(group: pd.Series, config: RunConfig, completions: pd.DataFrame) -> Non
         facts.append(right)
     st.markdown(" · ".join(facts))
     if isinstance(group["discarded"], str):
+        return
+    weights = {spec.name: spec.weight for spec in config.rewards}
+    if any(trained_steps(steps, weights) for steps in completions["steps"]):
+        st.caption(f"Process supervision: {PROCESS_WORDS}.")
         return
     rule = formula(group["mean"], scale, config.loss)
     if config.loss.multi_objective_aggregation == "sum_then_normalize" and not pd.isna(group["mean"]):

@@ -47,7 +47,7 @@ def run_charts(config: RunConfig, course: Course, step: int, completions: pd.Dat
         held_out(course.evaluations, course.best),
         held_out_rewards(course.evaluations, weights, course.best),
         charts.reward_spread(course.metrics, course.window),
-        charts.phase_times(course.metrics),
+        charts.phase_times(course.metrics, course.evaluations),
         charts.training_curves(course.metrics, config.loss, course.window),
     ]  # fmt: skip
 

@@ -5,7 +5,13 @@ from collections.abc import Mapping, Sequence
 
 from engine.config_loss import LossConfig
 
+Steps = Sequence[tuple[int, float]]  # (token position, score)
+
 MAX_STEPS = 8  # scores that are written out
+PROCESS_WORDS = (
+    "each token's advantage is the sum of the normalised scores of the steps that end at or after it, plus that of the "
+    "rewards for the whole completion"
+)
 GDPO_WORDS = "each reward is compared within the group, and their weighted sum with that of all completions of the step"
 STD_GUARD = 1e-4  # the same that engine.grpo.advantages adds
 
@@ -37,7 +43,12 @@ def mean_of_others(total: float, totals: Sequence[float]) -> float:
     return (sum(scored) - total) / (len(scored) - 1) if math.isfinite(total) and len(scored) > 1 else math.nan
 
 
-def steps_words(steps: Mapping[str, Sequence[tuple[int, float]]]) -> str:
+def trained_steps(steps: Mapping[str, Steps] | None, weights: Mapping[str, float]) -> dict[str, Steps]:
+    """The step scores that a completion's advantages come from: those of rewards that are no monitors."""
+    return {name: found for name, found in (steps or {}).items() if weights.get(name)}
+
+
+def steps_words(steps: Mapping[str, Steps]) -> str:
     """What a completion's step scores are, and that its advantage is the mean over its tokens."""
     parts = (f"{name}: {', '.join(f'{score:g}' for _, score in found[:MAX_STEPS])}" for name, found in steps.items())
     return f"steps {'; '.join(parts)}. Mean over the tokens, each of which has its own"

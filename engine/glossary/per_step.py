@@ -308,9 +308,6 @@ _METRICS = (
         "Time spent in forward and backward passes and the optimizer.",
         "Grows with completion length.",
     ),
-    Metric(
-        "time/evaluation", "Evaluation", "s", "Time spent on held-out evaluation after the step.", "0 on most steps."
-    ),
     Metric("step_time", "Step time", "s", "Wall-clock time of the step, without evaluation and checkpoint.", "Steady."),
 )
 

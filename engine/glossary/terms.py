@@ -64,6 +64,13 @@ TERMS: dict[str, Metric] = {
             "A best checkpoint far before the last step: the run went on for too long.",
         ),
         Metric(
+            "eval/seconds",
+            "Evaluation",
+            "s",
+            "Time spent on held-out evaluation after a step.",
+            "Large beside the steps: evaluate less often, or fewer prompts.",
+        ),
+        Metric(
             "advantage",
             "Advantage",
             "",

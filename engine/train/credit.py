@@ -16,9 +16,10 @@ from engine.rewards.score import Scores
 class Credit:
     """What each completion got, and why. B completions, G a group, T tokens of the longest completion.
 
-    totals [B]: weighted sum of its rewards, NaN when missing. mean, std, scale [B / G]: of its group, of the rewards
-    that judge whole completions; scale is None when advantages are not divided. advantages [B]: of those rewards, or,
-    with step scores, the mean over the completion's tokens. tokens [B, T]: advantages under process supervision.
+    totals [B]: weighted sum of its rewards, NaN when missing. mean, std [B / G]: of the totals of its group. scale
+    [B / G]: what the rewards that judge whole completions were divided by, None when they are not divided.
+    advantages [B]: of those rewards, or, with step scores, the mean over the completion's tokens. tokens [B, T]:
+    advantages under process supervision.
     """
 
     totals: Tensor
@@ -41,12 +42,10 @@ def credit(scores: Scores, lengths: Sequence[int], group_size: int, config: RunC
     of_steps = {name for found in scores.steps for name in found}
     outcome_weights = weights * torch.tensor([name not in of_steps for name in scores.names], dtype=torch.float64)
     loss = config.loss
-    outcome_totals = total_rewards(rewards, outcome_weights)
-    mean, std = group_statistics(outcome_totals, group_size)
+    totals, outcome_totals = total_rewards(rewards, weights), total_rewards(rewards, outcome_weights)
     found = Credit(
-        totals=total_rewards(rewards, weights),
-        mean=mean,
-        std=std,
+        totals,
+        *group_statistics(totals, group_size),
         scale=advantage_scale(outcome_totals, group_size, loss.scale_rewards),
         advantages=_outcome(rewards, outcome_weights, group_size, config),
     )

@@ -52,7 +52,7 @@ def every_chart(steps: int) -> list[Chart]:
         charts.advantage_strip(completions_of([0.5, -0.5] * steps), steps, 2.0),
         charts.training_curves(metrics, LossConfig(num_iterations=2)),
         charts.reward_spread(metrics),
-        charts.phase_times(metrics),
+        charts.phase_times(metrics, pd.DataFrame({"step": [0], "seconds": [1.0]})),
     ]
 
 
@@ -88,7 +88,8 @@ def test_columns_of_nothing_but_missing_values_do_not_break_a_chart():
         charts.reward_fan(empty, quantiles, functions, WEIGHTS),
         charts.reward_heatmap(empty["step"], shares, reward_bins(0, 0, set())),
         charts.group_kinds(empty),
-        charts.phase_times(empty),
+        charts.phase_times(empty, pd.DataFrame({"step": [], "seconds": []})),
+        charts.reward_spread(empty),
         charts.advantage_strip(completions_of([NAN, NAN]), 1, 2.0),
     ):
         assert go.Figure(chart.figure).data
@@ -266,9 +267,11 @@ def test_a_smoothed_curve_keeps_its_raw_values_in_sight():
 
 
 def test_phases_add_up_to_the_step():
-    phases = {"time/rollout": 0.2, "time/reward": 0.01, "time/update": 0.15, "time/evaluation": 0.0}
-    chart = charts.phase_times(metrics_of(3, **phases))
+    phases = {"time/rollout": 0.2, "time/reward": 0.01, "time/update": 0.15}
+    evaluations = pd.DataFrame({"step": [0, 2], "seconds": [9.0, 0.5]})
+    chart = charts.phase_times(metrics_of(3, **phases), evaluations)
     assert sum(t["y"][0] for t in chart.figure["data"]) == pytest.approx(0.36)
+    assert trace(chart, "Evaluation")["y"].max() == 0.5  # that before training belongs to no step
 
 
 def test_a_sparkline_fills_its_box():

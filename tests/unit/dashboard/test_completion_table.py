@@ -100,7 +100,8 @@ def test_other_baselines_and_step_scores_have_their_own_words():
     assert "(1.500 − 0.250) / (0.500 + 0.0001) = +1.500" in others
     assert GDPO_WORDS in plain(table(GOOD, BAD, loss=LossConfig(multi_objective_aggregation="normalize_then_sum")))
     stepwise = row(0, "85", {"digit_steps": 0.5}, 0.5, 0.1, steps={"digit_steps": [(0, 1.0), (1, 0.0)]})
-    assert "steps digit_steps: 1, 0." in plain(table(stepwise))
+    assert "steps digit_steps: 1, 0." in plain(table(stepwise, weights={"digit_steps": 1.0}))
+    assert "steps digit_steps" not in plain(table(stepwise, weights={"digit_steps": 0.0}))  # a monitor moves nothing
 
 
 def test_in_a_discarded_group_every_advantage_is_zero_because_of_that():

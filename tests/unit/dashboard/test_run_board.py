@@ -23,7 +23,9 @@ COMPLETIONS = pd.DataFrame(
 def course(steps: int, *evaluations: tuple[int, float], **columns: object) -> Course:
     """A run of so many steps in which every metric is 0 but for these columns."""
     metrics = pd.DataFrame({key: np.zeros(steps) for key in METRICS} | {"step": np.arange(1, steps + 1)})
-    frame = pd.DataFrame(evaluations, columns=["step", "pass_at_1"]).assign(num_prompts=64, num_generations=1)
+    frame = pd.DataFrame(evaluations, columns=["step", "pass_at_1"]).assign(
+        num_prompts=64, num_generations=1, seconds=1.0
+    )
     measured = [{"pass_at_1": Estimate(value, value - 0.1, value + 0.1)} for _, value in evaluations]
     frame["metrics"] = pd.Series(measured, dtype=object)
     return Course(

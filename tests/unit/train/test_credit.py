@@ -57,8 +57,7 @@ def test_outcome_and_process_rewards_add_up_with_their_weights() -> None:
     z = 0.5 / (0.5**0.5 + 1e-4)  # two scores, 1 and 0: mean .5, std sqrt(.5)
     assert found.tokens is not None
     assert_close(found.tokens, torch.tensor([[1.5 * z], [-1.5 * z]]), **ROUNDING)
-    assert found.mean.tolist() == [0.5]  # of the outcome reward alone, which the arithmetic on the page is about
-    assert found.totals.tolist() == [1.5, 0.0]
+    assert found.totals.tolist() == [1.5, 0.0] and found.mean.tolist() == [0.75]
 
 
 def test_a_step_reward_that_is_only_a_monitor_moves_nothing() -> None:
