@@ -141,11 +141,12 @@ def _rows_at_once(config: RunConfig, prompt_tokens: int) -> int:
 
 def _micro_batch(config: RunConfig, prompt_tokens: int) -> tuple[int, int]:
     """Rows and prompts of the largest micro-batch: prompts × L + rows × T within micro_batch_tokens, at least a row."""
-    rollout = config.rollout
-    group = rollout.num_generations
-    most = math.ceil(rollout.prompts_per_step / config.loss.num_minibatches) * group
-    rows = int(config.optim.micro_batch_tokens / (rollout.max_completion_length + prompt_tokens / group))
-    rows = max(1, min(most, rows))
+    rollout, budget = config.rollout, config.optim.micro_batch_tokens
+    group, limit = rollout.num_generations, rollout.max_completion_length
+    whole = prompt_tokens + group * limit
+    of_a_part = max(0, (budget % whole - prompt_tokens) // limit)  # rows of a group that does not fit as a whole
+    update = math.ceil(rollout.prompts_per_step / config.loss.num_minibatches) * group
+    rows = max(1, min(update, budget // whole * group + of_a_part))
     return rows, math.ceil(rows / group)
 
 

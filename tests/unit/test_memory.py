@@ -95,10 +95,16 @@ def test_with_lora_normalised_values_are_not_kept_and_inner_vectors_are():
 
 
 def test_a_smaller_micro_batch_keeps_less():
-    # A row takes 4 tokens, and a quarter of its prompt's 6: 22 tokens are 4 rows and their prompt.
+    # 22 tokens are a prompt of 6 and its 4 rows of 4.
     found = parts(estimate(optim={"micro_batch_tokens": 22}))
     assert found["Activations"] == 2 * (22 * 170 + 4 * 10 * 20) * 4
     assert found["Logits, update"] == 4 * 4 * 100 * 4 * LOGIT_COPIES
+
+
+def test_a_part_of_a_group_brings_its_whole_prompt():
+    # 33 tokens: the first group, then a prompt of 6 and one row of 4; 5 rows, 2 prompts.
+    found = parts(estimate(optim={"micro_batch_tokens": 33}))
+    assert found["Activations"] == 2 * ((2 * 6 + 5 * 4) * 170 + 5 * 10 * 20) * 4
 
 
 def test_mini_batches_are_never_passed_together():
