@@ -8,7 +8,7 @@ from engine.memory import (
     LOGIT_COPIES,
     MAX_LOGITS,
     PROCESS_BYTES,
-    PROMPTS_AT_ONCE,
+    COMPLETIONS_AT_ONCE,
     MemoryEstimate,
     assumed_prompt_tokens,
     estimate_memory,
@@ -80,6 +80,8 @@ def test_no_more_rows_are_sampled_at_once_than_allowed():
 def test_an_evaluation_may_sample_more_rows_than_a_step():
     more = estimate(evaluation={"num_prompts": 8, "num_generations": 2}, data={"held_out": 100})
     assert parts(more)["KV cache"] == 16 * 10 * 2 * 2 * 5 * 4
+    at_once = estimate(evaluation={"num_prompts": 100, "num_generations": 16}, data={"held_out": 100})
+    assert parts(at_once)["KV cache"] == 64 * 10 * 2 * 2 * 5 * 4  # 4 prompts × 16
     fewer = estimate(evaluation={"num_prompts": 100}, data={"held_out": 10})
     assert parts(fewer)["KV cache"] == 10 * 10 * 2 * 2 * 5 * 4
 
@@ -157,4 +159,4 @@ def test_prompts_are_guessed_until_they_are_known():
 
 
 def test_limits_are_those_of_the_engine():
-    assert (MAX_LOGITS, PROMPTS_AT_ONCE) == (logprobs.MAX_LOGITS, evaluate.PROMPTS_AT_ONCE)
+    assert (MAX_LOGITS, COMPLETIONS_AT_ONCE) == (logprobs.MAX_LOGITS, evaluate.COMPLETIONS_AT_ONCE)
