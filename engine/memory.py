@@ -20,7 +20,7 @@ DTYPE_BYTES = {"float32": FLOAT32, "bfloat16": 2}
 PROCESS_BYTES = 400 * 2**20
 # Those of engine/grpo/logprobs.py and engine/train/evaluate.py, which cannot be imported without torch.
 MAX_LOGITS = 2**26
-PROMPTS_AT_ONCE = 64
+COMPLETIONS_AT_ONCE = 64
 # Logits as they are, divided by the temperature, softmax, and one of them in the making: of each row [V] while a token
 # is drawn, and of each completion token while its log-probability and entropy are measured.
 LOGIT_COPIES = 4
@@ -133,7 +133,8 @@ def activation_bytes(config: RunConfig, shape: ModelShape, prompt_tokens: int) -
 def _rows_at_once(config: RunConfig, prompt_tokens: int) -> int:
     """Completions that are sampled together: those of a step or of an evaluation, within max_batch_tokens."""
     rollout, evaluation = config.rollout, config.evaluation
-    asked = min(PROMPTS_AT_ONCE, evaluation.num_prompts, config.data.held_out) * evaluation.num_generations
+    prompts = max(1, COMPLETIONS_AT_ONCE // evaluation.num_generations)
+    asked = min(prompts, evaluation.num_prompts, config.data.held_out) * evaluation.num_generations
     rows = max(rollout.prompts_per_step * rollout.num_generations, asked)
     fitting = rollout.max_batch_tokens // (prompt_tokens + rollout.max_completion_length)
     return max(1, min(rows, fitting))
@@ -141,11 +142,12 @@ def _rows_at_once(config: RunConfig, prompt_tokens: int) -> int:
 
 def _micro_batch(config: RunConfig, prompt_tokens: int) -> tuple[int, int]:
     """Rows and prompts of the largest micro-batch: prompts × L + rows × T within micro_batch_tokens, at least a row."""
-    rollout = config.rollout
-    group = rollout.num_generations
-    most = math.ceil(rollout.prompts_per_step / config.loss.num_minibatches) * group
-    rows = int(config.optim.micro_batch_tokens / (rollout.max_completion_length + prompt_tokens / group))
-    rows = max(1, min(most, rows))
+    rollout, budget = config.rollout, config.optim.micro_batch_tokens
+    group, limit = rollout.num_generations, rollout.max_completion_length
+    whole = prompt_tokens + group * limit
+    of_a_part = max(0, (budget % whole - prompt_tokens) // limit)  # rows of a group that does not fit as a whole
+    update = math.ceil(rollout.prompts_per_step / config.loss.num_minibatches) * group
+    rows = max(1, min(update, budget // whole * group + of_a_part))
     return rows, math.ceil(rows / group)
 
 

@@ -8,7 +8,7 @@ from engine.memory import (
     LOGIT_COPIES,
     MAX_LOGITS,
     PROCESS_BYTES,
-    PROMPTS_AT_ONCE,
+    COMPLETIONS_AT_ONCE,
     MemoryEstimate,
     assumed_prompt_tokens,
     estimate_memory,
@@ -80,6 +80,8 @@ def test_no_more_rows_are_sampled_at_once_than_allowed():
 def test_an_evaluation_may_sample_more_rows_than_a_step():
     more = estimate(evaluation={"num_prompts": 8, "num_generations": 2}, data={"held_out": 100})
     assert parts(more)["KV cache"] == 16 * 10 * 2 * 2 * 5 * 4
+    at_once = estimate(evaluation={"num_prompts": 100, "num_generations": 16}, data={"held_out": 100})
+    assert parts(at_once)["KV cache"] == 64 * 10 * 2 * 2 * 5 * 4  # 4 prompts × 16
     fewer = estimate(evaluation={"num_prompts": 100}, data={"held_out": 10})
     assert parts(fewer)["KV cache"] == 10 * 10 * 2 * 2 * 5 * 4
 
@@ -95,10 +97,16 @@ def test_with_lora_normalised_values_are_not_kept_and_inner_vectors_are():
 
 
 def test_a_smaller_micro_batch_keeps_less():
-    # A row takes 4 tokens, and a quarter of its prompt's 6: 22 tokens are 4 rows and their prompt.
+    # 22 tokens are a prompt of 6 and its 4 rows of 4.
     found = parts(estimate(optim={"micro_batch_tokens": 22}))
     assert found["Activations"] == 2 * (22 * 170 + 4 * 10 * 20) * 4
     assert found["Logits, update"] == 4 * 4 * 100 * 4 * LOGIT_COPIES
+
+
+def test_a_part_of_a_group_brings_its_whole_prompt():
+    # 33 tokens: the first group, then a prompt of 6 and one row of 4; 5 rows, 2 prompts.
+    found = parts(estimate(optim={"micro_batch_tokens": 33}))
+    assert found["Activations"] == 2 * ((2 * 6 + 5 * 4) * 170 + 5 * 10 * 20) * 4
 
 
 def test_mini_batches_are_never_passed_together():
@@ -151,4 +159,4 @@ def test_prompts_are_guessed_until_they_are_known():
 
 
 def test_limits_are_those_of_the_engine():
-    assert (MAX_LOGITS, PROMPTS_AT_ONCE) == (logprobs.MAX_LOGITS, evaluate.PROMPTS_AT_ONCE)
+    assert (MAX_LOGITS, COMPLETIONS_AT_ONCE) == (logprobs.MAX_LOGITS, evaluate.COMPLETIONS_AT_ONCE)
