@@ -4,7 +4,7 @@ A chart whose numbers do not exist has no figure but a `sentence` that says why.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -209,7 +209,7 @@ def phase_times(metrics: pd.DataFrame) -> Chart:
     figure = figure_of(stack(metrics["step"], seconds, looks, "%{y:.2f} s"), "step", "seconds per step")
     keys = ("time/rollout", "time/reward")
     look_for = " ".join(f"{METRICS[key].label}: {METRICS[key].look_for}" for key in keys)
-    return replace(_chart("phase-times", "Time per step", look_for, figure), wide=True)
+    return _chart("phase-times", "Time per step", look_for, figure)
 
 
 def sparkline(steps: ArrayLike, values: ArrayLike) -> list[str]:

@@ -60,6 +60,14 @@ def ago(seconds: float | None) -> str:
     return f"{int(seconds / 86_400)} days ago"
 
 
+def size(count_bytes: int) -> str:
+    """0.4 MB, 21 MB, 1.3 GB: bytes in units of 1024, as memory is sold."""
+    megabytes = count_bytes / 2**20
+    if megabytes >= 999.5:
+        return f"{megabytes / 1024:,.1f} GB"
+    return f"{megabytes:.0f} MB" if megabytes >= 9.95 else f"{megabytes:.1f} MB"
+
+
 def plural(count: int, noun: str) -> str:
     """1 group, 2 groups."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -43,7 +43,6 @@ def check_run(config: RunConfig) -> Check:
     if dataset and renderer:
         with _collecting(problems, "data.source"):
             check_lengths(renderer, dataset, context_length, config.rollout.max_completion_length)
-        with _collecting(problems, "data.source"):
             previews = _previews(renderer, dataset)
             warnings += _token_advice(config, renderer, dataset)
     train_size = dataset.train_size if dataset else None

@@ -46,10 +46,8 @@ def early_stop_reason(config: RunConfig, evaluations: Evaluations) -> str:
     """
     patience, key = config.evaluation.early_stopping_patience, stopping_metric(config)
     values = measured(evaluations, key)
-    if patience is None or not values or values[-1][0] != evaluations[-1][0]:
-        return ""
     without = evaluations_without_gain([value for _, value in values], config.evaluation.early_stopping_threshold)
-    if without < patience:
+    if patience is None or without < patience:
         return ""
     step, value = max(values, key=lambda entry: entry[1])
     count = "1 evaluation" if without == 1 else f"{without} evaluations in a row"

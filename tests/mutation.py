@@ -11,6 +11,7 @@ that is not in EQUIVALENT.
 import argparse
 import ast
 import contextlib
+import gc
 import importlib
 import importlib.abc
 import importlib.util
@@ -196,7 +197,17 @@ class Mutant(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def passes(arguments: list[str]) -> bool:
-    quiet = ["-x", "-q", "--no-header", "--assert=plain", "-p", "no:cacheprovider"]
+    quiet = [
+        "-x",
+        "-q",
+        "--no-header",
+        "--tb=no",
+        "--assert=plain",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:unraisableexception",
+    ]
     return pytest.main([*quiet, *arguments]) == pytest.ExitCode.OK
 
 
@@ -282,6 +293,8 @@ def main() -> int:
     torch.set_num_threads(1)
     names = options.modules or sorted(path.stem for path in SOURCES.glob("*.py") if path.stem != "__init__")
     import_what_is_heavy()
+    gc.collect()
+    gc.freeze()  # pytest collects garbage at its end, which then need not look at all of torch
     check_that_the_tests_pass_unchanged(names[0])
     began = time.monotonic()
     count, survivors = run(options.jobs, names)

@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard.state import RUN_PAGE, go
 from dashboard.text import as_html, as_label, visible
 from dashboard.views.form import Placed
+from dashboard.views.form_memory import draw_memory
 from dashboard.views.form_plan import differences, plan
 from dashboard.views.form_sections import CONTROL, SECTIONS
 from dashboard.views.form_state import FormState, collect
@@ -35,6 +36,7 @@ def draw_panel(form: FormState, config: RunConfig | None, placed: Placed, elsewh
     if config is not None:
         for line in plan(config):
             st.text(line)
+        draw_memory(form, config)
         draw_differences(form, config)
         draw_advice(config)
     draw_obstacles(placed, elsewhere)

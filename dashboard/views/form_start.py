@@ -1,4 +1,4 @@
-"""Where a new run starts from: a preset, a config file, or a past run whose settings are cloned."""
+"""Where a new run starts from: a preset, a paper's recipe, a config file, or a past run whose settings are cloned."""
 
 import re
 from collections.abc import Collection
@@ -13,10 +13,12 @@ from dashboard.views.form import alert
 from dashboard.views.form_import import FROM_FILE, IMPORT_PROBLEMS, draw_import, draw_translation
 from dashboard.views.form_model import set_value
 from dashboard.views.form_model_section import look_at_model
+from dashboard.views.form_recipe import draw_recipes, origin
 from dashboard.views.form_state import FormState
 from dashboard.views.form_upload import FOLDER
 from engine.errors import ConfigError, LabError, Problem
 from engine.presets import PRESETS, Preset
+from engine.recipe import Recipe
 from engine.runs.paths import list_runs, read_config, runs_root
 
 RECENT_RUNS = 50
@@ -24,12 +26,13 @@ NAME_LENGTH = 80  # characters, as in RunConfig
 
 
 def draw_start(form: FormState) -> None:
-    """The presets as cards, and below them the two other ways in."""
+    """The presets as cards, and below them the papers and the two other ways in."""
     st.caption("Start from an experiment that is known to be worth running, and change what you like.")
     with st.grid("auto", min_column_width=190, gap="small"):
         for preset in PRESETS:
             with st.container(border=True, height="stretch", gap="small"):
                 draw_preset(form, preset)
+    draw_recipes(form, use_recipe, what_is_missing)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         with st.popover("From a config file", icon=":material/upload_file:"):
             draw_import(form)
@@ -57,16 +60,24 @@ def draw_preset(form: FormState, preset: Preset) -> None:
         st.caption(f":orange[Not ready here.] {as_label(missing, 200)}")
 
 
-def what_is_missing(preset: Preset) -> str:
-    """What has to be installed before this preset can run; empty when nothing is."""
+def what_is_missing(preset: Preset | Recipe) -> str:
+    """What has to be installed before this can run; empty when nothing is."""
     error = look_at_model(preset.config.model.source)[0]
     return error[1] if error else ""
 
 
 def use_preset(form: FormState, preset: Preset) -> None:
-    """Fill the form with a preset. Its data file is made if it can be; what only the user knows is left empty."""
+    fill(form, preset, f"preset:{preset.key}")
+
+
+def use_recipe(form: FormState, recipe: Recipe) -> None:
+    fill(form, recipe, origin(recipe))
+
+
+def fill(form: FormState, preset: Preset | Recipe, origin: str) -> None:
+    """Fill the form. The data file is made if it can be; what only the user knows is left empty."""
     st.query_params.pop(CLONE, None)
-    form.load(preset.config, f"preset:{preset.key}")
+    form.load(preset.config, origin)
     if preset.make_data is not None:
         path = runs_root() / FOLDER / preset.config.data.source
         try:

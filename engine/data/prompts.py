@@ -1,8 +1,12 @@
 """Turns examples into what the model reads: chat template or plain text, as tokens. Needs a tokenizer, so not light."""
 
-from collections.abc import Sequence
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from types import FrameType
 from typing import Any
 
 from engine.config import ModelConfig
@@ -11,6 +15,7 @@ from engine.data.files import Faults
 from engine.errors import DatasetError, ModelError
 
 BATCH = 1000  # prompts tokenized at once
+TEMPLATE_LIMIT_S = 5.0  # for one prompt; templates take microseconds, and one that loops would hang the run
 ADDED_TOKENS = 8  # more than any tokenizer puts around a text
 
 
@@ -92,7 +97,8 @@ class Renderer:
         if messages is None:
             return example.prompt
         try:
-            return str(self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+            with _time_limit(TEMPLATE_LIMIT_S):
+                return str(self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
         except Exception as error:  # a template is a program from the model's folder: it may raise anything
             raise ModelError(
                 f"The model's chat template failed: {error}.",
@@ -113,6 +119,26 @@ class Renderer:
             tokens[:-1] if tokens and tokens[-1] == end and not text.endswith(end_text) else tokens
             for text, tokens in zip(texts, ids, strict=True)
         ]
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raises TimeoutError inside the block when it takes longer. Only the main thread can be interrupted so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(_signum: int, _frame: FrameType | None) -> None:
+        raise TimeoutError(f"it takes longer than {seconds:g} s for one prompt")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    # Again and again: Jinja swallows what is raised while it folds constants, and then computes them once more.
+    signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def check_lengths(renderer: Renderer, dataset: Dataset, context_length: int | None, max_completion_length: int) -> None:

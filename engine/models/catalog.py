@@ -83,7 +83,7 @@ def _resolve(source: str) -> ModelSource:
 
 
 def model_facts(source: str) -> ModelFacts:
-    """Context length, weights and chat template of a source; a Hub id that is not on disk has none yet.
+    """Context length, weights, chat template and sizes of a source; a Hub id that is not on disk has none yet.
 
     Raises ModelError like resolve_source.
     """
@@ -94,7 +94,9 @@ def model_facts(source: str) -> ModelFacts:
     if resolved.kind != "gguf":
         return folder_facts(path)
     header = read_header(path)
-    return ModelFacts(header.architecture, header.context_length, header.parameters, header.has_chat_template)
+    return ModelFacts(
+        header.architecture, header.context_length, header.parameters, header.has_chat_template, header.shape
+    )
 
 
 def list_models(search: Sequence[Path] = ()) -> list[ModelChoice]:

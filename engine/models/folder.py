@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import ModelError
+from engine.models.shape import ModelShape, config_shape
 
 SINGLE_FILE, SHARD_INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
@@ -33,6 +34,8 @@ class ModelFacts:
     context_length: int | None = None
     parameters: int | None = None
     has_chat_template: bool | None = None
+    shape: ModelShape | None = None
+    dtype: str | None = None  # number format of the weights on disk
 
 
 def check_folder(folder: Path) -> None:
@@ -53,7 +56,14 @@ def folder_facts(folder: Path) -> ModelFacts:
         context_length=context_length(config),
         parameters=sum(count_parameters(path) for path in weight_files(folder)),
         has_chat_template=_has_chat_template(folder),
+        shape=config_shape(config),
+        dtype=_dtype(config),
     )
+
+
+def _dtype(config: dict[str, Any]) -> str | None:
+    named = config.get("dtype", config.get("torch_dtype"))  # torch_dtype until transformers 4
+    return named if isinstance(named, str) else None
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from engine.errors import ModelError
+from engine.models.shape import ModelShape, gguf_shape
 
 HEADER_LIMIT = 32 * 2**20  # a vocabulary of 262,144 tokens with its merges takes about 16 MiB
 MAX_TENSORS = 100_000
@@ -31,6 +32,7 @@ class GgufHeader:
     context_length: int | None
     parameters: int
     has_chat_template: bool
+    shape: ModelShape | None = None
 
 
 class _Broken(Exception):
@@ -111,24 +113,30 @@ def _read(reader: _Reader) -> GgufHeader:
     if not isinstance(architecture, str):
         raise _Broken("it does not say which architecture it holds")
     context_length = metadata.get(f"{architecture}.context_length")
+    parameters, vocabulary = _count_tensors(reader, tensors)
     return GgufHeader(
         architecture=architecture,
         name=name if isinstance(name, str) else None,
         context_length=context_length if isinstance(context_length, int) else None,
-        parameters=_count_parameters(reader, tensors),
+        parameters=parameters,
         has_chat_template=isinstance(metadata.get("tokenizer.chat_template"), str),
+        shape=gguf_shape(architecture, metadata, vocabulary),
     )
 
 
-def _count_parameters(reader: _Reader, tensors: int) -> int:
-    total = 0
+def _count_tensors(reader: _Reader, tensors: int) -> tuple[int, int | None]:
+    """The weights of all tensors, and how many tokens the embedding has, if there is one."""
+    total, vocabulary = 0, None
     for _ in range(tensors):
         name = reader.text()
         dimensions = reader.number("<I")
         if dimensions > MAX_DIMENSIONS:
             raise _Broken(f"tensor {name[:80]!r} has {dimensions} dimensions")
-        total += math.prod(reader.number("<Q") for _ in range(dimensions))
+        sizes = [reader.number("<Q") for _ in range(dimensions)]
+        total += math.prod(sizes)
+        if name == "token_embd.weight" and len(sizes) == 2:
+            vocabulary = sizes[1]
         if total > MAX_PARAMETERS:
             raise _Broken(f"tensor {name[:80]!r} brings it to {total:,} weights")
         reader.take(12)  # the tensor's type (u32) and offset (u64)
-    return total
+    return total, vocabulary

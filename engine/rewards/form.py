@@ -1,4 +1,4 @@
-"""Rewards for the form of a completion: a pattern, think and answer tags, digits only, a length in tokens."""
+"""Rewards for the form of a completion: a pattern, think and answer tags, digits only, its script, its length."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -67,6 +67,22 @@ class LengthTargetParams(Section):
     )
 
 
+class OverlongPenaltyParams(Section):
+    max_length: int = knob(
+        64, "Length at which the penalty is −1. Usually the completion limit.", label="Limit", unit="tokens",
+        ge=1, le=1_000_000,
+    )  # fmt: skip
+    cache: int = knob(
+        16, "The penalty begins this many tokens before the limit.", label="Cache", unit="tokens", ge=0, le=1_000_000
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> "OverlongPenaltyParams":
+        if self.cache > self.max_length:
+            raise ValueError(f"the cache, {self.cache}, is longer than the limit, {self.max_length}")
+        return self
+
+
 def regex_match(params: RegexMatchParams) -> RewardFunction:
     """1 when the pattern matches (and its group equals the reference answer, if one is named), else 0.
 
@@ -109,6 +125,39 @@ def length_target(params: LengthTargetParams) -> RewardFunction:
 
     def reward(*, completion_ids: Sequence[Sequence[int]], **_: Any) -> list[float | None]:
         return [max(0.0, 1.0 - abs(len(ids) - params.target) / params.tolerance) for ids in completion_ids]
+
+    return reward
+
+
+def language_consistency(params: NoParams) -> RewardFunction:
+    """Share of the letters that are ASCII letters: 1 for English, 0.6 for "да yes", 0 without a letter.
+
+    The simple form of DeepSeek-R1's reward against mixing languages, Num(words of the target language) / Num(words)
+    (arXiv:2501.12948, equation 7). That takes a language detector for each word; a script is plain to see. The paper
+    leaves open what text without a word is worth: 0 here, so that writing nothing earns nothing.
+    """
+
+    def rule(text: str, reference: str | None) -> float:
+        letters = [character for character in text if character.isalpha()]
+        return sum(character.isascii() for character in letters) / len(letters) if letters else 0.0
+
+    return per_completion(rule)
+
+
+def overlong_penalty(params: OverlongPenaltyParams) -> RewardFunction:
+    """0 up to max_length − cache tokens, from there in a straight line to −1 at max_length, −1 beyond.
+
+    DAPO's soft overlong punishment (arXiv:2503.14476, section 3.4, equation 13); TRL's get_soft_overlong_punishment.
+    """
+    free = params.max_length - params.cache
+
+    def penalty(length: int) -> float:
+        if length <= free:
+            return 0.0
+        return -1.0 if length > params.max_length else (free - length) / params.cache
+
+    def reward(*, completion_ids: Sequence[Sequence[int]], **_: Any) -> list[float | None]:
+        return [penalty(len(ids)) for ids in completion_ids]
 
     return reward
 

@@ -128,6 +128,25 @@ REWARDS: dict[str, RewardInfo] = {
             form.length_target,
             needs_answer=False,
         ),
+        RewardInfo(
+            "language_consistency",
+            "One language",
+            "Share of the letters that are ASCII letters, so that 1 is English and other scripts lower it.",
+            "format",
+            form.NoParams,
+            form.language_consistency,
+            needs_answer=False,
+        ),
+        RewardInfo(
+            "overlong_penalty",
+            "Overlong penalty",
+            "0 for completions well below a limit, falling to −1 at the limit.",
+            "penalty",
+            form.OverlongPenaltyParams,
+            form.overlong_penalty,
+            needs_answer=False,
+            value_range=(-1.0, 0.0),
+        ),
     )
 }
 

@@ -23,7 +23,7 @@ from engine.runs.control import clear_requests, request_stop
 from engine.runs.durable import disk_errors, write_atomic
 from engine.runs.lease import holder, is_held, lock, open_lock_file
 from engine.runs.paths import RunPaths, config_bytes, list_runs, new_run_id, open_run
-from engine.runs.process import Holder, read_launch, write_launch
+from engine.runs.process import Holder, read_launch, was_started_on, write_launch
 from engine.runs.status import run_status
 
 LAUNCH_PATIENCE_S = 20.0
@@ -180,10 +180,15 @@ def _environment() -> dict[str, str]:
 
 
 def _living_process(paths: RunPaths) -> Holder | None:
-    """The engine that holds the run, or that was started and has not got so far."""
+    """The engine that holds the run, or that was started and has not got so far.
+
+    A file that came with the run may name any process: only one that was started on this run counts.
+    """
     launch = read_launch(paths)
     known = holder(paths.lock) if is_held(paths.lock) else launch.process if launch else None
-    return known if known is not None and known.is_alive() else None
+    if known is None or not known.is_alive() or not was_started_on(known.pid, paths.run_id):
+        return None
+    return known
 
 
 def _kill_hard(pid: int) -> None:

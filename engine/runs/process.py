@@ -90,6 +90,15 @@ def start_ticks(pid: int) -> int | None:
     return None if state in "ZX" else int(started)  # Z, X: ended, and only waiting for its parent to notice
 
 
+def was_started_on(pid: int, run_id: str) -> bool:
+    """Whether the command line of a process names the folder of a run, as that of an engine does."""
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    except OSError:
+        return False
+    return any(Path(argument).name == run_id for argument in arguments)
+
+
 def boot_id() -> str:
     """A name of this start of the machine."""
     try:

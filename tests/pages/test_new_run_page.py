@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.views import form_check
+from dashboard.views import form_check, form_memory
 from dashboard.views.form_data import data_problems
 from dashboard.views.form_model_section import look_at_model
 from engine.check_client import Check, Preview
 from engine.config import RunConfig
 from engine.config_advice import advice
-from engine.config_io import dump_config, parse_config
+from engine.config_io import dump_config, parse_config, spelled_out
 from engine.errors import Problem, RunBusyError
 from engine.presets import PRESETS, preset, write_sums
+from engine.recipes import recipe
 from engine.rewards.registry import REWARDS
 from engine.runs.launch import Launched
 from tests.fakes import fake_config, write_fake_run
@@ -95,6 +96,10 @@ def click(page: AppTest, button: str) -> AppTest:
 def alerts(page: AppTest) -> list[str]:
     """What stands in red below fields."""
     return [element.proto.body for element in page.get("html") if 'role="alert"' in element.proto.body]
+
+
+def tables(page: AppTest) -> list[str]:
+    return [element.proto.body for element in page.get("html") if "<table" in element.proto.body]
 
 
 def notes(page: AppTest) -> list[str]:
@@ -394,8 +399,8 @@ def test_a_clone_shows_only_what_differs_from_its_parent(engine):
     assert draft(page)["name"] == "parent 2"
     assert "The same settings as parent." in notes(page)
     page = fill(page, "optim.learning_rate", "3e-4")
-    table = next(element.proto.body for element in page.get("html") if "<table" in element.proto.body)
-    assert "Learning rate" in table and "1e-4 → <b>3e-4</b>" in table
+    table = next(body for body in tables(page) if "Learning rate" in body)
+    assert "1e-4 → <b>3e-4</b>" in table
     assert table.count("<tr>") == 1
 
 
@@ -560,3 +565,74 @@ def test_the_exported_configuration_is_the_one_that_starts(engine):
     assert parse_config(exported).seed == 3
     click(page, "new_run.start")
     assert dump_config(engine.started[0]).strip() == exported.strip()
+
+
+def test_a_paper_fills_the_form_and_shows_what_is_another_size_here(engine):
+    page = click(opened(), "new_run.recipe.deepseekmath")
+    assert parse_config(draft(page)) == spelled_out(recipe("deepseekmath").config)
+    table = next(body for body in tables(page) if "Published" in body)
+    assert table.count("<tr>") == 1 + 3  # the head, and group size, completion limit and learning rate
+    assert "Group size G</td><td class='lab-num'>64</td><td class='lab-num'><b>8</b>" in table
+    assert any("arXiv:2402.03300" in caption.value for caption in page.caption)
+    assert "KL weight β 0.04" in next(e.proto.body for e in page.get("html") if "As published" in e.proto.body)
+
+
+def test_an_edit_of_a_papers_method_is_named(engine):
+    page = click(opened(), "new_run.recipe.gspo")
+    assert not any("Published" in body for body in tables(page))  # no size is stated, and all else is as published
+    page = fill(page, "loss.loss_type", "dapo")
+    assert "another method than the paper" in next(body for body in tables(page) if "Published" in body)
+
+
+def test_the_reward_of_a_recipe_has_its_name(engine):
+    page = click(opened(), "new_run.recipe.dapo")
+    assert "overlong_penalty, max_length" in next(body for body in tables(page) if "Published" in body)
+
+
+def test_a_paper_whose_data_can_be_made_brings_them(engine):
+    page = click(opened(), "new_run.recipe.deepseek-r1")
+    assert len(Path(draft(page)["data"]["source"]).read_text().splitlines()) == 441
+
+
+def test_a_preset_after_a_paper_takes_the_paper_away(engine):
+    page = click(click(opened(), "new_run.recipe.gspo"), "new_run.preset.reward-hacking")
+    assert not any("As published" in element.proto.body for element in page.get("html"))
+
+
+def memory(page: AppTest) -> str:
+    return next(expander.label for expander in page.expander if expander.label.startswith("Memory"))
+
+
+def test_memory_stands_beside_what_is_free(engine, monkeypatch):
+    monkeypatch.setattr(form_memory, "may_have_gpu", lambda: False)
+    monkeypatch.setattr(form_memory, "free_memory_bytes", lambda: 3 * 2**30)
+    page = opened()
+    assert memory(page) == "Memory: about 471 MB of 3.0 GB free"
+    assert "PPO&#x27;s critic" in tables(page)[0] or "PPO's critic" in tables(page)[0]
+    assert "prompts of 6 tokens (assumed until the check)" in " ".join(notes(page))
+    page = click(page, "new_run.check")
+    assert "prompts of 7 tokens (as checked)" in " ".join(notes(page))
+
+
+def test_what_does_not_fit_is_warned_of_with_what_to_lower(engine, monkeypatch):
+    monkeypatch.setattr(form_memory, "may_have_gpu", lambda: False)
+    monkeypatch.setattr(form_memory, "free_memory_bytes", lambda: 2**30)
+    page = opened()
+    assert not any("memory" in warning.value for warning in page.warning)
+    page = fill(page, "rollout.prompts_per_step", 1024)
+    page.toggle(key="new_run.more.budget").set_value(True).run()
+    page = fill(page, "optim.micro_batch_tokens", 1_000_000)
+    warning = next(warning.value for warning in page.warning if "memory" in warning.value)
+    assert "1.0 GB are free" in warning and "Lower the micro-batch" in warning
+
+
+def test_on_a_gpu_the_machines_memory_says_nothing(engine, monkeypatch):
+    monkeypatch.setattr(form_memory, "may_have_gpu", lambda: True)
+    page = opened()
+    assert memory(page) == "Memory: about 471 MB"
+    assert "the GPU's own memory" in " ".join(notes(page))
+
+
+def test_a_model_that_is_not_there_has_no_estimate(engine):
+    page = with_model(opened(), "/no/such/folder")
+    assert not any(expander.label.startswith("Memory") for expander in page.expander)

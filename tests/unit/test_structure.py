@@ -13,11 +13,11 @@ ROOT = Path(__file__).parents[2]
 SOURCES = sorted(path for part in ("engine", "dashboard") for path in (ROOT / part).rglob("*.py"))
 HEAVY = ("torch", "transformers", "peft", "accelerate")
 LIGHT_MODULES = [
-    "engine.config", "engine.config_advice", "engine.config_io", "engine.errors", "engine.glossary", "engine.measure",
-    "engine.presets",    "engine.seeds", "engine.check_client", "engine.analysis.evaluation", "engine.analysis.groups",
-    "engine.data.examples", "engine.models.catalog", "engine.rewards.registry", "engine.rewards.score",
-    "engine.runs.best", "engine.runs.launch", "engine.runs.manage", "engine.runs.reader", "engine.runs.status",
-    "engine.runs.store", "engine.trl.config",
+    "engine.check_client", "engine.config", "engine.config_advice", "engine.config_io", "engine.errors",
+    "engine.glossary", "engine.measure", "engine.memory", "engine.presets", "engine.recipes", "engine.seeds",
+    "engine.analysis.evaluation", "engine.analysis.groups", "engine.data.examples", "engine.models.catalog",
+    "engine.rewards.registry", "engine.rewards.score", "engine.runs.best", "engine.runs.launch", "engine.runs.manage",
+    "engine.runs.reader", "engine.runs.status", "engine.runs.store", "engine.trl.config",
 ]  # fmt: skip
 
 

@@ -20,7 +20,7 @@ def evaluations_of(*rows: tuple[int, dict[str, Estimate]], n: int = 1) -> pd.Dat
 
 
 def around(value: float) -> Estimate:
-    return Estimate(value, value - 0.1, value + 0.1)
+    return Estimate(value, value - 0.1, value + 0.2)
 
 
 def measured(step: int, share: float, **more: Estimate) -> tuple[int, dict[str, Estimate]]:
@@ -63,7 +63,7 @@ def test_the_evaluation_before_training_is_marked():
 
 def test_the_band_is_the_stored_interval():
     low, high = held_out(evaluations_of(measured(0, 0.4), measured(25, 0.8))).figure["data"][:2]
-    assert low["y"] == pytest.approx([0.3, 0.7]) and high["y"] == pytest.approx([0.5, 0.9])
+    assert low["y"] == pytest.approx([0.3, 0.7]) and high["y"] == pytest.approx([0.6, 1.0])
 
 
 def test_pass_at_k_and_majority_are_drawn_when_they_are_measured():
@@ -71,7 +71,7 @@ def test_pass_at_k_and_majority_are_drawn_when_they_are_measured():
     chart = held_out(evaluations_of(measured(0, 0.4, **more), n=4))
     assert names(chart) == ["95 % interval", "pass@1", "pass@4", "majority@4", "before training"]
     assert trace(chart, "pass@4")["y"].tolist() == [0.75]
-    assert trace(chart, "pass@4")["customdata"] == [" (65.0%–85.0%)"]
+    assert trace(chart, "pass@4")["customdata"] == [" (65.0%–95.0%)"]
     assert f"pass@4: {TERMS['eval/pass_at_k'].look_for}" in chart.look_for
     assert "64 prompts × 4 completions each time" in chart.look_for
     assert names(held_out(evaluations_of(measured(0, 0.4)))) == ["95 % interval", "pass@1", "before training"]
@@ -96,7 +96,8 @@ def test_mean_rewards_have_their_intervals_as_bars_and_monitors_are_dashed():
     assert names(chart) == ["digits_only (monitor)", "total reward", "best checkpoint"]  # the trained one is the total
     total = trace(chart, "total reward")
     assert total["y"].tolist() == [0.4, 0.6]
-    assert total["error_y"]["array"] == pytest.approx([0.1, 0.1])
+    assert total["error_y"]["array"] == pytest.approx([0.2, 0.2])
+    assert total["error_y"]["arrayminus"] == pytest.approx([0.1, 0.1])
     assert trace(chart, "digits_only (monitor)")["line"]["dash"] == "dash"
     assert trace(chart, "best checkpoint")["x"].tolist() == [25.0]
 

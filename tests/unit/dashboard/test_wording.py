@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from dashboard.wording import ago, duration, number, percent, plural, signed
+from dashboard.wording import ago, duration, number, percent, plural, signed, size
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,9 @@ def test_ages(seconds, words):
 
 def test_one_is_singular():
     assert (plural(1, "group"), plural(2, "group"), plural(1200, "group")) == ("1 group", "2 groups", "1,200 groups")
+
+
+def test_bytes_are_counted_in_units_of_1024():
+    assert [size(n) for n in (0, 400_000, 21 * 2**20, 1000 * 2**20, 1536 * 2**20, 24 * 2**30)] == [
+        "0.0 MB", "0.4 MB", "21 MB", "1.0 GB", "1.5 GB", "24.0 GB",
+    ]  # fmt: skip

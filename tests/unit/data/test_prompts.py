@@ -1,6 +1,7 @@
 """Prompts as the model reads them: plain or in a chat template, and whether they fit the model's context."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 from engine.config import DataConfig, ModelConfig
+from engine.data import prompts
 from engine.data.example import Example
 from engine.data.examples import Dataset, open_dataset
 from engine.data.prompts import Renderer, check_lengths
@@ -80,6 +82,22 @@ def test_a_template_that_refuses_is_told_in_a_sentence() -> None:
     template = "{{ raise_exception('no system role') if messages[0].role == 'system' else '1' }}"
     with pytest.raises(ModelError, match="The model's chat template failed: no system role"):
         renderer(chat_tokenizer(template), system_prompt="0").render(example("1"))
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{{ 3 ** (10 ** 8) }}",
+    ],
+    ids=["a loop", "a power"],
+)
+def test_a_template_without_an_end_is_interrupted(monkeypatch: pytest.MonkeyPatch, template: str) -> None:
+    monkeypatch.setattr(prompts, "TEMPLATE_LIMIT_S", 0.05)
+    before = signal.getsignal(signal.SIGALRM)
+    with pytest.raises(ModelError, match="The model's chat template failed: it takes longer than "):
+        renderer(chat_tokenizer(template)).render(example("1"))
+    assert signal.getsignal(signal.SIGALRM) == before and signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
 def test_a_start_token_of_the_tokenizer_is_kept_and_an_end_token_removed() -> None:

@@ -1,4 +1,4 @@
-"""Golden numbers of the clipped loss, the KL estimate and the averaging rules."""
+"""The loss as a whole: its parts put together, over micro-batches, and its metrics."""
 
 import math
 from dataclasses import replace
@@ -10,9 +10,7 @@ from torch.testing import assert_close
 
 from engine.config_loss import LossConfig, LossType
 from engine.grpo import policy_loss
-from engine.grpo.aggregate import LossScale, aggregate
-from engine.grpo.kl import k3
-from engine.grpo.logprobs import MAX_LOGITS, selected_logprobs
+from engine.grpo.aggregate import LossScale
 
 
 def single_token_loss(ratio: float, advantage: float) -> float:
@@ -32,30 +30,6 @@ def test_the_clip_takes_the_worse_of_the_clipped_and_the_plain_ratio(
     ratio: float, advantage: float, loss: float
 ) -> None:
     assert single_token_loss(ratio, advantage) == pytest.approx(loss, rel=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("delta", "value"), [(0.1, 0.005170918), (-0.1, 0.004837418), (1.0, 0.718281828), (-1.0, 0.367879441)]
-)
-def test_k3_gives_the_golden_numbers(delta: float, value: float) -> None:
-    found = k3(torch.zeros(1, dtype=torch.float64), torch.tensor([delta], dtype=torch.float64))
-    assert float(found) == pytest.approx(value, abs=1e-9)
-
-
-# Two completions in one step: two tokens of loss 1, four tokens of -0.5 or -1; the completion limit is 8.
-@pytest.mark.parametrize(
-    ("second", "expected"),
-    [
-        (-0.5, {"grpo": 0.25, "bnpo": 0.0, "dapo": 0.0, "dr_grpo": 0.0, "luspo": 0.0}),
-        (-1.0, {"grpo": 0.0, "bnpo": -1 / 3, "dapo": -1 / 3, "dr_grpo": -0.125, "luspo": -1.0}),
-    ],
-)
-def test_each_loss_type_averages_as_its_source_says(second: float, expected: dict[str, float]) -> None:
-    per_token = torch.tensor([[1.0, 1.0, 9.0, 9.0], [second] * 4])
-    mask = torch.tensor([[1.0, 1.0, 0.0, 0.0], [1.0] * 4])
-    scale = LossScale(num_completions=2, num_tokens=6, max_completion_length=8, update_tokens=6, bonus_tokens=6)
-    for loss_type, value in expected.items():
-        assert float(aggregate(per_token, mask, loss_type, scale)) == pytest.approx(value, abs=1e-7)
 
 
 @pytest.mark.parametrize("loss_type", get_args(LossType))
@@ -105,106 +79,6 @@ def test_kl_without_reference_log_probabilities_is_refused() -> None:
             torch.zeros(1, 1), torch.zeros(1, 1), torch.zeros(1), torch.ones(1, 1),
             config=LossConfig(beta=0.1),
         )  # fmt: skip
-
-
-def test_log_probabilities_and_entropy_match_a_distribution_worked_out_by_hand() -> None:
-    probabilities = torch.tensor([[0.5, 0.25, 0.25]], dtype=torch.float64)
-    logprobs, entropy = selected_logprobs(
-        probabilities.log(), lambda states: states, torch.tensor([1]), 1.0, vocabulary=3
-    )
-    assert float(logprobs) == pytest.approx(math.log(0.25), rel=1e-6)
-    assert float(entropy) == pytest.approx(1.5 * math.log(2), rel=1e-6)  # 1.5 bits
-
-
-def test_temperature_divides_the_logits() -> None:
-    logits = torch.tensor([[0.0, 2.0 * math.log(3.0)]])
-    logprobs, _ = selected_logprobs(logits, lambda states: states, torch.tensor([1]), 2.0, vocabulary=2)
-    assert float(logprobs) == pytest.approx(math.log(0.75), rel=1e-6)
-
-
-def test_chunks_give_the_same_numbers_and_gradients_as_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.manual_seed(0)
-    head = torch.nn.Linear(4, 7, bias=False).double()
-    ids = torch.tensor([0, 6, 3, 2, 5])
-    hidden = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
-
-    def run() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        logprobs, entropy = selected_logprobs(hidden, head, ids, 0.7, vocabulary=7)
-        return logprobs, entropy, torch.autograd.grad(logprobs.sum(), hidden)[0]
-
-    whole = run()
-    monkeypatch.setattr("engine.grpo.logprobs.MAX_LOGITS", 14)  # two positions at a time
-    for expected, found in zip(whole, run(), strict=True):
-        assert_close(found, expected, rtol=1e-6, atol=1e-7)  # float32 inside
-
-
-def test_logits_that_fit_exactly_are_computed_once_and_larger_ones_again_for_the_gradient(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    calls = []
-
-    def head(states: torch.Tensor) -> torch.Tensor:
-        calls.append(len(states))
-        return states * 2
-
-    for limit, expected in ((12, [4]), (8, [2, 2, 2, 2]), (1, [1] * 8)):
-        monkeypatch.setattr("engine.grpo.logprobs.MAX_LOGITS", limit)
-        hidden = torch.randn(4, 3, requires_grad=True)
-        selected_logprobs(hidden, head, torch.tensor([0, 1, 2, 0]), 1.0, vocabulary=3)[0].sum().backward()  # type: ignore[no-untyped-call]
-        assert calls == expected
-        calls.clear()
-
-
-def test_a_chunk_of_logits_takes_256_mib() -> None:
-    assert MAX_LOGITS * torch.zeros(1).element_size() == 256 * 1024**2
-
-
-def test_states_without_a_token_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.grpo.logprobs.MAX_LOGITS", 6)
-    with pytest.raises(ValueError, match="zip"):
-        selected_logprobs(torch.zeros(6, 3), lambda states: states, torch.tensor([0, 1, 2]), 1.0, vocabulary=3)
-
-
-def test_the_entropy_has_a_gradient_when_it_is_asked_for_and_gradients_are_on() -> None:
-    hidden = torch.randn(2, 3, requires_grad=True)
-
-    def entropy(asked: bool) -> torch.Tensor:
-        ids = torch.tensor([0, 1])
-        return selected_logprobs(hidden, lambda states: states, ids, 1.0, vocabulary=3, entropy_gradient=asked)[1]
-
-    assert entropy(True).requires_grad and not entropy(False).requires_grad
-    with torch.no_grad():
-        assert not entropy(True).requires_grad
-
-
-def test_a_token_that_cannot_be_sampled_adds_nothing_to_the_entropy() -> None:
-    hidden = torch.tensor([[0.0, 0.0, -math.inf]], requires_grad=True)
-    _, entropy = selected_logprobs(
-        hidden, lambda states: states, torch.tensor([0]), 1.0, vocabulary=3, entropy_gradient=True
-    )
-    entropy.sum().backward()  # type: ignore[no-untyped-call]
-    assert entropy.item() == pytest.approx(math.log(2), rel=1e-6)
-    assert hidden.grad is not None and hidden.grad.tolist() == [[0.0, 0.0, 0.0]]
-
-
-def test_a_step_without_tokens_has_loss_0_and_a_fraction_of_a_token_counts_as_one() -> None:
-    per_token, mask = torch.ones(1, 2), torch.zeros(1, 2)
-    for loss_type in get_args(LossType):
-        assert float(aggregate(per_token, mask, loss_type, LossScale.of(mask))) == 0
-    half = LossScale(num_completions=1, num_tokens=0.5, max_completion_length=2, update_tokens=0.5, bonus_tokens=0.5)
-    one = torch.tensor([[1.0, 0.0]])
-    assert float(aggregate(per_token, one, "dapo", half)) == float(aggregate(per_token, one, "bnpo", half)) == 1.0
-
-
-def test_an_unknown_loss_type_has_no_average() -> None:
-    with pytest.raises(ValueError, match="unknown loss_type 'ppo'"):
-        aggregate(torch.ones(1, 1), torch.ones(1, 1), "ppo", LossScale.of(torch.ones(1, 1)))  # type: ignore[arg-type]
-
-
-def test_the_scale_of_a_batch_alone_counts_what_is_in_it() -> None:
-    mask, bonus = torch.tensor([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]]), torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
-    assert LossScale.of(mask, bonus) == LossScale(2, 3.0, 3, 3.0, 1.0)
-    assert LossScale.of(mask) == LossScale(2, 3.0, 3, 3.0, 3.0)
 
 
 ONE = {"logprobs": torch.zeros(1, 2), "old_logprobs": torch.zeros(1, 2), "advantages": torch.zeros(1)}

@@ -45,9 +45,9 @@ def test_rows_that_are_not_whole_groups_are_refused() -> None:
 
 
 def test_outcome_and_process_add_up_and_padding_has_neither() -> None:
-    process, outcome = torch.tensor([[0.5, -0.5], [1.0, 1.0]]), torch.tensor([2.0, -1.0])
+    process, outcome = torch.tensor([[0.5, -0.5], [1.0, 1.0]]), torch.tensor([2.0, -3.0])
     mask = torch.tensor([[1, 1], [1, 0]])
-    assert add_outcome(process, outcome, mask).tolist() == [[2.5, 1.5], [0.0, 0.0]]
+    assert add_outcome(process, outcome, mask).tolist() == [[2.5, 1.5], [-2.0, 0.0]]
 
 
 def test_scores_are_placed_at_their_token_and_add_up_there() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -202,6 +203,19 @@ def test_no_signal_goes_to_a_stranger_with_the_engines_number(tmp_path: Path) ->
         lock = paths.lock.read_text()
         with Lease(paths.lock):
             paths.lock.write_text(lock)  # held, but by a process that the file does not name
+            assert not kill_run(paths, grace_s=0.0)
+        assert stranger.poll() is None
+        stranger.communicate(b"\n")
+    assert stranger.returncode == 0
+
+
+def test_no_signal_goes_to_a_stranger_whom_the_files_name_in_full(tmp_path: Path) -> None:
+    paths = write_fake_run(tmp_path, "a", steps=0, outcome="interrupted")
+    with subprocess.Popen([sys.executable, "-S", "-c", "input()"], stdin=subprocess.PIPE) as stranger:
+        write_launch(paths, stranger.pid, at=time.time(), argv=[str(paths.root)], cwd="/")
+        assert not kill_run(paths, grace_s=0.0)
+        with Lease(paths.lock):
+            paths.lock.write_text(paths.launch.read_text())
             assert not kill_run(paths, grace_s=0.0)
         assert stranger.poll() is None
         stranger.communicate(b"\n")

@@ -88,6 +88,7 @@ def test_several_completions_give_pass_at_k_and_majority_with_intervals_from_the
     for k in (1, 2, 4):
         share = np.mean([pass_at_k(4, c, k) for c in prompts["right"]])
         assert metrics[f"pass_at_{k}"].value == pytest.approx(share, abs=1e-12)
+    assert metrics["pass_at_1"].value == pytest.approx(metrics["rewards/exact_match/mean"].value, abs=1e-12)
     assert metrics["majority_at_4"].value == pytest.approx(np.mean(prompts["majority"]))
     total = np.array(prompts["rewards"]["exact_match"]) + 0.3 * np.array(prompts["rewards"]["digit_match"])
     assert metrics["reward"].value == pytest.approx(total.mean())

@@ -1,0 +1,124 @@
+"""Numbers that are not one value per step, but stand on pages and in the docs all the same."""
+
+from engine.glossary.metric import Metric
+
+TERMS: dict[str, Metric] = {
+    metric.key: metric
+    for metric in (
+        Metric(
+            "eval/pass_at_1",
+            "Held-out pass@1",
+            "share",
+            "Chance that one completion, sampled at the run's temperature, answers a held-out prompt rightly: the mean "
+            "over all prompts and their completions.",
+            "The honest measure: these prompts are never trained on.",
+            "up",
+        ),
+        Metric(
+            "eval/pass_at_k",
+            "Held-out pass@k",
+            "share",
+            "Chance that at least one of k completions to a held-out prompt is right: the mean of "
+            "1 − C(n−c, k) / C(n, k), with c of n completions right.",
+            "What k tries can do; pass@1 rises towards it.",
+            "up",
+        ),
+        Metric(
+            "eval/majority_at_k",
+            "Held-out majority@k",
+            "share",
+            "Share of held-out prompts whose most frequent answer among k completions is right. Tied answers share; a "
+            "completion without an answer has no vote.",
+            "Above pass@1: a vote among the completions pays.",
+            "up",
+        ),
+        Metric(
+            "eval/reward",
+            "Held-out reward",
+            "",
+            "Mean total reward of the completions to held-out prompts: the weighted sum of the reward functions.",
+            "Should follow the reward in training. A gap that grows: what was learned does not carry over.",
+            "up",
+        ),
+        Metric(
+            "eval/rewards/<name>/mean",
+            "Held-out mean of a reward",
+            "",
+            "Mean of one reward function over the held-out prompts, before its weight; missing values are left out.",
+            "A trained reward that rises while a monitor or pass@1 falls is being gamed.",
+        ),
+        Metric(
+            "eval/interval",
+            "95 % interval",
+            "",
+            "Where a held-out value would lie for other prompts and completions of the same kind: from one value per "
+            "prompt, Wilson's interval for shares and Student's t for other rewards.",
+            "Moves inside the interval may be chance. More prompts make it narrower.",
+        ),
+        Metric(
+            "eval/best",
+            "Best checkpoint",
+            "step",
+            "The checkpoint of the evaluation with the highest value of checkpoint.metric_for_best_model; it is kept "
+            "beside the newest ones.",
+            "A best checkpoint far before the last step: the run went on for too long.",
+        ),
+        Metric(
+            "advantage",
+            "Advantage",
+            "",
+            "How much better a completion scored than its group: (reward − group mean) / (scale + 1e-4).",
+            "Positive: made likelier. Negative: made less likely. 0: ignored.",
+            equation="see Advantages",
+        ),
+        Metric(
+            "reward_share",
+            "Where the rewards are",
+            "share",
+            "Share of a step's completions whose total reward has this value, or lies in this range.",
+            "Colour should move to the top. Two lasting bands: some prompts are learned, others never.",
+        ),
+        Metric(
+            "group_mean",
+            "Group mean",
+            "",
+            "Mean total reward of the completions of one prompt: the baseline.",
+            "The group is its own critic.",
+        ),
+        Metric(
+            "group_std",
+            "Group std",
+            "",
+            "Standard deviation (n−1) of the total rewards of one prompt's completions.",
+            "0: a dead group.",
+        ),
+        Metric(
+            "token_kl",
+            "Token KL",
+            "nats",
+            "k3 = exp(q − p) − (q − p) − 1, with p and q the log-probabilities of policy and reference.",
+            "Where the policy has moved away from the reference.",
+        ),
+        Metric(
+            "logprob",
+            "Log-probability",
+            "nats",
+            "Log-probability of a sampled token under the policy, at the sampling temperature.",
+            "Near 0: sure. Very negative: a lucky or unlucky draw.",
+        ),
+        Metric(
+            "finish_reason",
+            "End",
+            "",
+            "Why a completion ended: eos, its own end token; length, the limit.",
+            "length: the completion was cut.",
+        ),
+        Metric(
+            "heartbeat_age",
+            "Seen",
+            "s",
+            "Time since the engine last reported what it is doing.",
+            "More than a few steps' time: it hangs.",
+        ),
+    )
+}
