@@ -37,7 +37,7 @@ def gradient(monkeypatch: pytest.MonkeyPatch, parts: int, loss: dict[str, object
     """The gradient of the last update, when every update is cut into so many micro-batches."""
 
     def cut(rows: Sequence[Row], _budget: int, pad_id: int, device: torch.device) -> Iterator[MicroBatch]:
-        for places in np.array_split(np.arange(len(rows)), min(parts, len(rows))):
+        for places in np.array_split(np.arange(len(rows)), min(parts, len(rows))) if rows else ():
             yield from micro_batches([rows[place] for place in places], 10_000, pad_id, device)
 
     monkeypatch.setattr("engine.train.update.micro_batches", cut)
@@ -60,10 +60,11 @@ def test_cutting_an_update_into_micro_batches_does_not_change_it(
 ) -> None:
     whole = gradient(monkeypatch, 1, loss)
     assert float(whole.norm()) > 1e-3
+    updates = int(loss.get("num_iterations", 1)) * int(loss.get("num_minibatches", 1))  # type: ignore[call-overload]
     for parts in (2, 4, 8):
         found = gradient(monkeypatch, parts, loss)
-        # float32 sums in another order: about 1e-7
-        assert float((found - whole).norm() / whole.norm()) < 1e-6
+        # float32 sums in another order: about 1e-7; a second update starts from weights that carry the first one's
+        assert float((found - whole).norm() / whole.norm()) < 1e-6 * updates
 
 
 def test_on_policy_nothing_is_clipped_and_the_loss_is_the_mean_advantage_per_token() -> None:
