@@ -200,7 +200,7 @@ class RunReader:
         """`prompts` and `samples` of records.EvaluationRecord, or None when there was no evaluation after `step`."""
         with self._connection() as db:
             row = db.execute("SELECT prompts, samples FROM evaluations WHERE step = ?", (step,)).fetchone()
-            return None if row is None else (json.loads(row[0]), json.loads(row[1]))
+            return None if row is None else (_parsed("prompts", row[0], dict), _parsed("samples", row[1], list))
 
     def events(self, newest: int = 200) -> pd.DataFrame:
         """The newest events, newest first."""
@@ -319,8 +319,7 @@ def _column(name: str, values: tuple[Any, ...], json_columns: tuple[str, ...]) -
     if name in REAL_COLUMNS:
         return np.array(values, dtype=np.float64)
     if name in json_columns:
-        wanted = list if name == "samples" else dict
-        return pd.Series([_parsed(name, text, wanted) for text in values], dtype=object)
+        return pd.Series([_parsed(name, text, dict) for text in values], dtype=object)
     if name == "metrics":
         return pd.Series([read_estimates(_parsed(name, text, dict)) for text in values], dtype=object)
     if name in ("totals", "advantages"):
@@ -334,7 +333,7 @@ def _column(name: str, values: tuple[Any, ...], json_columns: tuple[str, ...]) -
 def _parsed(name: str, text: str | None, wanted: type) -> Any:
     value = json.loads(text) if text is not None else {}
     if text is not None and not isinstance(value, wanted):
-        raise TypeError(f"the column {name} holds something else than JSON objects")
+        raise TypeError(f"the column {name} holds something else than a JSON {'list' if wanted is list else 'object'}")
     return value
 
 

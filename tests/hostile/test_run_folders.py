@@ -112,7 +112,7 @@ WRONG_VALUES = {
     "a moment beyond the calendar": "UPDATE attempts SET started_at = 1e300",
     "a moment before 1970": "UPDATE attempts SET ended_at = -1e12",
     "a message of bytes": "UPDATE attempts SET outcome = 'failed', message = x'ff00'",
-    "a pass rate in words": "UPDATE evaluations SET pass_at_1 = 'all'",
+    "a pass rate in words": 'UPDATE evaluations SET metrics = json(\'{"pass_at_1": {"value": "all"}}\')',
 }
 
 
@@ -127,7 +127,9 @@ WRONG_FRAMES: dict[str, tuple[str, Callable[[RunReader], object]]] = {
     "prompt": ("UPDATE groups SET prompt = x'ff'", lambda reader: reader.groups(1)),
     "text": ("UPDATE completions SET text = x'ff'", lambda reader: reader.completions(1)),
     "length": ("UPDATE completions SET length = 'long'", lambda reader: reader.completions(1)),
-    "samples": ("UPDATE evaluations SET samples = '{}'", RunReader.evaluations),
+    "samples": ("UPDATE evaluations SET samples = '{}'", lambda reader: reader.evaluation_details(0)),
+    "prompts": ("UPDATE evaluations SET prompts = '[]'", lambda reader: reader.evaluation_details(0)),
+    "metrics": ("UPDATE evaluations SET metrics = '[1]'", RunReader.evaluations),
     "arrays": ("UPDATE tokens SET logprobs = x'00000000'", lambda reader: reader.tokens(1, 0, 0)),
     "piece": ("UPDATE vocabulary SET piece = x'ff'", lambda reader: reader.tokens(1, 0, 0)),
 }
