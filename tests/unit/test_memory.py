@@ -4,11 +4,11 @@ import pytest
 
 from engine.grpo import logprobs
 from engine.memory import (
+    COMPLETIONS_AT_ONCE,
     HEAP_GAPS,
     LOGIT_COPIES,
     MAX_LOGITS,
     PROCESS_BYTES,
-    COMPLETIONS_AT_ONCE,
     MemoryEstimate,
     assumed_prompt_tokens,
     estimate_memory,
