@@ -33,7 +33,12 @@ TIME_LIMIT_S = 180  # a mutant that hangs is noticed too
 TESTS = ["tests/unit/grpo", "tests/reference"]
 
 # Mutants that change nothing anybody can observe, each with its reason.
-EQUIVALENT: dict[str, str] = {}
+EQUIVALENT = {
+    "objectives: advantages > 0 → advantages >= 0 in `tau = _by_sign(advantages > 0, config.sapo_temperature_pos,"
+    " config.sapo_temperature_neg, ratio)`": "an advantage of 0 makes the term and its gradient 0 with either τ",
+    "logprobs: 0.0 → 1.0 in `entropy = normaliser - (torch.softmax(logits, dim=1) * logits.nan_to_num(neginf=0.0))"
+    ".sum(dim=1)`": "it replaces −∞, where the probability that it is multiplied by is 0",
+}
 
 COMPARISONS: dict[type, tuple[type, ...]] = {
     ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.LtE), ast.GtE: (ast.Gt, ast.Lt),

@@ -106,13 +106,12 @@ def _normalized_then_summed(rewards: Tensor, weights: Tensor, group_size: int, b
 
     The mean of S needs no subtracting: each z_k sums to 0 over its group, and so does S over all completions.
     """
-    trained = weights != 0
-    columns = rewards[:, trained].T.reshape(-1)  # every reward's groups, one below the other
+    columns = rewards.T.reshape(-1)  # every reward's groups, one below the other
     std = group_statistics(columns, group_size).std.repeat_interleave(group_size)
     z = distance_to_baseline(columns, group_size, baseline) / (std + STD_GUARD)
     flat = dead_groups(columns, group_size).repeat_interleave(group_size) & ~columns.isnan()
-    z = z.masked_fill(flat, 0.0).view(int(trained.sum()), -1).T
-    summed = total_rewards(z, weights[trained])
+    z = z.masked_fill(flat, 0.0).view(rewards.shape[1], -1).T
+    summed = total_rewards(z, weights)
     return summed / (_nan_std(summed.view(1, -1)) + STD_GUARD)
 
 

@@ -44,9 +44,9 @@ def selected_logprobs(
 
 def _from_logits(logits: Tensor, ids: Tensor, temperature: float, entropy_gradient: bool) -> tuple[Tensor, Tensor]:
     logits = logits.float() / temperature
-    normaliser = logits.logsumexp(dim=-1)
-    chosen = logits.gather(-1, ids[:, None])[:, 0] - normaliser
-    with torch.set_grad_enabled(entropy_gradient and torch.is_grad_enabled()):
+    normaliser = logits.logsumexp(dim=1)
+    chosen = logits.gather(1, ids[:, None]).squeeze(1) - normaliser
+    with torch.set_grad_enabled(entropy_gradient):
         # H = log Z − Σ p · logit, without keeping a second [N, V] tensor of log-probabilities.
-        entropy = normaliser - (torch.softmax(logits, dim=-1) * logits.nan_to_num(neginf=0.0)).sum(dim=-1)
+        entropy = normaliser - (torch.softmax(logits, dim=1) * logits.nan_to_num(neginf=0.0)).sum(dim=1)
     return chosen, entropy

@@ -51,13 +51,15 @@ def policy_loss(
         near = off_policy_mask(logprobs, old_logprobs, rewards, mask, config.off_policy_mask_threshold)
         per_token = per_token * near
     per_token = per_token * keep
-    kl = _kl_penalty(logprobs, ref_logprobs, log_ratio, config)
-    if kl is not None and config.beta > 0:
+    kl = None if ref_logprobs is None else _kl_penalty(logprobs, ref_logprobs, log_ratio, config)
+    if config.beta > 0:
+        if kl is None:
+            raise ValueError("beta > 0 needs ref_logprobs")
         per_token = per_token + config.beta * kl
     loss = aggregate(per_token, mask, config.loss_type, scale)
     if coef := config.entropy_coef if entropy_coef is None else entropy_coef:
         loss = loss - coef * _entropy_bonus(entropies, keep, scale)
-    ratio = log_ratio.detach().exp().expand(-1, max(log_ratio.shape[1], rewards.shape[1]))
+    ratio = log_ratio.exp().expand(-1, max(log_ratio.shape[1], rewards.shape[1]))
     metrics = loss_metrics(ratio, objective, mask, keep, kl=kl, entropies=entropies, keep_completion=near)
     return loss, metrics
 
@@ -72,12 +74,8 @@ def _kept_tokens(entropies: Tensor | None, mask: Tensor, config: LossConfig) -> 
     return entropy_mask(entropies, mask, threshold)
 
 
-def _kl_penalty(logprobs: Tensor, ref_logprobs: Tensor | None, log_ratio: Tensor, config: LossConfig) -> Tensor | None:
-    """[B, T] in nats; None without a reference. With use_bias_correction_kl times ρ, which keeps its gradient."""
-    if ref_logprobs is None:
-        if config.beta > 0:
-            raise ValueError("beta > 0 needs ref_logprobs")
-        return None
+def _kl_penalty(logprobs: Tensor, ref_logprobs: Tensor, log_ratio: Tensor, config: LossConfig) -> Tensor:
+    """[B, T] in nats. With use_bias_correction_kl times ρ, which keeps its gradient."""
     kl = kl_estimate(logprobs, ref_logprobs, config.kl_estimator)
     return kl * log_ratio.exp() if config.use_bias_correction_kl else kl
 

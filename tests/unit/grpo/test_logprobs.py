@@ -77,6 +77,8 @@ def test_the_entropy_has_a_gradient_when_it_is_asked_for_and_gradients_are_on() 
     assert entropy(True).requires_grad and not entropy(False).requires_grad
     with torch.no_grad():
         assert not entropy(True).requires_grad
+    by_default = selected_logprobs(hidden, lambda states: states, torch.tensor([0, 1]), 1.0, vocabulary=3)[1]
+    assert not by_default.requires_grad
 
 
 def test_a_token_that_cannot_be_sampled_adds_nothing_to_the_entropy() -> None:
