@@ -270,6 +270,8 @@ def run(jobs: int, modules: list[str]) -> tuple[int, list[str]]:
         name, code = running.pop(pid), os.waitstatus_to_exitcode(status)
         if code == 3:
             sys.exit(f"{name}: the mutant was never imported")
+        if code == -signal.SIGALRM:
+            print(f"out of time, taken as noticed  {name}", flush=True)
         if code == 0:
             survivors.append(name)
             print(f"survives  {name}", flush=True)
