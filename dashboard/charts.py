@@ -157,7 +157,7 @@ def advantage_strip(completions: pd.DataFrame, step: int, reach: float) -> Chart
     x = shown["group_index"].map(place).to_numpy(dtype=np.float64) + _dodge(shown)
     advantage = shown["advantage"].to_numpy(dtype=np.float64)
     trace = {
-        "type": "scatter", "mode": "markers", "x": x, "y": advantage, "customdata": _customdata(shown),
+        "type": "scatter", "mode": "markers", "x": x, "y": advantage, "customdata": _customdata(shown, step),
         "marker": {
             "size": 8, "symbol": np.where(advantage < 0, "circle-open", "circle").tolist(), "color": advantage,
             "cmin": -reach, "cmax": reach, "colorscale": DIVERGING, "line": {"width": np.where(advantage < 0, 2, 0)},
@@ -296,7 +296,8 @@ def _dodge(completions: pd.DataFrame) -> NDArray[np.float64]:
     return shifts
 
 
-def _customdata(completions: pd.DataFrame) -> NDArray[np.float64]:
-    """[points, 3]: number of the group and of the completion as pages count them, and the total reward."""
+def _customdata(completions: pd.DataFrame, step: int) -> NDArray[np.float64]:
+    """[points, 4]: group and completion as pages count them, total reward, and the step: a click may come late."""
     columns = (completions["group_index"] + 1, completions["completion_index"] + 1, completions["total"])
-    return np.column_stack([column.to_numpy(dtype=np.float64) for column in columns])
+    values = [column.to_numpy(dtype=np.float64) for column in columns]
+    return np.column_stack([*values, np.full(len(completions), float(step))])

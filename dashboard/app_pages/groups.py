@@ -71,8 +71,8 @@ def list_groups(step: int, groups: pd.DataFrame, place: int) -> None:
     wanted = [row for row in rows if chosen in (ALL, row.kind) or (chosen == DISCARDED and row.discarded)]
     with st.container(height=LIST_HEIGHT, border=False):
         group_rows(
-            wanted[:ROWS_PER_PAGE], key="groups_list", label=f"Groups of step {step}", selected=place,
-            on_pick=lambda group: state.set_in_url(step=step, group=group, completion=None),
+            wanted[:ROWS_PER_PAGE], key="groups_list", step=step, selected=place,
+            on_pick=lambda pick: state.set_in_url(step=pick.step, group=pick.group, completion=None),
         )  # fmt: skip
         if len(wanted) > ROWS_PER_PAGE:
             st.caption(f"The first {ROWS_PER_PAGE} of {len(wanted)}; narrow the choice above to see others.")

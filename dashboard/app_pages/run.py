@@ -53,8 +53,9 @@ def body() -> None:
         groups, completions = run.reader.groups(step), run.reader.completions(step)
         trained = completions[~completions["group_index"].isin(groups["group_index"][groups["discarded"].notna()])]
         clicked = live_charts(run_charts(config, course, step, trained), key="run_charts", on_click=follow_click)
-        if clicked is not None and clicked.chart == "advantages":
-            state.go(state.GROUPS_PAGE, run=paths.run_id, step=step, group=int(clicked.data[0]))
+        if clicked is not None and clicked.chart == "advantages" and len(clicked.data) == 4:
+            group, _, _, of_step = clicked.data
+            state.go(state.GROUPS_PAGE, run=paths.run_id, step=int(of_step), group=int(group))
         if step:
             scrubber(course.last_step, live=shown.is_live)
         newest_groups(step, groups, completions)
@@ -79,8 +80,8 @@ def newest_groups(step: int, groups: pd.DataFrame, completions: pd.DataFrame) ->
         if step
         else "The groups of the first step will appear here."
     )
-    if picked := group_rows(rows, key="run_groups", label=f"Groups of step {step}", layout="grid"):
-        state.go(state.GROUPS_PAGE, run=paths.run_id, step=step, group=picked)
+    if pick := group_rows(rows, key="run_groups", step=step, layout="grid"):
+        state.go(state.GROUPS_PAGE, run=paths.run_id, step=pick.step, group=pick.group)
 
 
 live = st.container(key="live")

@@ -17,7 +17,7 @@ function newRow(list) {
   row.parts = { prompt: el("span", "lab-group-prompt", row), dots: el("span", "lab-dots", row) };
   row.parts.mean = el("span", "lab-group-mean", row);
   row.parts.kind = el("span", "lab-group-kind", row);
-  row.onclick = () => list.report("picked", { group: row.group });
+  row.onclick = () => list.report("picked", { step: list.step, group: row.group });
   return row;
 }
 
@@ -50,6 +50,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   if (!lists.has(parentElement)) lists.set(parentElement, { root: el("div", "lab-groups", parentElement) });
   const list = lists.get(parentElement);
   list.report = setTriggerValue;
+  list.step = data.step; // the step whose groups these rows are: another may be the newest when the click arrives
   list.root.setAttribute("role", "group");
   list.root.setAttribute("aria-label", data.label);
   list.root.dataset.layout = data.layout;

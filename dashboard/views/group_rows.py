@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, takewhile
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -101,28 +101,36 @@ def dot_levels(completions: pd.DataFrame, reach: float) -> tuple[float, ...]:
     return tuple(np.where(faint, np.sign(levels) / LEVELS, rounded).tolist())
 
 
+class Pick(NamedTuple):
+    """A row that was clicked: its group, as pages count them, and the step that it was shown for."""
+
+    step: int
+    group: int
+
+
 def group_rows(
     rows: Sequence[GroupRow],
     *,
     key: str,
-    label: str,
+    step: int,
     selected: int | None = None,
     layout: Literal["list", "grid"] = "list",
-    on_pick: Callable[[int], None] | None = None,
-) -> int | None:
-    """Show the rows. Returns the group whose click caused this run of the script, if any.
+    on_pick: Callable[[Pick], None] | None = None,
+) -> Pick | None:
+    """Show the groups of a step. Returns the group whose click caused this run of the script, if any.
 
-    `on_pick` hears of it before the script runs.
+    `on_pick` hears of it before the script runs. In a live run another step may be shown by then.
     """
     data = {
-        "label": label, "layout": layout, "rows": [_item(row, row.group == selected) for row in rows],
+        "label": f"Groups of step {step}", "step": step, "layout": layout,
+        "rows": [_item(row, row.group == selected) for row in rows],
         "stacked": any(len(row.prompt) > BESIDE_DOTS[layout] for row in rows),
     }  # fmt: skip
 
     def picked() -> None:
-        group = _picked(st.session_state[key].get("picked"))
-        if on_pick is not None and group is not None:
-            on_pick(group)
+        pick = _picked(st.session_state[key].get("picked"))
+        if on_pick is not None and pick is not None:
+            on_pick(pick)
 
     return _picked(_rows(key=key, data=data, on_picked_change=picked).picked)
 
@@ -138,8 +146,8 @@ def _item(row: GroupRow, selected: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _picked(reported: Any) -> int | None:
+def _picked(reported: Any) -> Pick | None:
     match reported:
-        case {"group": int(group)} if group > 0:
-            return group
+        case {"step": int(step), "group": int(group)} if step > 0 and group > 0:
+            return Pick(step, group)
     return None

@@ -82,9 +82,10 @@ def test_the_main_job_from_an_empty_list_to_a_resumed_run(page: Page, dashboard:
     assert (paths.checkpoints / f"step-{stopped_at:06d}").is_dir()
 
     # Open a group: its prompt, every completion, the arithmetic.
-    row = page.locator("button.lab-group").first
-    prompt = row.locator(".lab-group-prompt").inner_text()
-    row.click()
+    # Read and clicked in one go: the page may just be drawing the groups of the last step.
+    prompt = page.locator("button.lab-group").first.evaluate(
+        "row => { const text = row.querySelector('.lab-group-prompt').innerText; row.click(); return text }"
+    )
     page.wait_for_url(re.compile(r"/groups\?.*group="))
     expect(page.get_by_text(re.compile(r"advantage = \(reward"))).to_be_visible()
     expect(page.get_by_text(prompt).first).to_be_visible()

@@ -184,7 +184,7 @@ def test_advantages_are_drawn_by_the_mean_reward_of_their_group_and_marked_by_si
     assert np.round(drawn["x"]).tolist() == [2, 2, 1, 1]  # the second group has the lower mean
     assert drawn["marker"]["symbol"] == ["circle", "circle", "circle-open", "circle-open"]
     assert (drawn["marker"]["cmin"], drawn["marker"]["cmax"]) == (-2.0, 2.0)
-    assert drawn["customdata"][2].tolist() == [2, 1, -2.0]
+    assert drawn["customdata"][2].tolist() == [2, 1, -2.0, 5]
 
 
 def test_an_advantage_of_0_is_filled_and_lies_on_a_drawn_line():

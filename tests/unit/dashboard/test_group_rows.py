@@ -8,6 +8,7 @@ from dashboard.views import group_rows as module
 from dashboard.views.group_rows import (
     MAX_DOTS,
     GroupRow,
+    Pick,
     advantage_reach,
     distinct_parts,
     dot_levels,
@@ -63,9 +64,10 @@ def test_rows_count_groups_from_one():
 
 @pytest.fixture
 def shown(monkeypatch):
-    """What the component in the browser was given; it answers that group 2 was picked."""
+    """What the component in the browser was given; it answers that group 2 of step 1 was picked."""
     given = {}
-    monkeypatch.setattr(module, "_rows", lambda **data: given.update(data) or SimpleNamespace(picked={"group": 2}))
+    answer = SimpleNamespace(picked={"step": 1, "group": 2})
+    monkeypatch.setattr(module, "_rows", lambda **data: given.update(data) or answer)
     return given
 
 
@@ -73,7 +75,8 @@ ROWS = [GroupRow(2, "1+1=", (1.0, -1.0), 0.25, "mixed"), GroupRow(4, "2+2=", (0.
 
 
 def test_a_row_says_in_words_what_its_dots_show(shown):
-    group_rows(ROWS, key="rows", label="Groups of step 1", selected=4)
+    group_rows(ROWS, key="rows", step=1, selected=4)
+    assert (shown["data"]["step"], shown["data"]["label"]) == (1, "Groups of step 1")
     first, second = shown["data"]["rows"]
     assert first["title"] == "Group 2: 1+1= · mean reward 0.250 · with signal"
     assert (first["word"], second["word"]) == ("with signal", "all right")
@@ -83,12 +86,14 @@ def test_a_row_says_in_words_what_its_dots_show(shown):
 
 def test_a_picked_row_is_told_before_and_after_the_script(shown, monkeypatch):
     heard = []
-    assert group_rows(ROWS, key="rows", label="", on_pick=heard.append) == 2
-    for reported in ({"group": 4}, {"group": 0}, {"group": 1}, {"group": "4"}, None):
+    # The script shows step 3 by now, but the click was on a row of step 1.
+    assert group_rows(ROWS, key="rows", step=3, on_pick=heard.append) == Pick(step=1, group=2)
+    good = [{"step": 1, "group": 4}, {"step": 2, "group": 1}]
+    for reported in (*good, {"step": 1, "group": 0}, {"step": 0, "group": 1}, {"step": 1, "group": "4"}, {}, None):
         monkeypatch.setattr(module.st, "session_state", {"rows": {"picked": reported}})
         shown["on_picked_change"]()
-    assert heard == [4, 1]
-    group_rows(ROWS, key="rows", label="")
+    assert heard == [Pick(1, 4), Pick(2, 1)]
+    group_rows(ROWS, key="rows", step=3)
     shown["on_picked_change"]()  # nobody listens
 
 
