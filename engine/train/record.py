@@ -149,7 +149,7 @@ def _update_metrics(update: UpdateResult, loss: LossConfig) -> dict[str, float]:
         metrics["clip_ratio/region_mean"] = found.clip_region
     if loss.loss_type == "cispo":
         metrics["cispo_clip_ratio"] = found.clip_high
-    if loss.loss_type == "vespo" and found.completions:
+    if loss.loss_type == "vespo" and found.weights:
         metrics["vespo/phi_seq_mean"] = found.weight
     if loss.off_policy_mask_threshold is not None and found.completions:
         metrics["off_policy_masked"] = found.dropped / found.completions
