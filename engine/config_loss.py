@@ -166,8 +166,8 @@ class LossConfig(Section):
     )
     skip_dead_groups: bool = knob(
         False,
-        "Leave groups without signal out of the update, so that their KL penalty does not move the weights either. "
-        "With β = 0 they have no gradient anyway.",
+        "Leave groups without signal out of the update, so that neither their KL penalty nor an entropy bonus moves the "
+        "weights. With β = 0 and no bonus they have no gradient anyway.",
         label="Skip groups without signal",
         advanced=True,
     )
@@ -286,3 +286,8 @@ class LossConfig(Section):
         gt=0,
         le=1,
     )
+
+
+def has_entropy_bonus(config: LossConfig) -> bool:
+    """Whether the loss may contain an entropy bonus, so that entropies need a gradient."""
+    return config.entropy_coef != 0 or config.use_adaptive_entropy

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from engine.analysis.groups import group_kind
-from engine.config_loss import CLIPPED, LossConfig
+from engine.config_loss import CLIPPED, LossConfig, has_entropy_bonus
 from engine.grpo.advantages import group_statistics
-from engine.grpo.entropy_control import has_entropy_bonus
 from engine.grpo.kl import k3
 from engine.runs.records import CompletionRecord, DiscardReason, Event, GroupRecord, StepRecord, TokenRecord
 from engine.train.credit import Credit

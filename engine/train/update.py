@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from engine.config import RunConfig
+from engine.config_loss import has_entropy_bonus
 from engine.grpo.aggregate import LossScale
-from engine.grpo.entropy_control import EntropyControl, has_entropy_bonus
+from engine.grpo.entropy_control import EntropyControl
 from engine.grpo.loss import policy_loss
 from engine.grpo.masks import entropy_mask, entropy_threshold
 from engine.grpo.metrics import LossMetrics
