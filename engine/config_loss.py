@@ -166,8 +166,8 @@ class LossConfig(Section):
     )
     skip_dead_groups: bool = knob(
         False,
-        "Leave groups without signal out of the update, so that neither their KL penalty nor an entropy bonus moves the "
-        "weights. With β = 0 and no bonus they have no gradient anyway.",
+        "Leave groups without signal out of the update, so that neither their KL penalty nor an entropy bonus moves "
+        "the weights. With β = 0 and no bonus they have no gradient anyway.",
         label="Skip groups without signal",
         advanced=True,
     )
