@@ -214,7 +214,8 @@ class OptimConfig(Section):
     )
     max_steps: int = knob(
         100,
-        "Steps until the run is finished. Each step samples, scores and updates once.",
+        "Steps until the run is finished. Each samples and scores once, and makes num_iterations × num_minibatches "
+        "updates.",
         label="Training steps",
         ge=1,
         le=1_000_000,
