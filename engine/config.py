@@ -60,6 +60,7 @@ class ModelConfig(Section):
         None,
         "Wrap prompts in the chat template that comes with the tokenizer. Automatic: when there is one.",
         label="Chat template",
+        empty="automatic",
         advanced=True,
     )
     system_prompt: str = knob(
@@ -82,11 +83,13 @@ class DataConfig(Section):
         None,
         "Column with the question. Empty: found by its usual names, such as question or prompt.",
         label="Prompt column",
+        empty="found by its name",
     )
     answer_column: str | None = knob(
         None,
         "Column with the right answer. Empty: found by its usual names, such as answer or solution.",
         label="Answer column",
+        empty="found by its name",
     )
     prompt_template: str = knob(
         "{prompt}",
@@ -211,7 +214,8 @@ class OptimConfig(Section):
     )
     max_steps: int = knob(
         100,
-        "Steps until the run is finished. Each step samples, scores and updates once.",
+        "Steps until the run is finished. Each samples and scores once, and makes num_iterations × num_minibatches "
+        "updates.",
         label="Training steps",
         ge=1,
         le=1_000_000,
@@ -255,12 +259,14 @@ class EvaluationConfig(Section):
         None,
         "The reward that decides whether a completion is right: right at its value 1. Empty: the first task reward.",
         label="Pass decided by",
+        empty="the first task reward",
         advanced=True,
     )
     early_stopping_patience: int | None = knob(
         None,
         "Stop after so many evaluations in a row without a better one. Empty: train all steps.",
         label="Stop after no gain in",
+        empty="off",
         unit="evaluations",
         advanced=True,
         ge=1,
@@ -292,6 +298,7 @@ class CheckpointConfig(Section):
         None,
         "Keep the checkpoint of the best evaluation too, by this measure. Empty: keep none for its score.",
         label="Keep the best by",
+        empty="none",
         words={
             "pass_at_1": "held-out pass@1",
             "pass_at_k": "held-out pass@k",
@@ -329,7 +336,13 @@ class RunConfig(Section):
         le=2**31 - 1,
     )
     threads: int | None = knob(
-        None, "CPU threads of the engine. Empty: all cores.", label="Threads", advanced=True, ge=1, le=1024
+        None,
+        "CPU threads of the engine. Empty: all cores.",
+        label="Threads",
+        empty="all cores",
+        advanced=True,
+        ge=1,
+        le=1024,
     )
     device: Literal["auto", "cpu", "cuda"] = knob(
         "auto", "Where to compute. auto: the GPU if there is one.", label="Device", advanced=True

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.config import RunConfig
-from engine.config_loss import CLIPPED, LossConfig
+from engine.config_loss import CLIPPED, LossConfig, has_entropy_bonus
 from engine.config_scope import SCOPES
+from engine.rewards.registry import REWARDS
 
 # A bonus of c is worth c × nats beside advantages of about 1. Skywork-OR1 works below 0.01.
 HUGE_ENTROPY_COEF = 0.1
@@ -135,6 +136,12 @@ def _advantages(config: RunConfig) -> Iterator[Advice]:
             f"is normalize_then_sum, and only {trained[0]} is trained on: its advantages are divided twice, by the "
             "group's and by the step's spread. Set it to sum_then_normalize, or train on several rewards.",
         )
+    if config.loss.baseline != "mean" and all(REWARDS[name].steps for name in trained if name in REWARDS):
+        yield Advice(
+            "loss.baseline",
+            "is leave_one_out, which has no effect where every reward scores steps: a step is always compared with the "
+            "mean of all steps of its group. Set it to mean.",
+        )
 
 
 def _kl(config: RunConfig) -> Iterator[Advice]:
@@ -182,10 +189,10 @@ def _groups(config: RunConfig) -> Iterator[Advice]:
             "rollout.max_sampling_rounds",
             "1 leaves dynamic_sampling without effect: groups without signal are never replaced. Raise it.",
         )
-    if loss.skip_dead_groups and loss.beta == 0:
+    if loss.skip_dead_groups and loss.beta == 0 and not has_entropy_bonus(loss):
         yield Advice(
             "loss.skip_dead_groups",
-            "has no effect with beta 0: without a KL penalty, groups without signal have no gradient to leave out.",
+            "has no effect with beta 0 and no entropy bonus: groups without signal have no gradient to leave out.",
         )
 
 

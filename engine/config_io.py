@@ -11,7 +11,7 @@ from engine.config_problems import problems_from
 from engine.config_rules import cross_problems, cross_problems_of_readable_parts
 from engine.config_text import json_mapping
 from engine.errors import ConfigError
-from engine.rewards.registry import REWARDS
+from engine.rewards.registry import REWARDS, deciding_reward
 
 
 def parse_config(data: str | bytes | Mapping[str, Any]) -> RunConfig:
@@ -50,10 +50,8 @@ def default_params(name: str) -> dict[str, Any]:
 
 
 def pass_reward(config: RunConfig) -> str | None:
-    """The reward that decides right or wrong: the configured one, else the first task reward, else none."""
-    if config.evaluation.pass_reward is not None:
-        return config.evaluation.pass_reward
-    return next((s.name for s in config.rewards if s.name in REWARDS and REWARDS[s.name].kind == "task"), None)
+    """The reward that decides right or wrong in this run; None when none does."""
+    return deciding_reward(config.evaluation.pass_reward, config.rewards)
 
 
 def config_diff(old: RunConfig, new: RunConfig) -> list[tuple[str, Any, Any]]:

@@ -82,6 +82,7 @@ class LossConfig(Section):
         "Another limit upwards: the ratio is clipped to 1 − ε … 1 + ε_high. Empty: the same as ε. For cispo it is the "
         "largest weight itself, such as 5.",
         label="Clip range ε, upwards",
+        empty="the same as ε",
         equation="clip(ρ, 1 − ε, 1 + ε_high); cispo: min(ρ, ε_high)",
         source="DAPO, arXiv:2503.14476; cispo: MiniMax-M1, arXiv:2506.13585, ScaleRL, arXiv:2510.13786",
         advanced=True,
@@ -92,6 +93,7 @@ class LossConfig(Section):
         None,
         "Largest ratio on the unclipped side, which bounds how hard a bad token is pushed down. Empty: no limit.",
         label="Ratio limit δ",
+        empty="no limit",
         equation="min(ρ, δ) A in place of ρ A",
         source="INTELLECT-2, arXiv:2505.07291",
         advanced=True,
@@ -166,8 +168,8 @@ class LossConfig(Section):
     )
     skip_dead_groups: bool = knob(
         False,
-        "Leave groups without signal out of the update, so that their KL penalty does not move the weights either. "
-        "With β = 0 they have no gradient anyway.",
+        "Leave groups without signal out of the update, so that neither their KL penalty nor an entropy bonus moves "
+        "the weights. With β = 0 and no bonus they have no gradient anyway.",
         label="Skip groups without signal",
         advanced=True,
     )
@@ -186,6 +188,7 @@ class LossConfig(Section):
         "Leave out a completion with a negative advantage once the policy has moved this far (mean log-ratio, nats) "
         "from the one that sampled it. Empty: off.",
         label="Off-policy mask",
+        empty="off",
         unit="nats",
         equation="keep if A ≥ 0 or mean_t(o − p) ≤ threshold",
         source="DeepSeek-V3.2, arXiv:2512.02556",
@@ -286,3 +289,8 @@ class LossConfig(Section):
         gt=0,
         le=1,
     )
+
+
+def has_entropy_bonus(config: LossConfig) -> bool:
+    """Whether the loss may contain an entropy bonus, so that entropies need a gradient."""
+    return config.entropy_coef != 0 or config.use_adaptive_entropy

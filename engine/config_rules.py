@@ -20,7 +20,7 @@ from engine.config import (
 )
 from engine.config_section import Section
 from engine.errors import Problem
-from engine.rewards.registry import reward_problems
+from engine.rewards.registry import REWARDS, deciding_reward, reward_problems
 
 S = TypeVar("S", bound=Section)
 Rewards = Sequence[RewardSpec]
@@ -112,13 +112,36 @@ def _each_minibatch_has_a_group(loss: LossConfig, rollout: RolloutConfig) -> Ite
         yield Problem("loss.num_minibatches", message, "Use fewer mini-batches, or more prompts per step.")
 
 
+def _steps_are_not_compared_as_completions(loss: LossConfig, rewards: Rewards) -> Iterator[Problem]:
+    """GDPO brings rewards of whole completions to one scale; no source says how scores of steps would take part."""
+    steps = [spec.name for spec in rewards if spec.weight != 0 and spec.name in REWARDS and REWARDS[spec.name].steps]
+    if loss.multi_objective_aggregation == "normalize_then_sum" and steps:
+        message = f"'normalize_then_sum' compares whole completions, and {steps[0]} scores the steps of one."
+        hint = f"Set it to sum_then_normalize, or make {steps[0]} a monitor, with weight 0."
+        yield Problem("loss.multi_objective_aggregation", message, hint)
+
+
 def _best_model_is_measured(checkpoint: CheckpointConfig, evaluation: EvaluationConfig) -> Iterator[Problem]:
-    """What else a measure needs is for engine/measure.py, as it follows from the rewards."""
     metric = checkpoint.metric_for_best_model
     if metric in ("pass_at_k", "majority_at_k") and evaluation.num_generations == 1:
         message = f"{metric} needs several completions for each held-out example, and evaluation.num_generations is 1."
         hint = "Raise evaluation.num_generations, or use pass_at_1."
         yield Problem("checkpoint.metric_for_best_model", message, hint)
+
+
+def _best_model_has_a_judge(
+    checkpoint: CheckpointConfig, evaluation: EvaluationConfig, rewards: Rewards
+) -> Iterator[Problem]:
+    measure, judge = checkpoint.metric_for_best_model, deciding_reward(evaluation.pass_reward, rewards)
+    field = "checkpoint.metric_for_best_model"
+    if measure in (None, "reward"):
+        return
+    if judge is None:
+        message = f"'{measure}' is not measured, because no reward decides what is right."
+        yield Problem(field, message, "Add a task reward, name one in evaluation.pass_reward, or choose reward.")
+    elif measure == "majority_at_k" and judge in REWARDS and REWARDS[judge].parse is None:
+        message = f"'{measure}' is not measured, because {judge}, which decides what is right, reads no answers."
+        yield Problem(field, message, "Choose pass_at_1 or pass_at_k.")
 
 
 def _entropy_control_has_room(loss: LossConfig) -> Iterator[Problem]:
@@ -150,6 +173,8 @@ RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("loss",), _refreshed_reference_is_used),
     (("loss", "model"), _reference_can_be_mixed),
     (("loss", "rollout"), _each_minibatch_has_a_group),
+    (("loss", "rewards"), _steps_are_not_compared_as_completions),
     (("checkpoint", "evaluation"), _best_model_is_measured),
+    (("checkpoint", "evaluation", "rewards"), _best_model_has_a_judge),
     (("loss",), _entropy_control_has_room),
 )

@@ -20,19 +20,22 @@ def knob(
     unit: str = "",
     advanced: bool = False,
     words: Mapping[str, str] | None = None,
+    empty: str = "",
     equation: str = "",
     source: str = "",
     **bounds: Any,
 ) -> Any:
     """A field with what a form and the docs need: `label`, `help`, `unit`, and whether it hides under "more".
 
-    `words` says in a form what each choice of a Literal means; `equation` and `source` are for docs/algorithm.md.
+    `words` says in a form what each choice of a Literal means, and `empty` what a setting without a value means, such
+    as "off"; `equation` and `source` are for docs/algorithm.md.
     """
     extra: dict[str, Any] = {
         "label": label,
         "unit": unit,
         "advanced": advanced,
         "words": dict(words or {}),
+        "empty": empty,
         "equation": equation,
         "source": source,
     }

@@ -6,8 +6,6 @@ from engine.analysis.evaluation import Estimate
 from engine.analysis.gains import evaluations_without_gain, measure_key, measure_value, measure_words, measured
 from engine.config import RunConfig
 from engine.config_io import pass_reward
-from engine.errors import Problem
-from engine.rewards.registry import REWARDS
 
 Evaluations = Sequence[tuple[int, Mapping[str, Estimate]]]
 
@@ -21,22 +19,6 @@ def best_metric(config: RunConfig) -> str | None:
 def stopping_metric(config: RunConfig) -> str:
     """The metric in which early stopping looks for gains: that of the best checkpoint, else pass@1, else the reward."""
     return best_metric(config) or ("reward" if pass_reward(config) is None else "pass_at_1")
-
-
-def measure_problems(config: RunConfig) -> list[Problem]:
-    """A best checkpoint by a measure that this run cannot have."""
-    measure, judge = config.checkpoint.metric_for_best_model, pass_reward(config)
-    if measure in (None, "reward"):
-        return []
-    field = "checkpoint.metric_for_best_model"
-    if judge is None:
-        message = f"'{measure}' is not measured, because no reward decides what is right."
-        return [Problem(field, message, "Add a task reward, name one in evaluation.pass_reward, or choose reward.")]
-    has_no_answers = judge in REWARDS and REWARDS[judge].parse is None
-    if measure == "majority_at_k" and config.evaluation.num_generations > 1 and has_no_answers:
-        message = f"'{measure}' is not measured, because {judge}, which decides what is right, reads no answers."
-        return [Problem(field, message, "Choose pass_at_1 or pass_at_k.")]
-    return []
 
 
 def early_stop_reason(config: RunConfig, evaluations: Evaluations) -> str:

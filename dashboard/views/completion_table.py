@@ -12,7 +12,14 @@ import pandas as pd
 
 from dashboard.text import as_html
 from dashboard.wording import MISSING, number, percent
-from engine.analysis.arithmetic import GDPO_WORDS, advantage_arithmetic, mean_of_others, steps_words, trained_steps
+from engine.analysis.arithmetic import (
+    GDPO_WORDS,
+    NO_STEP_WORDS,
+    advantage_arithmetic,
+    mean_of_others,
+    steps_words,
+    trained_steps,
+)
 from engine.analysis.groups import is_dead
 from engine.config_loss import LossConfig
 
@@ -37,10 +44,11 @@ def completion_table(
 ) -> str:
     """The table as HTML. group: a row of `groups`; completions: its rows of `completions`."""
     totals = completions["total"].tolist()
+    stepwise = any(trained_steps(steps, weights) for steps in completions.get("steps", ()))
     largest = max((_reach(rewards, weights) for rewards in completions["rewards"]), default=0.0) or 1.0
     stacked = bool(completions["text"].str.len().max() > STACK_FROM)
     rows = "".join(
-        _row(row, weights, largest, _why(row, group, totals, weights, loss), stacked)
+        _row(row, weights, largest, _why(row, group, totals, weights, loss, stepwise), stacked)
         for row in by_reward(completions).to_dict(orient="records")
     )
     headings = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
@@ -141,14 +149,17 @@ def _advantage(advantage: float, why: str) -> str:
 
 
 def _why(
-    row: dict[Any, Any], group: pd.Series, totals: list[float], weights: Mapping[str, float], loss: LossConfig
-) -> str:
-    """How the completion came by its advantage."""
+    row: dict[Any, Any], group: pd.Series, totals: list[float], weights: Mapping[str, float], loss: LossConfig,
+    stepwise: bool,
+) -> str:  # fmt: skip
+    """How the completion came by its advantage. stepwise: the group has step scores, which count in its mean."""
     if isinstance(group["discarded"], str):
         return "the group was discarded, so advantage 0"
     if steps := trained_steps(row.get("steps"), weights):
         return steps_words(steps)
-    if loss.multi_objective_aggregation == "normalize_then_sum":
+    if stepwise and math.isfinite(row["total"]):
+        return NO_STEP_WORDS
+    if loss.multi_objective_aggregation == "normalize_then_sum" and math.isfinite(row["total"]):
         return GDPO_WORDS
     scale = None if math.isnan(group["scale"]) else float(group["scale"])
     others = loss.baseline == "leave_one_out"

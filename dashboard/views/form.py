@@ -87,18 +87,18 @@ def draw_widget(form: FormState, control: Control) -> None:
         options = list(TRISTATE) if control.kind == "tristate" else list(control.choices)
         st.selectbox(
             label, options, index=place(shown, options), key=key, help=help_line, format_func=control.word,
-            placeholder=_placeholder(control),
+            placeholder=control.empty or None,
         )  # fmt: skip
     elif control.kind == "switch":
         st.toggle(label, value=shown, key=key, help=help_line)
     elif control.kind == "integer":
         # None makes a field that can be cleared, which is right only where the setting may be missing.
         value = 0 if shown is None and not control.optional else shown
-        st.number_input(label, value=value, step=1, key=key, help=help_line, placeholder=_placeholder(control))
+        st.number_input(label, value=value, step=1, key=key, help=help_line, placeholder=control.empty or None)
     elif control.kind == "paragraph":
         st.text_area(label, value=shown, key=key, help=help_line, height=80)
     else:
-        st.text_input(label, value=shown, key=key, help=help_line, placeholder=_placeholder(control))
+        st.text_input(label, value=shown, key=key, help=help_line, placeholder=control.empty or None)
 
 
 def place(value: Any, options: Sequence[Any]) -> int | None:
@@ -115,7 +115,3 @@ def show_problems(problems: list[Problem], help_line: str = "") -> None:
 def alert(text: str) -> None:
     """One sentence in red, as text."""
     st.html(f'<div role="alert" style="color:var(--lab-bad);font-size:.85em;margin-top:-.4rem">✕ {as_html(text)}</div>')
-
-
-def _placeholder(control: Control) -> str | None:
-    return "automatic" if control.optional else None

@@ -30,7 +30,10 @@ PARAGRAPH_LENGTH = 10_000
 
 @dataclass(frozen=True)
 class Control:
-    """One field of the form. `path` is its dotted place in the draft; `words` names choices for a reader."""
+    """One field of the form. `path` is its dotted place in the draft; `words` names choices for a reader.
+
+    `empty`: what it means when an `optional` one has no value.
+    """
 
     path: str
     kind: Kind
@@ -40,6 +43,7 @@ class Control:
     advanced: bool = False
     choices: tuple[str, ...] = ()
     words: Mapping[str, str] | None = None
+    empty: str = ""
 
     def word(self, choice: str) -> str:
         return (self.words or {}).get(choice, choice)
@@ -72,6 +76,7 @@ def _control(path: str, info: FieldInfo) -> Control | None:
         advanced=bool(extra.get("advanced", False)),
         choices=_choices(inner),
         words={str(k): str(v) for k, v in words.items()} if isinstance(words, dict) else None,
+        empty=str(extra.get("empty") or "automatic") if optional else "",
     )
 
 

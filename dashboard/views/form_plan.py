@@ -1,6 +1,6 @@
 """What a configuration means, in words: the work of the run, and how it differs from the run it came from. Pure."""
 
-from dashboard.views.form_sections import CONTROL, shown_value
+from dashboard.views.form_sections import CONTROL, shown_setting, shown_value
 from dashboard.wording import plural
 from engine.analysis.gains import measure_words
 from engine.config import RewardSpec, RunConfig
@@ -45,7 +45,7 @@ def _evaluation(config: RunConfig) -> str:
 def differences(parent: RunConfig, config: RunConfig) -> list[tuple[str, str, str]]:
     """(setting, in the parent, now) of every setting that differs, but for the name; rewards are matched by name."""
     changed = [
-        (CONTROL[field].label if field in CONTROL else field, shown_value(old), shown_value(new))
+        (CONTROL[field].label if field in CONTROL else field, shown_setting(field, old), shown_setting(field, new))
         for field, old, new in config_diff(parent, config)
         if field != "name" and not field.startswith("rewards[")
     ]

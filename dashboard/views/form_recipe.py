@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import streamlit as st
 
 from dashboard.text import as_html
-from dashboard.views.form_sections import CONTROL, shown_value
+from dashboard.views.form_sections import CONTROL, shown_setting
 from dashboard.views.form_state import FormState
 from engine.config import RunConfig
 from engine.recipe import Comparison, Recipe, compared
@@ -50,7 +50,7 @@ def draw_paper(recipe: Recipe, config: RunConfig, missing: str) -> None:
         st.html(_table(differing, config))
     kept = [row for row in rows if not row.reason]
     if kept:
-        settings = " · ".join(f"{label(row.field, config)} {shown_value(row.here)}" for row in kept)
+        settings = " · ".join(f"{label(row.field, config)} {shown_setting(row.field, row.here)}" for row in kept)
         st.html(f'<div class="lab-muted"><b>As published:</b> {as_html(settings)}</div>')
     notes = [f"{label(row.field, config)}: {row.origin}." for row in rows if row.origin]
     lines = "".join(f"<li>{as_html(note)}</li>" for note in (*notes, *recipe.no_setting))
@@ -74,8 +74,8 @@ def label(field: str, config: RunConfig) -> str:
 def _table(rows: Iterable[Comparison], config: RunConfig) -> str:
     cells = "".join(
         f"<tr><td>{as_html(label(row.field, config))}</td>"
-        f"<td class='lab-num'>{as_html(shown_value(row.published))}</td>"
-        f"<td class='lab-num'><b>{as_html(shown_value(row.here))}</b></td>"
+        f"<td class='lab-num'>{as_html(shown_setting(row.field, row.published))}</td>"
+        f"<td class='lab-num'><b>{as_html(shown_setting(row.field, row.here))}</b></td>"
         f"<td class='lab-muted'>{as_html(row.reason)}</td></tr>"
         for row in rows
     )

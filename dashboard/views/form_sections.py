@@ -141,13 +141,18 @@ def shown_value(value: Any) -> str:
     return str(value) if value != "" else "(empty)"
 
 
+def shown_setting(path: str, value: Any) -> str:
+    """The value of this setting as a person writes it; what an empty one means where it has none."""
+    return CONTROL[path].empty if value is None and path in CONTROL else shown_value(value)
+
+
 def _reward(spec: Any) -> str:
     name, weight = get_value({"spec": spec}, "spec.name"), get_value({"spec": spec}, "spec.weight", 1.0)
     return f"{name} as monitor" if weight == 0 else f"{name} × {shown_value(weight)}"
 
 
 def _text(draft: Draft, path: str) -> str:
-    return shown_value(get_value(draft, path))
+    return shown_setting(path, get_value(draft, path))
 
 
 def _joined(*parts: str) -> str:

@@ -12,6 +12,7 @@ PROCESS_WORDS = (
     "each token's advantage is the sum of the normalised scores of the steps that end at or after it, plus that of the "
     "rewards for the whole completion"
 )
+NO_STEP_WORDS = "none of its steps has a score, so the advantage is that of the rewards for the whole completion"
 GDPO_WORDS = "each reward is compared within the group, and their weighted sum with that of all completions of the step"
 STD_GUARD = 1e-4  # the same that engine.grpo.advantages adds
 

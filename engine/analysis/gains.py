@@ -9,15 +9,8 @@ _WORDS = {"reward": "total reward"}
 
 
 def measure_key(measure: str, num_generations: int) -> str:
-    """The metric that a measure of the configuration stands for: pass_at_k with 8 completions is pass_at_8.
-
-    With a single completion per prompt, pass@k and majority@k are pass@1.
-    """
-    if measure not in ("pass_at_k", "majority_at_k"):
-        return measure
-    if num_generations == 1:
-        return "pass_at_1"
-    return f"{measure.removesuffix('k')}{num_generations}"
+    """The metric that a measure of the configuration stands for: pass_at_k with 8 completions is pass_at_8."""
+    return f"{measure.removesuffix('k')}{num_generations}" if measure.endswith("_at_k") else measure
 
 
 def measure_words(key: str) -> str:

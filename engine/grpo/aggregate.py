@@ -28,6 +28,10 @@ class LossScale:
     update_tokens: float
     bonus_tokens: float
 
+    @property
+    def bonus_divisor(self) -> float:
+        return max(self.bonus_tokens, 1.0)
+
     @classmethod
     def of(cls, mask: Tensor, bonus_mask: Tensor | None = None) -> "LossScale":
         """The scale of an update that consists of one batch alone; its padded length T is the completion limit."""

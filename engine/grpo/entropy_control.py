@@ -32,8 +32,3 @@ class EntropyControl:
         else:
             coef = max(self.coef - config.entropy_coef_delta, config.entropy_coef_min)
         return EntropyControl(coef, entropy)
-
-
-def has_entropy_bonus(config: LossConfig) -> bool:
-    """Whether the loss may contain an entropy bonus, so that entropies need a gradient."""
-    return config.entropy_coef != 0 or config.use_adaptive_entropy

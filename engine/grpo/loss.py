@@ -84,4 +84,4 @@ def _entropy_bonus(entropies: Tensor | None, keep: Tensor, scale: LossScale) -> 
     """Mean entropy over the update's kept tokens: this batch's share of it."""
     if entropies is None:
         raise ValueError("an entropy bonus needs entropies")
-    return (entropies * keep).sum() / max(scale.bonus_tokens, 1.0)
+    return (entropies * keep).sum() / scale.bonus_divisor

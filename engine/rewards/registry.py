@@ -1,6 +1,6 @@
 """The library of rewards: what each is called and does, its settings, and how to make it. Forms and checks read it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -154,6 +154,13 @@ REWARDS: dict[str, RewardInfo] = {
 def needs_answer(spec: RewardSpec) -> bool:
     """Whether this reward compares with the reference answer; a pattern does when one of its groups has to equal it."""
     return spec.name in REWARDS and (REWARDS[spec.name].needs_answer or bool(spec.params.get("group")))
+
+
+def deciding_reward(wanted: str | None, specs: Sequence[RewardSpec]) -> str | None:
+    """The reward that decides right or wrong: the wanted one, else the first task reward, else none."""
+    if wanted is not None:
+        return wanted
+    return next((spec.name for spec in specs if spec.name in REWARDS and REWARDS[spec.name].kind == "task"), None)
 
 
 def reward_problems(index: int, name: str, params: Mapping[str, Any]) -> list[Problem]:

@@ -12,8 +12,8 @@ from typing import Literal
 import torch
 
 from engine.config import RunConfig
-from engine.errors import ConfigError, LabError, StoreError
-from engine.measure import early_stop_reason, measure_problems
+from engine.errors import LabError, StoreError
+from engine.measure import early_stop_reason
 from engine.runs.control import clear_requests, stop_requested
 from engine.runs.lease import Lease
 from engine.runs.paths import RunPaths, read_config
@@ -85,8 +85,6 @@ class Engine:
             self.step = self._saved_step = checkpoint.step
         self.environment = environment(self.config)
         self.store.begin_attempt(from_step=self.step, versions=self.environment)
-        if wrong := measure_problems(self.config):
-            raise ConfigError(wrong)
         for problem in problems:
             self.store.add_event(Event("checkpoint-damaged", problem, "warning"))
         self._best.take_up(self.step)

@@ -7,9 +7,8 @@ import torch
 from torch import Tensor
 
 from engine.analysis.groups import group_kind
-from engine.config_loss import CLIPPED, LossConfig
+from engine.config_loss import CLIPPED, LossConfig, has_entropy_bonus
 from engine.grpo.advantages import group_statistics
-from engine.grpo.entropy_control import has_entropy_bonus
 from engine.grpo.kl import k3
 from engine.runs.records import CompletionRecord, DiscardReason, Event, GroupRecord, StepRecord, TokenRecord
 from engine.train.credit import Credit
@@ -149,7 +148,7 @@ def _update_metrics(update: UpdateResult, loss: LossConfig) -> dict[str, float]:
         metrics["clip_ratio/region_mean"] = found.clip_region
     if loss.loss_type == "cispo":
         metrics["cispo_clip_ratio"] = found.clip_high
-    if loss.loss_type == "vespo" and found.completions:
+    if loss.loss_type == "vespo" and found.weights:
         metrics["vespo/phi_seq_mean"] = found.weight
     if loss.off_policy_mask_threshold is not None and found.completions:
         metrics["off_policy_masked"] = found.dropped / found.completions

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from engine.config import RunConfig
+from engine.config_loss import has_entropy_bonus
 from engine.grpo.aggregate import LossScale
-from engine.grpo.entropy_control import EntropyControl, has_entropy_bonus
+from engine.grpo.entropy_control import EntropyControl
 from engine.grpo.loss import policy_loss
 from engine.grpo.masks import entropy_mask, entropy_threshold
 from engine.grpo.metrics import LossMetrics
@@ -90,8 +91,9 @@ def update_policy(
     skipped = False
     for rows in _deal(lesson.rows, config, seed):
         optimizer.zero_grad(set_to_none=True)
-        losses.append(work.accumulate_gradients(rows))
-        bonuses.append(work.bonus())
+        loss, bonus = work.accumulate_gradients(rows)
+        losses.append(loss)
+        bonuses.append(bonus)
         norms.append(float(torch.nn.utils.clip_grad_norm_(work.parameters, config.optim.max_grad_norm)))
         skipped = not (math.isfinite(losses[-1]) and math.isfinite(norms[-1]))
         if skipped:
@@ -158,8 +160,8 @@ class _Work:
         all_first = loss.num_minibatches > 1 or loss.top_entropy_quantile < 1
         self._measure([row for row in self.lesson.rows if all_first or row.index not in self.trained])
 
-    def accumulate_gradients(self, rows: Sequence[Row]) -> float:
-        """Forward and backward over an update's micro-batches; its loss."""
+    def accumulate_gradients(self, rows: Sequence[Row]) -> tuple[float, float]:
+        """Forward and backward over an update's micro-batches; its loss, and the bonus that it has taken off."""
         trained = [row for row in rows if row.index in self.trained]
         self.this_update = self._without_gradient([row for row in rows if row.index not in self.trained])
         keep = self._kept_tokens([row for row in rows if self.lesson.counted[row.index]])
@@ -173,12 +175,7 @@ class _Work:
             part.backward()  # type: ignore[no-untyped-call]
             loss += float(part.detach())
         self.metrics = self.metrics + self.this_update
-        return loss
-
-    def bonus(self) -> float:
-        """c · mean H of the update at hand; 0 without a bonus."""
-        coef = self.control.applied(self.config.loss)
-        return coef * self.this_update.bonus_entropy if coef and self.this_update.bonus_tokens else 0.0
+        return loss, self.control.applied(self.config.loss) * self.this_update.bonus_entropy_sum / scale.bonus_divisor
 
     def finish_update(self) -> None:
         """What follows an optimizer step."""
@@ -211,7 +208,10 @@ class _Work:
         return part
 
     def _has_gradient(self, row: Row) -> bool:
-        """Whether this row can move the weights: by its advantage, by the KL penalty, or by the entropy bonus."""
+        """Whether this row can move the weights: by its advantage, by the KL penalty, or by the entropy bonus.
+
+        Of a group that is skipped none of the three acts; it still counts in what the loss is divided by.
+        """
         if not self.lesson.counted[row.index]:
             return False
         if self.config.loss.skip_dead_groups and row.group not in self.live_groups:
@@ -219,10 +219,12 @@ class _Work:
         return self.lesson.has_advantage(row) or self.config.loss.beta > 0 or has_entropy_bonus(self.config.loss)
 
     def _without_gradient(self, rows: Sequence[Row]) -> LossMetrics:
-        """Rows that are not passed forward count among the ratios of which a share is clipped, with ratio 1."""
-        per_token = self.config.loss.importance_sampling_level == "token"
-        ratios = self._counted_tokens(rows) if per_token else float(len(rows))
-        return LossMetrics(ratios=ratios, ratio_sum=ratios, ratio_max=1.0 if ratios else -math.inf)
+        """Rows that are not passed forward count among those of which a share is clipped or left out, with ratio 1."""
+        per_token = self.config.loss.importance_sampling_level == "token" or self.lesson.advantages.dim() == 2
+        completions = float(len(rows))
+        ratios = self._counted_tokens(rows) if per_token else completions
+        highest = 1.0 if ratios else -math.inf
+        return LossMetrics(ratios=ratios, ratio_sum=ratios, ratio_max=highest, completions=completions)
 
     def _scale(self, rows: Sequence[Row], keep: dict[int, Tensor]) -> LossScale:
         step_tokens = self._counted_tokens(self.lesson.rows)

@@ -54,6 +54,9 @@ def _take_warmup(t: Translation, updates: Fraction, total: int) -> None:
     if count is None or ratio is None:
         return
     name = "warmup_steps" if count or not ratio else "warmup_ratio"
+    if t.text("lr_scheduler_type") == "constant" and (count or ratio):
+        t.take("optim.warmup_steps", 0, name, note="The schedule constant of TRL has no warm-up, whatever this says.")
+        return
     share = count if 0 < count < 1 else ratio if not count else 0
     steps = math.ceil(total * share) if share else in_steps(count, updates) if count else 0
     note = "TRL's first update has rate 0; here the rate of step n of the warm-up is n / its length. " if steps else ""

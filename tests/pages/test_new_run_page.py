@@ -234,6 +234,14 @@ def test_a_setting_that_may_be_left_to_the_program_says_so(engine):
     assert draft(page)["model"]["chat_template"] is False
 
 
+def test_an_empty_field_says_what_it_means_without_a_value(engine):
+    page = good(opened().toggle(key="new_run.more.grpo").set_value(True).run())
+    shown = {
+        path: page.text_input(key=key(page, path)).proto.placeholder for path in ("loss.delta", "loss.epsilon_high")
+    }
+    assert shown == {"loss.delta": "no limit", "loss.epsilon_high": "the same as ε"}
+
+
 def test_a_preset_fills_the_whole_form(engine):
     page = fill(opened(), "seed", 9)
     page = click(page, "new_run.preset.reward-hacking")

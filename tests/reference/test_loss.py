@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.config_loss import LossConfig, LossType
+from engine.config_loss import LossConfig, LossType, has_entropy_bonus
 from engine.grpo import LossMetrics, LossScale, group_advantages, policy_loss
-from engine.grpo.entropy_control import EntropyControl, has_entropy_bonus
+from engine.grpo.entropy_control import EntropyControl
 from engine.grpo.masks import entropy_mask, entropy_threshold
 from tests.reference.stored import assert_same, loss_config, loss_inputs, read, tensor
 

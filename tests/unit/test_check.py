@@ -210,14 +210,3 @@ def test_ending_a_check_ends_what_it_started(monkeypatch: pytest.MonkeyPatch) ->
     assert os.read(reading, 1) == b""  # the end of the pipe comes when neither of them is left
     assert time.monotonic() - started < 50
     os.close(reading)
-
-
-def test_a_best_checkpoint_by_a_measure_that_is_never_taken_is_a_problem() -> None:
-    config = parse_config(
-        {
-            "model": {"source": "embedded"}, "data": {"source": "arithmetic"}, "rewards": [{"name": "digits_only"}],
-            "checkpoint": {"metric_for_best_model": "pass_at_1"},
-        }
-    )  # fmt: skip
-    (problem,) = check_run(config).problems
-    assert problem.field == "checkpoint.metric_for_best_model"

@@ -73,6 +73,11 @@ def test_the_defaults_and_every_preset_need_no_advice() -> None:
         ({"loss": {"sync_ref_model": True, "ref_model_mixup_alpha": 1.0}}, "loss.ref_model_sync_steps", "512 is more"),
         ({"loss": {"entropy_coef": 0.1}}, "loss.entropy_coef", "0.001 to 0.01 is usual"),
         ({"rollout": {"dynamic_sampling": True, "max_sampling_rounds": 1}}, "rollout.max_sampling_rounds", "Raise it"),
+        (
+            {"loss": {"baseline": "leave_one_out"}, "rewards": [{"name": "digit_steps"}]},
+            "loss.baseline",
+            "a step is always compared with the mean of all steps of its group",
+        ),
         ({"loss": {"skip_dead_groups": True, "beta": 0.0}}, "loss.skip_dead_groups", "no gradient to leave out"),
         (
             {"loss": {"mask_truncated_completions": True}, "rewards": [TASK, {"name": "length_target"}]},
@@ -130,6 +135,7 @@ def test_what_is_hardly_meant_is_told_once_at_its_setting(sections: dict[str, An
         {"entropy_coef": 0.01, "use_adaptive_entropy": True, "entropy_target": 1.0},
         {"sync_ref_model": True, "ref_model_mixup_alpha": 1.0, "ref_model_sync_steps": 50},
         {"skip_dead_groups": True},
+        {"skip_dead_groups": True, "beta": 0.0, "entropy_coef": 0.01},
         {"mask_truncated_completions": True},
     ],
 )

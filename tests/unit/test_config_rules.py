@@ -10,6 +10,7 @@ from engine.errors import ConfigError, Problem
 TASK = {"name": "exact_match"}
 SMALL: dict[str, Any] = {"model": {"source": "embedded"}, "data": {"source": "arithmetic"}, "rewards": [TASK]}
 SEVERAL = {"num_generations": 4}
+GDPO = {"multi_objective_aggregation": "normalize_then_sum"}
 
 
 def problems(**sections: Any) -> list[Problem]:
@@ -33,6 +34,25 @@ def problems(**sections: Any) -> list[Problem]:
             {"checkpoint": {"metric_for_best_model": "majority_at_k"}},
             "checkpoint.metric_for_best_model",
             "evaluation.num_generations is 1",
+        ),
+        (
+            {"checkpoint": {"metric_for_best_model": "pass_at_1"}, "rewards": [{"name": "digits_only"}]},
+            "checkpoint.metric_for_best_model",
+            "'pass_at_1' is not measured, because no reward decides what is right.",
+        ),
+        (
+            {
+                "checkpoint": {"metric_for_best_model": "majority_at_k"},
+                "evaluation": SEVERAL,
+                "rewards": [{"name": "edit_similarity"}],
+            },
+            "checkpoint.metric_for_best_model",
+            "edit_similarity, which decides what is right, reads no answers",
+        ),
+        (
+            {"loss": GDPO, "rewards": [TASK, {"name": "digit_steps"}]},
+            "loss.multi_objective_aggregation",
+            "digit_steps scores the steps",
         ),
         (
             {"loss": {"use_adaptive_entropy": True, "entropy_coef": 2.0}},
@@ -68,6 +88,8 @@ def test_settings_that_exclude_each_other_are_refused_with_a_way_out(
         {"checkpoint": {"metric_for_best_model": "majority_at_k"}, "evaluation": SEVERAL},
         {"checkpoint": {"metric_for_best_model": "pass_at_1"}},
         {"checkpoint": {"metric_for_best_model": "reward"}, "rewards": [{"name": "digits_only"}]},
+        {"checkpoint": {"metric_for_best_model": "pass_at_1"}, "rewards": [{"name": "edit_similarity"}]},
+        {"loss": GDPO, "rewards": [TASK, {"name": "digits_only"}, {"name": "digit_steps", "weight": 0.0}]},
         {"loss": {"entropy_coef": 2.0}},
         {"loss": {"use_adaptive_entropy": True}},
         {"loss": {"use_adaptive_entropy": True, "entropy_coef": 1.0}},

@@ -3,7 +3,7 @@ import re
 import pandas as pd
 
 from dashboard.views.completion_table import by_reward, completion_table, pass_words
-from engine.analysis.arithmetic import GDPO_WORDS
+from engine.analysis.arithmetic import GDPO_WORDS, NO_STEP_WORDS
 from engine.config_loss import LossConfig
 
 NAN = float("nan")
@@ -102,6 +102,17 @@ def test_other_baselines_and_step_scores_have_their_own_words():
     stepwise = row(0, "85", {"digit_steps": 0.5}, 0.5, 0.1, steps={"digit_steps": [(0, 1.0), (1, 0.0)]})
     assert "steps digit_steps: 1, 0." in plain(table(stepwise, weights={"digit_steps": 1.0}))
     assert "steps digit_steps" not in plain(table(stepwise, weights={"digit_steps": 0.0}))  # a monitor moves nothing
+
+
+def test_a_completion_without_steps_or_rewards_among_others_gets_no_arithmetic_that_is_not_its_own():
+    weights = {"exact": 1.0, "digit_steps": 1.0}
+    stepwise = row(0, "85", {"exact": 1.0, "digit_steps": 0.5}, 1.5, 0.1, steps={"digit_steps": [(0, 1.0), (1, 0.0)]})
+    without = row(1, "?", {"exact": 0.0, "digit_steps": None}, 0.0, -0.7, steps=None)
+    text = plain(table(stepwise, without, weights=weights))
+    assert f"▼ −0.700 {NO_STEP_WORDS}" in text and "(0.000 − 0.750)" not in text
+    missing = row(1, "?", {"exact": None}, NAN, 0.0)
+    gdpo = plain(table(GOOD, missing, loss=LossConfig(multi_objective_aggregation="normalize_then_sum")))
+    assert "● 0 no reward, so advantage 0" in gdpo
 
 
 def test_in_a_discarded_group_every_advantage_is_zero_because_of_that():

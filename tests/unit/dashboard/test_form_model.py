@@ -54,6 +54,17 @@ def test_literals_are_choices_and_optional_bools_have_three_positions():
     assert CONTROLS["model.chat_template"].kind == "tristate"
 
 
+def test_every_setting_that_may_be_empty_says_what_that_means():
+    params = [controls(info.params) for info in REWARDS.values()]
+    optional = {
+        control.path: control.empty for found in (CONTROLS.values(), *params) for control in found if control.optional
+    }
+    assert {path for path, word in optional.items() if word == "automatic"} == {"model.chat_template"}
+    assert (optional["loss.delta"], optional["loss.epsilon_high"]) == ("no limit", "the same as ε")
+    assert optional["evaluation.early_stopping_patience"] == optional["loss.off_policy_mask_threshold"] == "off"
+    assert not any(control.empty for control in CONTROLS.values() if not control.optional)
+
+
 def test_a_unit_stands_in_the_label():
     assert CONTROLS["rollout.max_completion_length"].label == "Completion limit (tokens)"
 

@@ -58,7 +58,7 @@ def test_a_clone_differs_in_what_was_changed():
     changed = CONFIG.model_copy(
         update={"name": "b", "optim": OptimConfig(learning_rate=3e-5, max_steps=100), "threads": 2}
     )
-    assert differences(CONFIG, changed) == [("Learning rate", "1e-5", "3e-5"), ("Threads", "automatic", "2")]
+    assert differences(CONFIG, changed) == [("Learning rate", "1e-5", "3e-5"), ("Threads", "all cores", "2")]
     assert differences(CONFIG, CONFIG) == []
 
 

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from engine.config_loss import LossConfig
-from engine.grpo.entropy_control import EntropyControl, has_entropy_bonus
+from engine.config_loss import LossConfig, has_entropy_bonus
+from engine.grpo.entropy_control import EntropyControl
 
 ADAPTIVE = LossConfig(
     use_adaptive_entropy=True, entropy_target=0.5, entropy_coef_delta=0.25, entropy_coef_min=0.125, entropy_coef_max=1.0

@@ -93,6 +93,41 @@ def test_the_clip_shares_count_the_tokens_of_rows_that_were_left_out() -> None:
     assert found.ratios == expected.ratios == 3 * sum(len(row.completion) for row in ROWS)
 
 
+def test_under_process_supervision_the_clip_shares_count_them_too_with_one_ratio_a_completion() -> None:
+    config = loss_config(num_iterations=2, epsilon=0.001, importance_sampling_level="sequence")
+    of_tokens = ADVANTAGES[:, None].repeat(1, 4)
+    found = update_on(moved_policy(), config, of_tokens).metrics
+    with every_row_passed():
+        expected = update_on(moved_policy(), config, of_tokens).metrics
+    assert expected.clip_region > 0.05
+    assert (found.ratios, found.clip_region) == (expected.ratios, expected.clip_region)
+
+
+def test_the_share_that_the_off_policy_mask_left_out_is_one_of_all_completions() -> None:
+    config = loss_config(num_iterations=3, off_policy_mask_threshold=1e-4)
+    found = update_on(moved_policy(), config).metrics
+    assert found.dropped > 0
+    assert found.completions == 3 * len(ROWS)
+
+
+@pytest.mark.parametrize("extra", [{}, {"top_entropy_quantile": 0.5}, {"skip_dead_groups": True}])
+def test_with_the_bonus_put_back_the_loss_is_the_one_without_a_bonus(extra: dict[str, Any]) -> None:
+    plain = update_on(moved_policy(), loss_config(**extra)).loss
+    found = update_on(moved_policy(), loss_config(entropy_coef=0.1, **extra))
+    assert found.bonus > 0.05
+    assert found.loss + found.bonus == pytest.approx(plain, abs=1e-6)  # float32 sums
+
+
+def test_skipped_groups_get_no_entropy_bonus_either() -> None:
+    in_live_group = [row.index in LIVE_GROUP_ROWS for row in ROWS]
+    share = sum(len(ROWS[i].completion) for i in LIVE_GROUP_ROWS) / sum(len(row.completion) for row in ROWS)
+    without = torch.zeros(len(ROWS))
+    of_live = change(loss_config(entropy_coef=0.1), without, in_live_group)
+    policy_part = change(loss_config())
+    skipped = change(loss_config(entropy_coef=0.1, skip_dead_groups=True))
+    assert_close(skipped, policy_part + share * of_live, **SAME)  # a mean over all tokens, of which these are a share
+
+
 def test_skipping_dead_groups_takes_away_their_kl_penalty_and_nothing_else() -> None:
     # dr_grpo divides by a constant, so that the parts of its gradient can be had one by one and added up
     options = {"loss_type": "dr_grpo"}

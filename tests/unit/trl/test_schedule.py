@@ -43,6 +43,9 @@ def test_a_config_without_steps_says_that_they_were_left():
         ({**FOUR, "warmup_steps": 10, "max_steps": 100}, 3),
         ({"warmup_steps": 200, "max_steps": 100}, 100),
         ({"max_steps": 100}, 0),
+        ({"warmup_steps": 10, "max_steps": 100, "lr_scheduler_type": "constant_with_warmup"}, 10),
+        ({"warmup_steps": 10, "max_steps": 100, "lr_scheduler_type": "constant"}, 0),  # transformers passes it over
+        ({"warmup_ratio": 0.1, "max_steps": 100, "lr_scheduler_type": "constant"}, 0),
     ],
 )
 def test_warm_up_is_counted_or_a_share_of_the_run(theirs, steps):
