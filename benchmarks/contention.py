@@ -2,7 +2,7 @@
 
 Multiplies matrices of a small model's size on two threads, with OpenMP threads that spin while they wait (the default)
 and with threads that sleep (OMP_WAIT_POLICY=PASSIVE, which the engine sets), in turn, PAIRS times (default 5): alone,
-and beside one and two processes that keep a core busy each. Prints passes a second and the median ratio.
+and beside up to eight processes that keep a core busy each. Prints passes a second and the median ratio.
 """
 
 import os
@@ -25,7 +25,7 @@ BUSY = "while True: pass"
 
 
 def main(pairs: int) -> int:
-    for neighbours in (0, 1, 2):
+    for neighbours in (0, 1, 2, 4, 8):
         busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(neighbours)]
         try:
             found = [(passes("ACTIVE"), passes("PASSIVE")) for _ in range(pairs)]

@@ -13,8 +13,9 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print("usage: python -m engine RUN_DIRECTORY", file=sys.stderr)
         return 2
-    # OpenMP threads that spin while they wait starve each other when another program wants a core: matrix products of a
-    # small model ran 4 times slower beside busy neighbours (benchmarks/contention.py). Read when torch is imported.
+    # OpenMP threads that spin while they wait starve each other when other programs want the cores: asleep, they ran
+    # matrix products of a small model 1.2 to 3.4 times as fast beside 1 to 8 busy neighbours, and no slower alone
+    # (benchmarks/contention.py). Read when torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from engine.train.loop import run_engine  # torch: seconds to import, and a wrong argument should answer at once
 
