@@ -26,7 +26,7 @@ def run_kpis(config: RunConfig, course: Course) -> list[Kpi]:
     return [
         metric_kpi(course.metrics, "reward", number),
         _held_out_kpi(course),
-        metric_kpi(course.metrics, "kl", lambda value: number(value, 4)) if _has(course, "kl") else _no_kl(config),
+        metric_kpi(course.metrics, "kl", lambda value: number(value, 4)) if _has(course, "kl") else _no_kl(),
         metric_kpi(course.metrics, "entropy", number),
         _dead_kpi(course),
         metric_kpi(course.metrics, "completions/mean_length", lambda value: number(value, 1)),
@@ -48,7 +48,7 @@ def run_charts(config: RunConfig, course: Course, step: int, completions: pd.Dat
         held_out_rewards(course.evaluations, weights, course.best),
         charts.reward_spread(course.metrics, course.window),
         charts.phase_times(course.metrics, course.evaluations),
-        charts.training_curves(course.metrics, config.loss, course.window),
+        charts.training_curves(course.metrics, config, course.window),
     ]  # fmt: skip
 
 
@@ -104,9 +104,8 @@ def _evaluated(evaluation: pd.Series, best: Best | None) -> str:
     return words
 
 
-def _no_kl(config: RunConfig) -> Kpi:
-    why = "β is 0: no reference" if config.loss.beta == 0 else "not measured yet"
-    return Kpi("kl", METRICS["kl"].label, number(None), note=why, help=_help(METRICS["kl"]))
+def _no_kl() -> Kpi:
+    return Kpi("kl", METRICS["kl"].label, number(None), note="not measured yet", help=_help(METRICS["kl"]))
 
 
 def _recent_and_before(values: pd.Series) -> tuple[float, float]:
