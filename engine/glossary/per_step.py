@@ -42,11 +42,11 @@ _METRICS = (
         "frac_reward_zero_std",
         "Dead groups",
         "share",
-        "Share of groups in which all completions have the same total reward, so that every advantage is 0.",
+        "Share of groups in which all completions have the same total reward and no advantage.",
         "Dead groups teach nothing. Below 30 % is comfortable; a rise towards 100 % means solved or hopeless prompts.",
         "down",
         equation="groups with max R = min R / groups",
-        source="TRL `frac_reward_zero_std`, always of raw group rewards",
+        source="TRL `frac_reward_zero_std`, always of group totals",
     ),
     Metric(
         "frac_solved",
