@@ -15,6 +15,7 @@ from dashboard.views.group_rows import advantage_reach
 from dashboard.wording import number, percent, plural, signed
 from engine.analysis.gains import measure_value, measure_words
 from engine.config import RunConfig
+from engine.config_loss import has_scaled_advantages
 from engine.glossary import METRICS, TERMS, Metric
 from engine.runs.best import Best
 
@@ -36,7 +37,7 @@ def run_kpis(config: RunConfig, course: Course) -> list[Kpi]:
 def run_charts(config: RunConfig, course: Course, step: int, completions: pd.DataFrame) -> list[Chart]:
     """The charts of a run; `completions` are those that the shown step trained on."""
     weights = {spec.name: spec.weight for spec in config.rewards}
-    reach = advantage_reach(completions["advantage"], scaled=config.loss.scale_rewards != "none")
+    reach = advantage_reach(completions["advantage"], scaled=has_scaled_advantages(config.loss))
     return [
         charts.reward_fan(course.metrics, course.quantiles, course.functions, weights, course.window),
         charts.reward_heatmap(

@@ -225,7 +225,14 @@ _METRICS = (
         "down",
         equation="share of completions with A < 0 and mean(o − p) > threshold",
     ),
-    Metric("learning_rate", "Learning rate", "", "AdamW step size of the step.", "Follows the schedule."),
+    Metric(
+        "learning_rate",
+        "Learning rate",
+        "",
+        "AdamW step size of the step.",
+        "Follows the schedule.",
+        equation="see optim.lr_scheduler_type and optim.warmup_steps",
+    ),
     Metric(
         "completions/mean_length",
         "Length",
