@@ -26,6 +26,7 @@ from dashboard.plot_parts import (
 from engine.analysis.distribution import RewardBins
 from engine.analysis.downsample import average_runs, keep_extremes, run_starts
 from engine.analysis.smoothing import trailing_mean
+from engine.config import RunConfig
 from engine.config_loss import CLIPPED, LossConfig
 from engine.glossary import METRICS, TERMS
 
@@ -41,7 +42,6 @@ GROUP_KINDS = {  # kind: (word, metric column, colour)
 }
 FUNCTION_COLOURS = tuple(f"var(--lab-f{place})" for place in range(5))  # by place in the config, as on Groups
 CLIP = "clip_ratio/region_mean"
-CURVES = ("kl", "entropy", CLIP, "completions/mean_length", "grad_norm")
 PHASES = {"time/rollout": "blue", "time/reward": "orange", "time/update": "green"}
 SEQUENTIAL = [[i / 5, f"var(--lab-seq-{i})"] for i in range(6)]
 DIVERGING = [[i / 4, f"var(--lab-{name})"] for i, name in enumerate(("neg", "neg-soft", "zero", "pos-soft", "pos"))]
@@ -173,13 +173,30 @@ def advantage_strip(completions: pd.DataFrame, step: int, reach: float) -> Chart
     return _chart("advantages", title, look_for, figure)
 
 
-def training_curves(metrics: pd.DataFrame, loss: LossConfig, window: int = 1) -> Chart:
-    """KL, entropy, clipped tokens (or what this loss has instead), length and gradient norm, on one step axis.
+def curves_of(config: RunConfig) -> list[str]:
+    """The small charts of a run: those of every run, and what its settings change from step to step."""
+    loss, optim = config.loss, config.optim
+    rate_changes = optim.warmup_steps > 0 or optim.lr_scheduler_type != "constant"
+    return [
+        "kl",
+        "entropy",
+        *(["entropy_coef"] if loss.use_adaptive_entropy else []),
+        _of_the_ratio(loss),
+        *(["off_policy_masked"] if loss.off_policy_mask_threshold is not None else []),
+        "completions/mean_length",
+        *(["sampling/rounds"] if config.rollout.dynamic_sampling else []),
+        "grad_norm",
+        *(["learning_rate"] if rate_changes else []),
+    ]
+
+
+def training_curves(metrics: pd.DataFrame, config: RunConfig, window: int = 1) -> Chart:
+    """KL, entropy, clipped tokens (or what this loss has instead), length, gradient norm and more, on one step axis.
 
     With a window above 1 the values are faint and their mean over the last `window` steps is drawn over them.
     """
-    keys = [_of_this_loss(key, loss) for key in CURVES]
-    absent = _absent_curves(metrics, keys, loss)
+    keys = curves_of(config)
+    absent = _absent_curves(metrics, keys, config.loss)
     shown = [key for key in keys if key not in absent]
     sentence = " ".join(absent.values())
     title = "Policy and optimizer"
@@ -264,11 +281,11 @@ def function_look(name: str, weights: Mapping[str, float]) -> tuple[str, str]:
     return f"{plot_text(name)} (× {weights[name]:g})", "solid"
 
 
-def _of_this_loss(key: str, loss: LossConfig) -> str:
-    """The curve that says for this loss type what clipping says for the others."""
-    if key != CLIP or loss.loss_type in CLIPPED:
-        return key
-    return "cispo_clip_ratio" if loss.loss_type == "cispo" else "ratio/mean"
+def _of_the_ratio(loss: LossConfig) -> str:
+    """What a loss type does with a ratio that is far from 1: clipped tokens, or what it has in their place."""
+    if loss.loss_type in CLIPPED:
+        return CLIP
+    return {"cispo": "cispo_clip_ratio", "vespo": "vespo/phi_seq_mean"}.get(loss.loss_type, "ratio/mean")
 
 
 def _absent_curves(metrics: pd.DataFrame, keys: Sequence[str], loss: LossConfig) -> dict[str, str]:

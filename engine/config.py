@@ -196,12 +196,18 @@ class OptimConfig(Section):
         le=1,
     )
     lr_scheduler_type: Literal["constant", "linear", "cosine"] = knob(
-        "constant", "How the learning rate falls after warm-up.", label="Schedule", advanced=True
+        "constant",
+        "How the learning rate falls after warm-up.",
+        label="Schedule",
+        equation="linear: η (1 − x); cosine: η (1 + cos πx) / 2; x = (step − 1 − warm-up) / (steps − warm-up)",
+        source="transformers",
+        advanced=True,
     )
     warmup_steps: int = knob(
         0,
         "Steps in which the learning rate rises from 0.",
         label="Warm-up",
+        equation="η · step / warm-up",
         unit="steps",
         advanced=True,
         ge=0,

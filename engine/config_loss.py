@@ -294,3 +294,8 @@ class LossConfig(Section):
 def has_entropy_bonus(config: LossConfig) -> bool:
     """Whether the loss may contain an entropy bonus, so that entropies need a gradient."""
     return config.entropy_coef != 0 or config.use_adaptive_entropy
+
+
+def has_scaled_advantages(config: LossConfig) -> bool:
+    """Whether advantages come in standard deviations, so that those of different runs and steps compare."""
+    return config.scale_rewards != "none" or config.multi_objective_aggregation == "normalize_then_sum"

@@ -233,6 +233,10 @@ DAPO = Recipe(
         ),
         rollout=_rollout(dynamic_sampling=True),
     ),
+    no_setting=(
+        "Prompts are dropped when all answers are right, or all wrong; here, when all total rewards are equal: a group "
+        "whose answers differ in the overlong penalty alone stays.",
+    ),
 )
 
 # GSPO, section 5.1: clipping ranges 3e-4 and 4e-4, each rollout in four mini-batches. Group size, rate and lengths are

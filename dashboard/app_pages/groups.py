@@ -13,6 +13,7 @@ from dashboard.views.run_choice import required_run
 from dashboard.views.run_header import group_header_html
 from dashboard.views.scrubber import scrubber, shown_step
 from dashboard.wording import plural
+from engine.config_loss import has_scaled_advantages
 from engine.runs.paths import read_config
 from engine.runs.status import run_status
 
@@ -65,7 +66,7 @@ def list_groups(step: int, groups: pd.DataFrame, place: int) -> None:
     discarded = groups["discarded"].notna()
     st.caption(counts_in_words(groups["kind"], int(discarded.sum())))
     completions = run.reader.completions(step)
-    reach = advantage_reach(completions["advantage"], scaled=config.loss.scale_rewards != "none")
+    reach = advantage_reach(completions["advantage"], scaled=has_scaled_advantages(config.loss))
     order = groups.assign(last=discarded).sort_values(["last", "mean"], kind="stable").index
     rows = group_row_list(groups.loc[order], completions, reach)
     wanted = [row for row in rows if chosen in (ALL, row.kind) or (chosen == DISCARDED and row.discarded)]

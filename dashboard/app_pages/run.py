@@ -14,6 +14,7 @@ from dashboard.views.run_header import header_html, progress_html
 from dashboard.views.run_log import run_log, run_settings
 from dashboard.views.run_state import run_buttons, run_notice
 from dashboard.views.scrubber import scrubber, shown_step
+from engine.config_loss import has_scaled_advantages
 from engine.runs.paths import read_config
 from engine.runs.status import run_status
 
@@ -72,7 +73,7 @@ def newest_groups(step: int, groups: pd.DataFrame, completions: pd.DataFrame) ->
     num_discarded = int(groups["discarded"].notna().sum())
     order = groups.assign(last=groups["discarded"].notna(), flat=groups["kind"] != "mixed")
     groups = groups.loc[order.sort_values(["last", "flat"], kind="stable").index]
-    reach = advantage_reach(completions["advantage"], scaled=config.loss.scale_rewards != "none")
+    reach = advantage_reach(completions["advantage"], scaled=has_scaled_advantages(config.loss))
     rows = group_row_list(groups, completions, reach)[:MAX_ROWS]
     discarded = f" {num_discarded} of {len(groups)} were discarded by dynamic sampling." if num_discarded else ""
     st.caption(

@@ -15,6 +15,7 @@ from dashboard.views.group_rows import advantage_reach
 from dashboard.wording import number, percent, plural, signed
 from engine.analysis.gains import measure_value, measure_words
 from engine.config import RunConfig
+from engine.config_loss import has_scaled_advantages
 from engine.glossary import METRICS, TERMS, Metric
 from engine.runs.best import Best
 
@@ -26,7 +27,7 @@ def run_kpis(config: RunConfig, course: Course) -> list[Kpi]:
     return [
         metric_kpi(course.metrics, "reward", number),
         _held_out_kpi(course),
-        metric_kpi(course.metrics, "kl", lambda value: number(value, 4)) if _has(course, "kl") else _no_kl(config),
+        metric_kpi(course.metrics, "kl", lambda value: number(value, 4)) if _has(course, "kl") else _no_kl(),
         metric_kpi(course.metrics, "entropy", number),
         _dead_kpi(course),
         metric_kpi(course.metrics, "completions/mean_length", lambda value: number(value, 1)),
@@ -36,7 +37,7 @@ def run_kpis(config: RunConfig, course: Course) -> list[Kpi]:
 def run_charts(config: RunConfig, course: Course, step: int, completions: pd.DataFrame) -> list[Chart]:
     """The charts of a run; `completions` are those that the shown step trained on."""
     weights = {spec.name: spec.weight for spec in config.rewards}
-    reach = advantage_reach(completions["advantage"], scaled=config.loss.scale_rewards != "none")
+    reach = advantage_reach(completions["advantage"], scaled=has_scaled_advantages(config.loss))
     return [
         charts.reward_fan(course.metrics, course.quantiles, course.functions, weights, course.window),
         charts.reward_heatmap(
@@ -48,7 +49,7 @@ def run_charts(config: RunConfig, course: Course, step: int, completions: pd.Dat
         held_out_rewards(course.evaluations, weights, course.best),
         charts.reward_spread(course.metrics, course.window),
         charts.phase_times(course.metrics, course.evaluations),
-        charts.training_curves(course.metrics, config.loss, course.window),
+        charts.training_curves(course.metrics, config, course.window),
     ]  # fmt: skip
 
 
@@ -104,9 +105,8 @@ def _evaluated(evaluation: pd.Series, best: Best | None) -> str:
     return words
 
 
-def _no_kl(config: RunConfig) -> Kpi:
-    why = "β is 0: no reference" if config.loss.beta == 0 else "not measured yet"
-    return Kpi("kl", METRICS["kl"].label, number(None), note=why, help=_help(METRICS["kl"]))
+def _no_kl() -> Kpi:
+    return Kpi("kl", METRICS["kl"].label, number(None), note="not measured yet", help=_help(METRICS["kl"]))
 
 
 def _recent_and_before(values: pd.Series) -> tuple[float, float]:

@@ -29,14 +29,18 @@ class NoStepParams(Section):
 
 
 def digit_steps(_: NoStepParams) -> RewardFunction:
-    """Each digit of the answer is a step: 1 if it is the reference's digit at its place from the front, else 0."""
+    """Each digit of the answer is a step: 1 if it is the reference's digit at its place from the front, else 0.
+
+    Space around the answer is no step, as exact_match takes no notice of it either.
+    """
 
     def rule(text: str, reference: str | None) -> Iterator[tuple[int, float]]:
         expected = required(reference).strip()
-        written = text.rstrip()[:MAX_TEXT]
+        written = text.strip()[:MAX_TEXT]
+        before = len(text) - len(text.lstrip())
         for place, character in enumerate(written):
             right = place < len(expected) and expected[place] == character
-            yield place + 1, 1.0 if right else 0.0
+            yield before + place + 1, 1.0 if right else 0.0
         if len(written) < len(expected):  # ended too soon: the end is a step, and it is wrong
             yield len(text) + 1, 0.0
 

@@ -10,13 +10,21 @@ from engine.analysis.groups import group_kind
 from engine.config_loss import CLIPPED, LossConfig, has_entropy_bonus
 from engine.grpo.advantages import group_statistics
 from engine.grpo.kl import k3
-from engine.runs.records import CompletionRecord, DiscardReason, Event, GroupRecord, StepRecord, TokenRecord
+from engine.runs.records import (
+    CompletionRecord,
+    DiscardReason,
+    Event,
+    GroupKind,
+    GroupRecord,
+    StepRecord,
+    TokenRecord,
+)
 from engine.train.credit import Credit
 from engine.train.lesson import credit_of
 from engine.train.rollout import Batch
 from engine.train.sampling import Sampled
 from engine.train.session import Session
-from engine.train.update import TokenStats, UpdateResult
+from engine.train.update import NO_ADVANTAGE, TokenStats, UpdateResult
 
 
 def step_record(
@@ -58,16 +66,22 @@ def _group(
     discarded: DiscardReason | None,
 ) -> GroupRecord:  # fmt: skip
     example, rendered = batch.examples[g], batch.rendered[g]
-    kind = group_kind(
-        [m.total for m in members], [m.passed for m in members], [m.finish_reason == "length" for m in members]
-    )
-    if any(m.tokens.advantages is not None and m.tokens.advantages.any() for m in members):
-        kind = "mixed"  # equal totals, but steps that differ
     return GroupRecord(
         prompt_id=example.id, prompt=example.prompt, rendered=rendered.text, reference=example.answer,
-        columns=example.columns, prompt_tokens=len(rendered.ids), mean=mean, std=std, scale=scale, kind=kind,
-        completions=members, discarded=discarded,
+        columns=example.columns, prompt_tokens=len(rendered.ids), mean=mean, std=std, scale=scale,
+        kind=kind_of(members), completions=members, discarded=discarded,
     )  # fmt: skip
+
+
+def kind_of(members: Sequence[CompletionRecord]) -> GroupKind:
+    """What analysis.groups says of the totals, unless there are advantages all the same: equal totals may hide steps
+    that differ, or, under normalize_then_sum, rewards that do.
+    """
+    found = [[m.advantage] if m.tokens.advantages is None else m.tokens.advantages for m in members]
+    if any((np.abs(values) > NO_ADVANTAGE).any() for values in found):
+        return "mixed"
+    cut = [m.finish_reason == "length" for m in members]
+    return group_kind([m.total for m in members], [m.passed for m in members], cut)
 
 
 def _completion(batch: Batch, i: int, total: float, trained: tuple[Credit, TokenStats] | None) -> CompletionRecord:

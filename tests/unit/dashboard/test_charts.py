@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import orjson
 import pandas as pd
@@ -7,7 +9,7 @@ import pytest
 from dashboard import charts
 from dashboard.charts import Chart
 from engine.analysis.distribution import bin_shares, reward_bins, reward_levels, reward_quantiles
-from engine.config_loss import LossConfig
+from engine.config import DataConfig, LossConfig, ModelConfig, OptimConfig, RewardSpec, RolloutConfig, RunConfig
 from engine.glossary import METRICS
 
 NAN = float("nan")
@@ -50,10 +52,18 @@ def every_chart(steps: int) -> list[Chart]:
         charts.reward_heatmap(metrics["step"], bin_shares(totals, bins), bins),
         charts.group_kinds(metrics),
         charts.advantage_strip(completions_of([0.5, -0.5] * steps), steps, 2.0),
-        charts.training_curves(metrics, LossConfig(num_iterations=2)),
+        charts.training_curves(metrics, run(num_iterations=2)),
         charts.reward_spread(metrics),
         charts.phase_times(metrics, pd.DataFrame({"step": [0], "seconds": [1.0]})),
     ]
+
+
+def run(rollout: RolloutConfig | None = None, optim: OptimConfig | None = None, **loss: Any) -> RunConfig:
+    return RunConfig(
+        model=ModelConfig(source="embedded"), data=DataConfig(source="arithmetic"),
+        rewards=(RewardSpec(name="exact_match"),), loss=LossConfig(**loss), rollout=rollout or RolloutConfig(),
+        optim=optim or OptimConfig(),
+    )  # fmt: skip
 
 
 def trace(chart: Chart, name: str) -> dict:
@@ -213,14 +223,14 @@ def test_the_extreme_advantages_of_a_huge_step_are_drawn():
 
 
 def test_a_curve_without_numbers_is_a_sentence_and_not_an_empty_axis():
-    chart = charts.training_curves(metrics_of(4, kl=NAN), LossConfig())
+    chart = charts.training_curves(metrics_of(4, kl=NAN), run())
     assert "KL to reference: not measured so far." in chart.sentence
     assert "KL to reference" not in [t["name"] for t in chart.figure["data"]]
 
 
 def test_clipping_has_no_axis_while_it_is_0_by_construction():
-    quiet = charts.training_curves(metrics_of(4, **{"clip_ratio/region_mean": 0.0}), LossConfig())
-    several = charts.training_curves(metrics_of(4), LossConfig(num_iterations=4))
+    quiet = charts.training_curves(metrics_of(4, **{"clip_ratio/region_mean": 0.0}), run())
+    several = charts.training_curves(metrics_of(4), run(num_iterations=4))
     assert "Clipped tokens: 0 by construction" in quiet.sentence
     assert trace(several, "Clipped tokens")
 
@@ -232,25 +242,42 @@ def test_the_spread_within_groups_and_between_prompts_are_two_lines():
 
 
 def test_a_loss_that_does_not_clip_shows_what_it_does_to_the_ratio_instead():
-    capped = charts.training_curves(metrics_of(4), LossConfig(loss_type="cispo", epsilon_high=5.0))
-    gated = charts.training_curves(metrics_of(4), LossConfig(loss_type="sapo"))
+    capped = charts.training_curves(metrics_of(4), run(loss_type="cispo", epsilon_high=5.0))
+    gated = charts.training_curves(metrics_of(4), run(loss_type="sapo"))
     assert trace(capped, "Capped weights") and trace(gated, "Importance ratio")
     assert "Clipped tokens" not in capped.sentence + capped.look_for
 
 
+@pytest.mark.parametrize(
+    ("config", "key"),
+    [
+        (run(use_adaptive_entropy=True), "entropy_coef"),
+        (run(off_policy_mask_threshold=0.1), "off_policy_masked"),
+        (run(loss_type="vespo"), "vespo/phi_seq_mean"),
+        (run(RolloutConfig(dynamic_sampling=True)), "sampling/rounds"),
+        (run(optim=OptimConfig(lr_scheduler_type="cosine")), "learning_rate"),
+        (run(optim=OptimConfig(warmup_steps=5)), "learning_rate"),
+    ],
+)
+def test_what_a_setting_changes_from_step_to_step_has_a_curve_in_its_runs_alone(config, key):
+    chart = charts.training_curves(metrics_of(4), config)
+    assert trace(chart, METRICS[key].label) and METRICS[key].look_for in chart.look_for
+    assert key not in charts.curves_of(run())
+
+
 def test_small_charts_share_one_step_axis():
-    figure = charts.training_curves(metrics_of(4), LossConfig(num_iterations=4)).figure
+    figure = charts.training_curves(metrics_of(4), run(num_iterations=4)).figure
     assert [t["yaxis"] for t in figure["data"]] == ["y", "y2", "y3", "y4", "y5"]
     assert [key for key in figure["layout"] if key.startswith("xaxis")] == ["xaxis"]
     assert figure["layout"]["hoversubplots"] == "axis"
 
 
 def test_every_small_chart_has_its_name_and_unit_above_it():
-    layout = charts.training_curves(metrics_of(4), LossConfig(num_iterations=4)).figure["layout"]
+    layout = charts.training_curves(metrics_of(4), run(num_iterations=4)).figure["layout"]
     headings = layout["annotations"]
     assert [heading["text"] for heading in headings] == [
         f"<b>{METRICS[key].label}</b>" + (f" ({METRICS[key].unit})" if METRICS[key].unit else "")
-        for key in charts.CURVES
+        for key in charts.curves_of(run())
     ]
     assert [heading["y"] for heading in headings] == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2])
     for place, heading in enumerate(headings):
@@ -261,7 +288,7 @@ def test_every_small_chart_has_its_name_and_unit_above_it():
 def test_a_smoothed_curve_keeps_its_raw_values_in_sight():
     spiky = np.zeros(500)
     spiky[250] = 10.0
-    chart = charts.training_curves(metrics_of(500, grad_norm=spiky), LossConfig(num_iterations=2), window=10)
+    chart = charts.training_curves(metrics_of(500, grad_norm=spiky), run(num_iterations=2), window=10)
     assert trace(chart, "Gradient norm")["y"].max() == 10.0
     assert trace(chart, "Gradient norm, mean of 10 steps")["y"].max() == 1.0
 

@@ -29,6 +29,13 @@ def test_digits_that_share_a_token_are_steps_of_that_token() -> None:
     assert steps_of("digit_steps", "85", [2, 2]) == [(0, 1.0), (0, 1.0)]
 
 
+@pytest.mark.parametrize(("text", "first"), [("85", 0), (" 85", 1), ("\n 85\n", 2)])
+def test_space_around_the_answer_is_no_step(text: str, first: int) -> None:
+    offsets = list(range(1, len(text) + 1))
+    assert steps_of("digit_steps", text, offsets) == [(first, 1.0), (first + 1, 1.0)]
+    assert steps_of("digit_steps", "  ", [1, 2, 2]) == [(2, 0.0)]
+
+
 def test_an_answer_that_ends_too_soon_is_wrong_at_its_last_token_and_a_digit_too_many_is_wrong() -> None:
     assert steps_of("digit_steps", "8", [1, 1]) == [(0, 1.0), (1, 0.0)]
     assert steps_of("digit_steps", "851", [1, 2, 3, 3]) == [(0, 1.0), (1, 1.0), (2, 0.0)]
