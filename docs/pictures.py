@@ -25,6 +25,7 @@ def main(address: str, run: str, prefix: str, step: int = 0, group: int = 1) -> 
         expect(page.locator("button.lab-group").first).to_be_visible(timeout=60_000)
         settle(page)
         page.screenshot(path=HERE / f"{prefix}-run.png")
+        page.set_viewport_size({"width": 1440, "height": 1240})  # eight completions and the tokens of one
         where = f"&step={step}&group={group}" if step else f"&group={group}"
         page.goto(f"{address}groups?run={run}{where}")
         expect(page.get_by_text(re.compile("Group .* of"))).to_be_visible(timeout=60_000)
