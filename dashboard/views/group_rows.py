@@ -140,7 +140,8 @@ def _item(row: GroupRow, selected: bool) -> dict[str, Any]:
     word, reason = ("discarded", f" ({kind})") if row.discarded else (kind, "")
     prompt = one_line(row.prompt, PROMPT_LIMIT)
     return {
-        "group": row.group, "prompt": prompt, "dots": list(row.levels), "mean": number(row.mean), "kind": row.kind,
+        "group": row.group, "prompt": prompt, "dots": list(row.levels), "mean": number(row.mean),
+        "kind": "discarded" if row.discarded else row.kind,
         "word": word, "selected": selected,
         "title": f"Group {row.group}: {prompt} · mean reward {number(row.mean, 3)} · {word}{reason}",
     }  # fmt: skip
