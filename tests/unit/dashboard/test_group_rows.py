@@ -130,6 +130,6 @@ def test_an_empty_prompt_stays_empty() -> None:
 def test_a_discarded_group_says_so_in_words_beside_its_kind() -> None:
     row = GroupRow(4, "1+1=", (0.0, 0.0), 1.3, "solved", discarded=True)
     item = module._item(row, selected=False)
-    assert (item["word"], item["kind"]) == ("discarded", "discarded")  # its sign is the same where there is no room for words
+    assert (item["word"], item["kind"]) == ("discarded", "discarded")  # where there is no room for words, a sign
     assert item["title"] == "Group 4: 1+1= · mean reward 1.300 · discarded (all right)"
     assert module._item(replace(row, discarded=False), selected=False)["word"] == "all right"
