@@ -7,6 +7,7 @@ from dashboard import state
 from dashboard.live_plot import Click, kpi_row, live_charts
 from dashboard.live_run import live_run
 from dashboard.views.group_rows import advantage_reach, group_row_list, group_rows
+from dashboard.views.held_out_answers import held_out_answers
 from dashboard.views.problem import explained
 from dashboard.views.run_board import run_charts, run_kpis
 from dashboard.views.run_choice import required_run
@@ -95,6 +96,9 @@ with left:
 with live:
     progress()
     body()
+with st.expander("Held-out answers", icon=":material/quiz:", key="run_held_out", on_change="rerun") as held_out:
+    if held_out.open:
+        tick(explained()(held_out_answers))(run.reader)
 with st.expander("Log", icon=":material/notes:", key="run_log", on_change="rerun") as log:
     if log.open:
         tick(explained()(run_log))(paths, run.reader)

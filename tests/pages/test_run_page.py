@@ -170,6 +170,18 @@ def test_a_failed_run_gives_the_sentence_first_then_the_log_and_the_next_step(ro
     assert buttons(app) == ["Resume", "Clone", "Groups"]
 
 
+def test_held_out_answers_are_read_when_they_are_opened(root):
+    write_fake_run(root, "done", steps=60)
+    assert not opened("done").dataframe
+    app = opened("done")
+    app.session_state["run_held_out"] = True
+    app.run()
+    frame = app.dataframe[0].value
+    assert list(frame.columns) == ["prompt", "reference answer", "now", "before training"]
+    assert len(frame) == 8 and frame["prompt"].iloc[0] == "10+20="
+    assert frame["now"].str.startswith(("✔ ", "✘ ")).all()
+
+
 def test_an_interrupted_run_offers_to_resume(root, monkeypatch):
     write_fake_run(root, "cut", steps=6, outcome="interrupted")
     resumed = []
