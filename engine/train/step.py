@@ -53,8 +53,10 @@ def _refresh_words(alpha: float) -> str:
 
 def _events(session: Session, step: int, sampled: Sampled, skipped: bool) -> list[Event]:
     events = []
-    if short := shortfall(sampled, session.config.rollout.prompts_per_step, step):
+    short = shortfall(sampled, session.config.rollout.prompts_per_step, step)
+    if short is not None and not session.short_of_signal:  # once per stretch of such steps: near the end all are
         events.append(short)
+    session.short_of_signal = short is not None
     if skipped:
         message = "The loss or its gradient was not finite: this update was left out."
         events.append(Event("update-skipped", message, "warning", step))
