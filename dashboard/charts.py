@@ -27,7 +27,7 @@ from engine.analysis.distribution import RewardBins
 from engine.analysis.downsample import average_runs, keep_extremes, run_starts
 from engine.analysis.smoothing import trailing_mean
 from engine.config import RunConfig
-from engine.config_loss import CLIPPED, LossConfig
+from engine.config_loss import CLIPPED, LossConfig, updates_per_batch
 from engine.glossary import METRICS, TERMS
 
 SPARK_POINTS = 120
@@ -291,7 +291,7 @@ def _of_the_ratio(loss: LossConfig) -> str:
 def _absent_curves(metrics: pd.DataFrame, keys: Sequence[str], loss: LossConfig) -> dict[str, str]:
     """Sentences for the curves that this run does not have."""
     absent = {key: f"{METRICS[key].label}: not measured so far." for key in keys if not metrics[key].notna().any()}
-    if CLIP in keys and loss.num_iterations * loss.num_minibatches == 1 and not (metrics[CLIP] > 0).any():
+    if CLIP in keys and updates_per_batch(loss) == 1 and not (metrics[CLIP] > 0).any():
         absent[CLIP] = f"{METRICS[CLIP].label}: {METRICS[CLIP].look_for.split(';')[0]}."
     return absent
 

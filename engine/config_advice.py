@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.config import RunConfig
-from engine.config_loss import CLIPPED, LossConfig, has_entropy_bonus
+from engine.config_loss import CLIPPED, has_entropy_bonus, updates_per_batch, upper_epsilon
 from engine.config_scope import SCOPES
 from engine.rewards.registry import REWARDS
 
@@ -44,11 +44,6 @@ def setting(config: RunConfig, field: str) -> Any:
     return value
 
 
-def updates_per_batch(loss: LossConfig) -> int:
-    """Optimizer updates on one batch of completions. With one, every importance ratio is exactly 1."""
-    return loss.num_iterations * loss.num_minibatches
-
-
 def _out_of_scope(config: RunConfig) -> Iterator[Advice]:
     """Settings that were changed though nothing looks at them. Those of model and data are left from another choice."""
     for scope in SCOPES:
@@ -65,7 +60,7 @@ def _clip(config: RunConfig) -> Iterator[Advice]:
     loss = config.loss
     if loss.loss_type not in CLIPPED:
         return
-    high = 1 + (loss.epsilon if loss.epsilon_high is None else loss.epsilon_high)
+    high = 1 + upper_epsilon(loss)
     if loss.epsilon >= 1:
         yield Advice(
             "loss.epsilon",
@@ -83,7 +78,7 @@ def _clip(config: RunConfig) -> Iterator[Advice]:
 
 def _cispo(config: RunConfig) -> Iterator[Advice]:
     loss = config.loss
-    cap = loss.epsilon if loss.epsilon_high is None else loss.epsilon_high
+    cap = upper_epsilon(loss)
     if loss.loss_type == "cispo" and cap < 1:
         source = "is empty, so epsilon stands for it:" if loss.epsilon_high is None else "is"
         yield Advice(
@@ -187,7 +182,7 @@ def _groups(config: RunConfig) -> Iterator[Advice]:
     if rollout.dynamic_sampling and rollout.max_sampling_rounds == 1:
         yield Advice(
             "rollout.max_sampling_rounds",
-            "1 leaves dynamic_sampling without effect: groups without signal are never replaced. Raise it.",
+            "1 lets dynamic_sampling leave groups without signal out of the update, but never replace them. Raise it.",
         )
     if loss.skip_dead_groups and loss.beta == 0 and not has_entropy_bonus(loss):
         yield Advice(

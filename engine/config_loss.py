@@ -299,3 +299,13 @@ def has_entropy_bonus(config: LossConfig) -> bool:
 def has_scaled_advantages(config: LossConfig) -> bool:
     """Whether advantages come in standard deviations, so that those of different runs and steps compare."""
     return config.scale_rewards != "none" or config.multi_objective_aggregation == "normalize_then_sum"
+
+
+def upper_epsilon(config: LossConfig) -> float:
+    """ε_high, which is ε where it is not set."""
+    return config.epsilon if config.epsilon_high is None else config.epsilon_high
+
+
+def updates_per_batch(config: LossConfig) -> int:
+    """Optimizer updates on one batch of completions. With one, every importance ratio is exactly 1."""
+    return config.num_iterations * config.num_minibatches

@@ -4,8 +4,8 @@ from dashboard.views.form_sections import CONTROL, shown_setting, shown_value
 from dashboard.wording import plural
 from engine.analysis.gains import measure_words
 from engine.config import RewardSpec, RunConfig
-from engine.config_advice import updates_per_batch
 from engine.config_io import config_diff, pass_reward
+from engine.config_loss import updates_per_batch
 from engine.measure import stopping_metric
 
 

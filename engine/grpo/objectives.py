@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from engine.config_loss import CLIPPED, LossConfig
+from engine.config_loss import CLIPPED, LossConfig, upper_epsilon
 
 # Bounds of VESPO's log weights, as its authors and TRL use them.
 _LOG_RATIO_BOUND = 20.0
@@ -41,11 +41,6 @@ def policy_objective(
     if config.loss_type == "vespo":
         return vespo_objective(logprobs, old_logprobs, advantages, mask, config)
     raise ValueError(f"unknown loss_type {config.loss_type!r}")
-
-
-def upper_epsilon(config: LossConfig) -> float:
-    """ε_high, which is ε where it is not set."""
-    return config.epsilon if config.epsilon_high is None else config.epsilon_high
 
 
 def clipped_objective(ratio: Tensor, advantages: Tensor, config: LossConfig) -> Objective:

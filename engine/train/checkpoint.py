@@ -30,7 +30,7 @@ REFERENCE = "reference.safetensors"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint whose files were all compared with its manifest: newest_checkpoint alone makes one."""
+    """A checkpoint whose files were all compared with its manifest: newest_checkpoint and verified make them."""
 
     path: Path
     step: int

@@ -5,13 +5,12 @@ import math
 import pytest
 import torch
 
-from engine.config_loss import LossConfig
+from engine.config_loss import LossConfig, upper_epsilon
 from engine.grpo.objectives import (
     cispo_objective,
     clipped_objective,
     policy_objective,
     sapo_objective,
-    upper_epsilon,
     vespo_objective,
     vespo_weight,
 )
