@@ -14,6 +14,8 @@ RUN: Final = "run"
 STEP: Final = "step"
 GROUP: Final = "group"
 COMPLETION: Final = "completion"
+VIEW: Final = "view"  # Groups: what it shows of the run
+PANEL: Final = "panel"  # Groups: what is looked at below a group's completions
 CLONE: Final = "clone"  # New run: the run whose settings fill the form
 
 RUNS_PAGE: Final = "app_pages/runs.py"

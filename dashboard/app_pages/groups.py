@@ -1,27 +1,21 @@
-"""Every completion of a step: step, then group, then completion, with rewards, advantages and their arithmetic."""
+"""Every completion of a run. Views: the groups of one step, one of them in full with rewards, advantages and tokens."""
 
-import pandas as pd
+from collections.abc import Callable
+
 import streamlit as st
 
 from dashboard import state
-from dashboard.charts import GROUP_KINDS
 from dashboard.live_run import live_run
-from dashboard.views.group_detail import group_detail
-from dashboard.views.group_rows import advantage_reach, group_row_list, group_rows
 from dashboard.views.problem import explained
 from dashboard.views.run_choice import required_run
 from dashboard.views.run_header import group_header_html
 from dashboard.views.scrubber import scrubber, shown_step
-from dashboard.wording import plural
-from engine.config_loss import has_scaled_advantages
+from dashboard.views.step_groups import step_groups
 from engine.runs.paths import read_config
 from engine.runs.status import run_status
 
 TICK_S = 1.0
-ALL = "every group"
-DISCARDED = "discarded"
-ROWS_PER_PAGE = 60
-LIST_HEIGHT = 720
+VIEW_KEY = "groups_view"
 
 paths = required_run("Groups")
 config = read_config(paths)
@@ -30,7 +24,8 @@ run = live_run(paths)
 
 
 @st.fragment(run_every=TICK_S if shown.is_live else None)
-def body() -> None:
+def of_a_step() -> None:
+    """The one view that follows the newest step."""
     with explained():
         if run_status(paths).state != shown.state:
             st.rerun()
@@ -39,65 +34,36 @@ def body() -> None:
             st.info("No step is finished yet. The first groups appear here.", icon=":material/hourglass_top:")
             return
         scrubber(newest, live=shown.is_live)
-        show_step(shown_step(newest))
+        step_groups(paths, run.reader, config, shown_step(newest))
 
 
-def show_step(step: int) -> None:
-    groups = run.reader.groups(step)
-    if groups.empty:
-        st.info(f"Step {step:,} is not stored.")
-        return
-    place = min(state.number_in_url(state.GROUP) or first_of_interest(groups), len(groups))
-    left, right = st.columns([1, 2], gap="medium")
-    with left:
-        list_groups(step, groups, place)
-    with right:
-        group_detail(run.reader, config, groups.iloc[place - 1], len(groups))
+# What the page can show: key in the URL, label, icon, and who draws it.
+VIEWS: dict[str, tuple[str, str, Callable[[], None]]] = {
+    "step": ("Groups of a step", ":material/grid_view:", of_a_step),
+}
 
 
-def first_of_interest(groups: pd.DataFrame) -> int:
-    """The group shown when none was chosen: the first with signal, else the first."""
-    mixed = groups.index[groups["kind"] == "mixed"]
-    return int(mixed[0]) + 1 if len(mixed) else 1
+def choose_view() -> str:
+    """The view that the URL names, with the choice between them; the first is not in the URL."""
+    first = next(iter(VIEWS))
+    asked = st.query_params.get(state.VIEW, first)
+    st.session_state[VIEW_KEY] = current = asked if asked in VIEWS else first
 
+    def choose() -> None:
+        chosen = st.session_state[VIEW_KEY]
+        state.set_in_url(**{state.VIEW: None if chosen == first else chosen})
 
-def list_groups(step: int, groups: pd.DataFrame, place: int) -> None:
-    chosen = choose_kind()
-    discarded = groups["discarded"].notna()
-    st.caption(counts_in_words(groups["kind"], int(discarded.sum())))
-    completions = run.reader.completions(step)
-    reach = advantage_reach(completions["advantage"], scaled=has_scaled_advantages(config.loss))
-    order = groups.assign(last=discarded).sort_values(["last", "mean"], kind="stable").index
-    rows = group_row_list(groups.loc[order], completions, reach)
-    wanted = [row for row in rows if chosen in (ALL, row.kind) or (chosen == DISCARDED and row.discarded)]
-    with st.container(height=LIST_HEIGHT, border=False):
-        group_rows(
-            wanted[:ROWS_PER_PAGE], key="groups_list", step=step, selected=place,
-            on_pick=lambda pick: state.set_in_url(step=pick.step, group=pick.group, completion=None),
-        )  # fmt: skip
-        if len(wanted) > ROWS_PER_PAGE:
-            st.caption(f"The first {ROWS_PER_PAGE} of {len(wanted)}; narrow the choice above to see others.")
-
-
-def choose_kind() -> str:
-    """Which groups to list. The choice has one more option, and is another widget, in a run with dynamic sampling."""
-    dynamic = config.rollout.dynamic_sampling
-    options = [ALL, *GROUP_KINDS, *([DISCARDED] if dynamic else [])]
-    return st.segmented_control(
-        "Show groups", options, default=ALL, required=True, wrap=True,
-        key="group_filter_dynamic" if dynamic else "group_filter",
-        format_func=lambda name: GROUP_KINDS[name][0] if name in GROUP_KINDS else name,
+    st.segmented_control(
+        "View", list(VIEWS), key=VIEW_KEY, required=True, on_change=choose, label_visibility="collapsed",
+        format_func=lambda key: f"{VIEWS[key][1]} {VIEWS[key][0]}",
     )  # fmt: skip
-
-
-def counts_in_words(kinds: pd.Series, num_discarded: int) -> str:
-    counts = kinds.value_counts()
-    words = ", ".join(f"{counts[name]} {look[0]}" for name, look in GROUP_KINDS.items() if name in counts)
-    last = f" {num_discarded} of them were discarded by dynamic sampling, and come last." if num_discarded else ""
-    return f"{plural(len(kinds), 'group')}: {words}. Lowest mean reward first.{last}"
+    return current
 
 
 st.html(group_header_html(config, shown))
-st.page_link(state.RUN_PAGE, label="Back to the run", icon=":material/arrow_back:", query_params={"run": paths.run_id})
+with st.container(horizontal=True, vertical_alignment="center"):
+    back = {"run": paths.run_id}
+    st.page_link(state.RUN_PAGE, label="Back to the run", icon=":material/arrow_back:", query_params=back)
+    view = choose_view()
 with st.container(key="live"):
-    body()
+    VIEWS[view][2]()
