@@ -6,7 +6,7 @@ that are not finite are NULL, and the row's `nonfinite` JSON names them: {"kl": 
 
 from engine.glossary import METRICS
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 # steps.totals and steps.advantages: [B] completions in group order, of the groups that the step trained on alone, which
 # have the lowest group_index; tokens.*: [length of the completion].
@@ -25,7 +25,19 @@ METRIC_COLUMNS = tuple(METRICS)
 # Columns that readers get as float64, with NaN where the value is missing.
 REAL_COLUMNS = {
     *METRIC_COLUMNS,
-    *("mean", "std", "scale", "total", "advantage", "passed", "mean_kl", "max_kl", "mean_entropy", "mean_logprob"),
+    *(
+        "mean",
+        "std",
+        "scale",
+        "mean_length",
+        "total",
+        "advantage",
+        "passed",
+        "mean_kl",
+        "max_kl",
+        "mean_entropy",
+        "mean_logprob",
+    ),
     *("pass_at_1", "seconds", "at", "finished_at"),
 }
 
@@ -60,12 +72,16 @@ CREATE TABLE groups (
   prompt_id TEXT NOT NULL, prompt TEXT NOT NULL, rendered TEXT NOT NULL, reference TEXT, columns TEXT NOT NULL,
   prompt_tokens INTEGER NOT NULL,
   mean REAL, std REAL, scale REAL,  -- scale: the divisor of the advantage before the guard 1e-4; NULL when not divided
-  kind TEXT NOT NULL CHECK (kind IN ('mixed', 'solved', 'hopeless', 'truncated', 'other')),
+  kind TEXT NOT NULL CHECK (
+    kind IN ('mixed', 'solved', 'hopeless', 'truncated', 'identical', 'failed', 'other')
+  ),
+  pass_rate REAL, mean_length REAL NOT NULL, mean_kl REAL,  -- of its completions; KL is per token
   -- why dynamic sampling left the group out of the update; NULL: trained on. Discarded groups come after the others.
   discarded TEXT CHECK (discarded IN ('no_signal', 'masked')),
   PRIMARY KEY (step, group_index)
 ) WITHOUT ROWID;
-CREATE INDEX groups_prompt ON groups (prompt_id, step);
+-- The course of a prompt, and of all prompts of a run, without touching the texts in `groups`.
+CREATE INDEX groups_prompt ON groups (prompt_id, step, mean, std, kind, pass_rate, mean_length, mean_kl, discarded);
 CREATE TABLE completions (
   step INTEGER NOT NULL, group_index INTEGER NOT NULL, completion_index INTEGER NOT NULL,
   text TEXT NOT NULL, length INTEGER NOT NULL,
