@@ -32,13 +32,6 @@ STEP_SECONDS = 0.4
 EVALUATE_EVERY = 25
 # The last group of step s is made SCRIPTED[s % 6].
 SCRIPTED = ("solved", "hopeless", "truncated", "failed", "identical", "")
-    "solved",
-    "hopeless",
-    "truncated",
-    "failed",
-    "identical",
-    "",
-)  # the last group of step s is made SCRIPTED[s % 6]
 
 HOSTILE = (
     "<script>document.title='owned'</script>",
