@@ -38,6 +38,8 @@ GROUP_KINDS = {  # kind: (word, metric column, colour)
     "solved": ("all right", "frac_solved", "var(--lab-solved)"),
     "hopeless": ("all wrong", "frac_hopeless", "var(--lab-hopeless)"),
     "truncated": ("all cut off", "frac_truncated", "var(--lab-truncated)"),
+    "identical": ("same text", "frac_identical", "var(--lab-identical)"),
+    "failed": ("not scored", "frac_failed", "var(--lab-failed)"),
     "other": ("all equal", "frac_other_dead", "var(--lab-other)"),
 }
 FUNCTION_COLOURS = tuple(f"var(--lab-f{place})" for place in range(5))  # by place in the config, as on Groups

@@ -6,7 +6,7 @@ Formulas that pages show are the true ones (advantages, group statistics, k3); w
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,23 @@ from engine.analysis.evaluation import Outcomes, metrics_of, prompt_counts
 from engine.analysis.groups import group_kind
 from engine.config import RunConfig
 from engine.config_io import pass_reward
-from engine.runs.records import CompletionRecord, EvaluationRecord, Event, GroupRecord, StepRecord, TokenRecord
+from engine.runs.records import (
+    CompletionRecord,
+    EvaluationRecord,
+    Event,
+    GroupKind,
+    GroupRecord,
+    StepRecord,
+    TokenRecord,
+)
 
 PIECES = [*"0123456789", "+", "=", "<|end|>"]
 END = PIECES.index("<|end|>")
 LIMIT = 8  # tokens of a completion
 STEP_SECONDS = 0.4
 EVALUATE_EVERY = 25
-SCRIPTED = ("solved", "hopeless", "truncated", "other", "", "")  # the last group of step s is made SCRIPTED[s % 6]
+# The last group of step s is made SCRIPTED[s % 6].
+SCRIPTED = ("solved", "hopeless", "truncated", "failed", "identical", "")
 
 HOSTILE = (
     "<script>document.title='owned'</script>",
@@ -96,12 +105,15 @@ class FakeRun:
     def _group(self, rng: np.random.Generator, step: int, kind: str) -> "_Draft":
         a, b = (int(n) for n in rng.integers(10, 40, 2))  # 900 prompts: some come back in later steps
         reference = str(a + b)
-        ease = {"solved": 1.0, "hopeless": 0.0, "truncated": 0.0}.get(
+        ease = {"solved": 1.0, "hopeless": 0.0, "truncated": 0.0, "identical": 0.0}.get(
             kind, float(np.clip(self.skill(step) + rng.normal(0, 0.25), 0, 1))
         )
         right = rng.random(self.config.rollout.num_generations) < ease
-        shared_slip = _slip(rng, reference)  # a hopeless group makes one mistake, so that all totals are the same
-        answers = [reference if hit else shared_slip if kind == "hopeless" else _slip(rng, reference) for hit in right]
+        answers = [reference if hit else _slip(rng, reference) for hit in right]
+        if kind == "hopeless":  # wrong in the last digit, each in its own way as far as digits go: equal totals
+            answers = [f"{reference[:-1]}{(int(reference[-1]) + 1 + i % 9) % 10}" for i in range(len(right))]
+        if kind == "identical":
+            answers = answers[:1] * len(right)
         if kind == "truncated":
             answers = [(str(int(rng.integers(10**7, 10**8))) * 2)[:LIMIT] for _ in right]
         wild = [self._wild(int(rng.integers(99)), answer) for answer in answers]
@@ -109,7 +121,7 @@ class FakeRun:
         return _Draft(f"{a}+{b}=", reference, answers, wild, values, kind == "truncated")
 
     def _rewards(self, rng: np.random.Generator, kind: str, answer: str, reference: str) -> dict[str, float]:
-        if kind == "other":
+        if kind == "failed":
             return {spec.name: float("nan") for spec in self.config.rewards}
         values: dict[str, float] = {}
         for spec in self.config.rewards:
@@ -160,7 +172,8 @@ class FakeRun:
             reference=self._wild(operands[1], draft.reference),
             columns={"operands": operands, "note": self._wild(operands[1], "")},
             prompt_tokens=len(draft.prompt), mean=_mean(totals), std=std, scale=scale,
-            kind=group_kind(totals.tolist(), passed, [draft.truncated] * len(passed)), completions=completions,
+            kind=group_kind(totals.tolist(), passed, [draft.truncated] * len(passed), draft.answers),
+            completions=completions,
         )  # fmt: skip
 
     def _tokens(self, rng: np.random.Generator, draft: "_Draft") -> list[TokenRecord]:
@@ -202,16 +215,14 @@ class FakeRun:
         lengths = np.array([len(row.tokens.ids) for row in rows])
         values = np.array([value for row in rows for value in row.rewards.values()])
         kls = [row.tokens for row in rows if row.mean_kl is not None]
-        kind_share = {
-            kind: float(np.mean([group.kind == kind for group in groups]))
-            for kind in ("mixed", "solved", "hopeless", "truncated", "other")
-        }
+        kind_share = {kind: float(np.mean([group.kind == kind for group in groups])) for kind in get_args(GroupKind)}
         return {
             "reward": _mean(totals), "reward_std": _std(totals),
             "reward_within_std": _mean(np.array([group.std for group in groups])),
             "reward_between_std": _std(np.array([group.mean for group in groups])),
             "frac_reward_zero_std": 1 - kind_share["mixed"], "frac_solved": kind_share["solved"],
             "frac_hopeless": kind_share["hopeless"], "frac_truncated": kind_share["truncated"],
+            "frac_identical": kind_share["identical"], "frac_failed": kind_share["failed"],
             "frac_other_dead": kind_share["other"], "pass_rate": float(np.mean([row.passed is True for row in rows])),
             "reward_error_rate": float(np.isnan(values).mean()), "loss": float(rng.normal(0, 0.01)),
             **({"kl": 0.002 + 0.05 * self.skill(step) * rng.random(), "kl_max": 0.5 + rng.random()} if kls else {}),

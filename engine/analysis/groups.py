@@ -18,17 +18,27 @@ def is_dead(totals: Sequence[float]) -> bool:
     return bool(scored.max() - scored.min() <= FLAT * max(1.0, abs(float(scored.max()))))
 
 
-def group_kind(totals: Sequence[float], passed: Sequence[bool | None], truncated: Sequence[bool]) -> GroupKind:
-    """mixed: has signal. Else solved (all right), truncated (all cut), hopeless (all wrong), other.
+def group_kind(
+    totals: Sequence[float], passed: Sequence[bool | None], truncated: Sequence[bool], texts: Sequence[str]
+) -> GroupKind:
+    """mixed: has signal. Else the first that holds of failed, solved, truncated, identical, hopeless, other.
 
-    `passed` holds None where no reward decides right or wrong.
+    `passed` holds None where no reward decides right or wrong. Several may hold; the first is the one that says what
+    to do. failed: fewer than two completions have a reward, so nothing else that is known of the group counts, and a
+    reward function wants repair. solved comes before identical, since a learned answer is the same each time, and
+    nothing is wrong. truncated comes before identical and hopeless: what was cut off could not be right. identical
+    comes before hopeless: the policy tries only one answer, which no easier reward and no more time would change.
     """
     if not is_dead(totals):
         return "mixed"
+    if np.isfinite(np.asarray(totals, dtype=float)).sum() < 2:
+        return "failed"
     if all(value is True for value in passed):
         return "solved"
     if all(truncated):
         return "truncated"
+    if len(set(texts)) == 1:
+        return "identical"
     if all(value is False for value in passed):
         return "hopeless"
     return "other"

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from engine.analysis.evaluation import Estimate
 
 FinishReason = Literal["eos", "length"]
-GroupKind = Literal["mixed", "solved", "hopeless", "truncated", "other"]
+# analysis.groups.group_kind says what each means, and which comes first where several hold.
+GroupKind = Literal["mixed", "solved", "hopeless", "truncated", "identical", "failed", "other"]
 # Why dynamic sampling left a group out: it has no signal, or only in cut completions, which the run masks.
 DiscardReason = Literal["no_signal", "masked"]
 
@@ -71,6 +72,24 @@ class GroupRecord:
     kind: GroupKind
     completions: Sequence[CompletionRecord]
     discarded: DiscardReason | None = None
+
+    @property
+    def pass_rate(self) -> float | None:
+        """Share of completions that are right, among those of which that is decided; None when there are none."""
+        decided = [completion.passed for completion in self.completions if completion.passed is not None]
+        return sum(decided) / len(decided) if decided else None
+
+    @property
+    def mean_length(self) -> float:
+        """Tokens of a completion."""
+        return sum(len(completion.tokens.ids) for completion in self.completions) / len(self.completions)
+
+    @property
+    def mean_kl(self) -> float | None:
+        """Over the tokens of all completions, in nats per token; None when none was measured."""
+        measured = [(c.mean_kl, len(c.tokens.ids)) for c in self.completions if c.mean_kl is not None]
+        tokens = sum(length for _, length in measured)
+        return sum(kl * length for kl, length in measured) / tokens if tokens else None
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ METRIC_COLUMNS = tuple(METRICS)
 # Columns that readers get as float64, with NaN where the value is missing.
 REAL_COLUMNS = {
     *METRIC_COLUMNS,
-    *("mean", "std", "scale", "total", "advantage", "passed", "mean_kl", "max_kl", "mean_entropy", "mean_logprob"),
+    *("mean", "std", "scale", "mean_length", "total", "advantage", "passed"),
+    *("mean_kl", "max_kl", "mean_entropy", "mean_logprob"),
     *("pass_at_1", "seconds", "at", "finished_at"),
     *REWARD_COLUMNS,
 }
@@ -63,12 +64,16 @@ CREATE TABLE groups (
   prompt_id TEXT NOT NULL, prompt TEXT NOT NULL, rendered TEXT NOT NULL, reference TEXT, columns TEXT NOT NULL,
   prompt_tokens INTEGER NOT NULL,
   mean REAL, std REAL, scale REAL,  -- scale: the divisor of the advantage before the guard 1e-4; NULL when not divided
-  kind TEXT NOT NULL CHECK (kind IN ('mixed', 'solved', 'hopeless', 'truncated', 'other')),
+  kind TEXT NOT NULL CHECK (
+    kind IN ('mixed', 'solved', 'hopeless', 'truncated', 'identical', 'failed', 'other')
+  ),
+  pass_rate REAL, mean_length REAL NOT NULL, mean_kl REAL,  -- of its completions; KL is per token
   -- why dynamic sampling left the group out of the update; NULL: trained on. Discarded groups come after the others.
   discarded TEXT CHECK (discarded IN ('no_signal', 'masked')),
   PRIMARY KEY (step, group_index)
 ) WITHOUT ROWID;
-CREATE INDEX groups_prompt ON groups (prompt_id, step);
+-- The course of a prompt, and of all prompts of a run, without touching the texts in `groups`.
+CREATE INDEX groups_prompt ON groups (prompt_id, step, mean, std, kind, pass_rate, mean_length, mean_kl, discarded);
 CREATE TABLE completions (       -- narrow: a filter scans all of it, so what is long is in texts
   id INTEGER PRIMARY KEY,        -- completion_id(step, group_index, completion_index): a step is a range of ids
   step INTEGER NOT NULL, group_index INTEGER NOT NULL, completion_index INTEGER NOT NULL,

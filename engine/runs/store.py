@@ -218,7 +218,8 @@ class StoreWriter:
             "groups",
             step, index, _text(group.prompt_id), _text(group.prompt), _text(group.rendered), _text(group.reference),
             _json(dict(group.columns)), int(group.prompt_tokens),
-            _real(group.mean), _real(group.std), _real(group.scale), group.kind, group.discarded,
+            _real(group.mean), _real(group.std), _real(group.scale), group.kind,
+            _real(group.pass_rate), _real(group.mean_length), _real(group.mean_kl), group.discarded,
         )  # fmt: skip
         about_group = (int(group.kind != "mixed"), int(group.discarded is not None))
         texts: list[tuple[int, str]] = []

@@ -81,7 +81,7 @@ def kind_of(members: Sequence[CompletionRecord]) -> GroupKind:
     if any((np.abs(values) > NO_ADVANTAGE).any() for values in found):
         return "mixed"
     cut = [m.finish_reason == "length" for m in members]
-    return group_kind([m.total for m in members], [m.passed for m in members], cut)
+    return group_kind([m.total for m in members], [m.passed for m in members], cut, [m.text for m in members])
 
 
 def _completion(batch: Batch, i: int, total: float, trained: tuple[Credit, TokenStats] | None) -> CompletionRecord:
@@ -133,6 +133,8 @@ def _reward_metrics(batch: Batch, totals: Tensor, groups: Sequence[GroupRecord])
         "frac_solved": share("solved"),
         "frac_hopeless": share("hopeless"),
         "frac_truncated": share("truncated"),
+        "frac_identical": share("identical"),
+        "frac_failed": share("failed"),
         "frac_other_dead": share("other"),
         "reward_error_rate": float(np.isnan(batch.scores.values).mean()),
         **({"pass_rate": sum(decided) / len(decided)} if decided else {}),

@@ -6,18 +6,33 @@ NAN = float("nan")
 
 
 @pytest.mark.parametrize(
-    ("totals", "passed", "truncated", "kind"),
+    ("totals", "passed", "cut", "texts", "kind"),
     [
-        ([1.0, 0.0], [True, False], [False, False], "mixed"),
-        ([1.0, 1.0], [True, True], [False, False], "solved"),
-        ([0.0, 0.0], [False, False], [False, False], "hopeless"),
-        ([0.0, 0.0], [False, False], [True, True], "truncated"),
-        ([0.5, 0.5], [None, None], [False, False], "other"),
-        ([NAN, NAN], [None, None], [False, False], "other"),
+        ([1.0, 0.0], [True, False], [False, False], ["a", "b"], "mixed"),
+        ([1.0, 1.0], [True, True], [False, False], ["a", "b"], "solved"),
+        ([0.0, 0.0], [False, False], [False, False], ["a", "b"], "hopeless"),
+        ([0.0, 0.0], [False, False], [True, True], ["a", "b"], "truncated"),
+        ([0.0, 0.0], [False, False], [False, False], ["a", "a"], "identical"),
+        ([0.5, 0.5], [None, None], [False, False], ["a", "b"], "other"),
+        ([NAN, NAN], [None, None], [False, False], ["a", "b"], "failed"),
     ],
 )
-def test_a_group_is_of_the_kind_that_its_completions_make_it(totals, passed, truncated, kind):
-    assert group_kind(totals, passed, truncated) == kind
+def test_a_group_is_of_the_kind_that_its_completions_make_it(totals, passed, cut, texts, kind):
+    assert group_kind(totals, passed, cut, texts) == kind
+
+
+@pytest.mark.parametrize(
+    ("totals", "passed", "cut", "kind"),
+    [
+        ([NAN, 1.0], [True, True], [True, True], "failed"),
+        ([1.0, 1.0], [True, True], [True, True], "solved"),
+        ([0.0, 0.0], [False, False], [True, True], "truncated"),
+        ([0.5, 0.5], [None, None], [False, False], "identical"),
+    ],
+)
+def test_of_several_kinds_that_hold_the_one_that_says_what_to_do_is_named(totals, passed, cut, kind):
+    """All of these groups are of one text, too."""
+    assert group_kind(totals, passed, cut, ["a", "a"]) == kind
 
 
 def test_a_rounding_error_is_no_signal():

@@ -181,7 +181,8 @@ def test_a_heat_map_of_few_rewards_has_a_row_for_each_and_of_many_a_scale():
 
 
 def test_the_kinds_of_groups_fill_the_whole_height():
-    dead = {"frac_solved": 0.2, "frac_hopeless": 0.1, "frac_truncated": 0.05, "frac_other_dead": 0.05}
+    dead = {"frac_solved": 0.2, "frac_hopeless": 0.1, "frac_truncated": 0.05, "frac_other_dead": 0.02}
+    dead |= {"frac_identical": 0.02, "frac_failed": 0.01}
     chart = charts.group_kinds(metrics_of(7, **dead))
     assert trace(chart, "with signal")["y"] == pytest.approx(np.full(8, 0.6))
     assert sum(t["y"][0] for t in chart.figure["data"]) == pytest.approx(1.0)

@@ -45,6 +45,7 @@ def test_every_column_of_a_group_comes_back(store: StoreWriter, reader: RunReade
     assert reader.groups(1).iloc[0].to_dict() == {
         "step": 1, "group_index": 0, "prompt_id": "p1", "prompt": "4+5=", "rendered": "<s>4+5=", "reference": "9",
         "columns": {"level": 3}, "prompt_tokens": 5, "mean": 1.0, "std": 0.7071, "scale": 0.7071, "kind": "mixed",
+        "pass_rate": 0.5, "mean_length": 2.0, "mean_kl": 0.015,
         "discarded": None,
     }  # fmt: skip
 
