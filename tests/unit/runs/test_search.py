@@ -160,6 +160,21 @@ def test_the_index_names_candidates_and_the_text_decides(store: StoreWriter, rea
     assert texts(reader, "abcde") == ["abcde"]
 
 
+def test_no_completion_falls_between_two_stretches_of_the_run(store: StoreWriter, reader: RunReader) -> None:
+    commit(store, 1, *(completion(f"word {index}") for index in range(7)))
+    assert texts(reader, "word", step_min=1) == [f"word {index}" for index in reversed(range(7))]
+
+
+def test_few_rows_that_pass_the_filters_are_read_where_the_phrase_is_common(
+    store: StoreWriter, reader: RunReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "NUM_CANDIDATES", 2)
+    rows = [completion(f"word {index}", total=float(index)) for index in range(7)]
+    commit(store, 1, *rows, completion("none", total=6.0))
+    assert texts(reader, "word", total_min=5.5) == ["word 6"]
+    assert texts(reader, "word", total_min=5.0) == ["word 6", "word 5"]
+
+
 def test_an_answer_that_is_long_is_compared_in_full(store: StoreWriter, reader: RunReader) -> None:
     long = "x" * 60
     commit(store, 1, completion("one", parsed=long + "a"), completion("two", parsed=long + "b"))
