@@ -170,7 +170,7 @@ def test_few_rows_that_pass_the_filters_are_read_where_the_phrase_is_common(
 ) -> None:
     monkeypatch.setattr(search, "NUM_CANDIDATES", 2)
     rows = [completion(f"word {index}", total=float(index)) for index in range(7)]
-    commit(store, 1, *rows, completion("none", total=6.0))
+    commit(store, 1, completion("none", total=6.0), *rows)
     assert texts(reader, "word", total_min=5.5) == ["word 6"]
     assert texts(reader, "word", total_min=5.0) == ["word 6", "word 5"]
 
