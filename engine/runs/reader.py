@@ -34,7 +34,8 @@ from engine.runs.schema import (
 LOG_LIMIT = 10_000  # rows of the log at most
 TOKEN_ARRAYS = ("ids", "logprobs", "ref_logprobs", "entropies", "token_advantages")
 COMPLETION_COLUMNS = (
-    *("step", "group_index", "completion_index", "text", "length", "finish_reason", "errors", "parsed"),
+    *("step", "group_index", "completion_index", "text", "length", "finish_reason", "errors"),
+    "coalesce(texts.parsed, completions.parsed) AS parsed",
     *("total", "advantage", "passed", "mean_kl", "max_kl", "mean_entropy", "mean_logprob", "steps"),
 )
 LATEST = 250_000_000_000.0  # seconds since 1970; the year 9892
@@ -107,9 +108,18 @@ class RunReader:
     @contextmanager
     def snapshot(self) -> Iterator["RunReader"]:
         """A reader whose calls share one connection and see one moment of the run. For a few calls, not for keeping."""
+        if self._shared is not None:  # this is one already
+            yield self
+            return
         with self._connection() as db:
             db.execute("BEGIN")
             yield RunReader(self.path, _shared=db)
+
+    @contextmanager
+    def database(self) -> Iterator[sqlite3.Connection]:
+        """The read-only connection, for queries that need a plan of their own (search.py)."""
+        with self.snapshot() as reader, reader._connection() as db:
+            yield db
 
     @property
     def exists(self) -> bool:

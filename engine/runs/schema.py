@@ -24,6 +24,8 @@ ARRAY_DTYPES = {
 
 METRIC_COLUMNS = tuple(METRICS)
 
+PARSED_HEAD = 40  # an answer may be as long as a text, and a filter scans it
+
 # Columns that readers get as float64, with NaN where the value is missing.
 REAL_COLUMNS = {
     *METRIC_COLUMNS,
@@ -82,11 +84,12 @@ CREATE TABLE completions (       -- narrow: a filter scans all of it, so what is
   dead INTEGER NOT NULL, discarded INTEGER NOT NULL,  -- of its group: 1 when it has no signal; when it was left out
   {", ".join(f"{column} REAL" for column in REWARD_COLUMNS)},  -- of reward_functions; NULL: missing
   mean_kl REAL, max_kl REAL, mean_entropy REAL, mean_logprob REAL,
-  parsed TEXT                    -- the answer that the pass reward read, when it reads one
+  parsed TEXT                    -- the answer that the pass reward read, when it reads one: PARSED_HEAD characters
 );
 CREATE TABLE texts (             -- the rest of a completion, under the same id
   id INTEGER PRIMARY KEY,
   text TEXT NOT NULL,
+  parsed TEXT,                   -- of a longer answer all of it
   errors TEXT,                   -- JSON: {{function: what went wrong}}
   steps TEXT                     -- JSON: {{function: [[token position, score], …]}} of rewards that score steps
 );

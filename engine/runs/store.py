@@ -27,6 +27,7 @@ from engine.runs.records import CompletionRecord, EvaluationRecord, Event, Group
 from engine.runs.schema import (
     ARRAY_DTYPES,
     METRIC_COLUMNS,
+    PARSED_HEAD,
     REWARD_COLUMNS,
     SCHEMA,
     SCHEMA_VERSION,
@@ -227,8 +228,7 @@ class StoreWriter:
             key = completion_id(step, index, position)
             self._insert("completions", key, step, index, position, *_numbers(completion, about_group, places))
             texts.append((key, _text(completion.text)))
-            errors = _json(dict(completion.errors)) if completion.errors else None
-            self._insert("texts", *texts[-1], errors, _json(dict(completion.steps)) if completion.steps else None)
+            self._insert("texts", *texts[-1], *_details(completion))
             self._insert_tokens(step, index, position, completion.tokens)
         self._index.add(texts)
 
@@ -325,8 +325,16 @@ def _numbers(completion: CompletionRecord, about_group: tuple[int, int], places:
         len(completion.tokens.ids), completion.finish_reason, _real(completion.total), _real(completion.advantage),
         None if completion.passed is None else int(completion.passed), *about_group, *rewards,
         _real(completion.mean_kl), _real(completion.max_kl), _real(completion.mean_entropy),
-        _real(completion.mean_logprob), _text(completion.parsed),
+        _real(completion.mean_logprob), None if completion.parsed is None else _text(completion.parsed[:PARSED_HEAD]),
     )  # fmt: skip
+
+
+def _details(completion: CompletionRecord) -> tuple[str | None, str | None, str | None]:
+    """The columns of `texts` after the text."""
+    long = completion.parsed is not None and len(completion.parsed) > PARSED_HEAD
+    errors = _json(dict(completion.errors)) if completion.errors else None
+    steps = _json(dict(completion.steps)) if completion.steps else None
+    return _text(completion.parsed) if long else None, errors, steps
 
 
 def _estimate(estimate: Estimate) -> dict[str, float | None]:

@@ -15,6 +15,7 @@ CREATE VIRTUAL TABLE texts_fts USING fts5(
 CREATE VIRTUAL TABLE texts_terms USING fts5vocab(texts_fts, row);
 """
 TRIGRAM = 3
+LAST_CHARACTER = 0x10FFFF
 _PADDING = "\ufdd0" * (TRIGRAM - 1)  # a noncharacter: with it, every character of a text begins a trigram
 _NUL = "\ufffd"  # the tokenizer stops at a NUL
 
@@ -54,24 +55,40 @@ def has_trigrams(db: sqlite3.Connection) -> bool:
 
 
 def folded(text: str) -> str:
-    """The text as a search compares it: a phrase is found where `folded(phrase) in folded(text)`."""
-    return text.lower()
+    """The text as a search compares it: a phrase is found where `folded(phrase) in folded(text)`.
+
+    Each character is folded by itself (lower() looks at the neighbours of a Greek sigma), so that a part stays a part.
+    """
+    return text.casefold()
 
 
 def indexed(text: str) -> str:
     """What the tokenizer is given for a text."""
-    return folded(text).replace("\0", _NUL) + _PADDING
+    return _plain(text) + _PADDING
 
 
 def trigrams(phrase: str, limit: int) -> list[str]:
     """Distinct trigrams of a phrase, at most `limit`; none when it is shorter than one."""
-    text = folded(phrase).replace("\0", _NUL)
+    text = _plain(phrase)
     return list(dict.fromkeys(text[i : i + TRIGRAM] for i in range(len(text) - TRIGRAM + 1)))[:limit]
+
+
+def beginning_with(phrase: str) -> tuple[str, str]:
+    """The trigrams that begin with a phrase of one or two characters: from the first, up to but not with the second."""
+    text = _plain(phrase)
+    following = ord(text[-1]) + 1
+    if following > LAST_CHARACTER:
+        return text, text + chr(LAST_CHARACTER) * TRIGRAM
+    return text, text[:-1] + chr(0xE000 if following == 0xD800 else following)  # halves of pairs are no characters
 
 
 def quoted(term: str) -> str:
     """A term as a string of the query language of FTS5, in which nothing but the quote itself has a meaning."""
     return '"' + term.replace('"', '""') + '"'
+
+
+def _plain(text: str) -> str:
+    return folded(text).replace("\0", _NUL)
 
 
 def _created(db: sqlite3.Connection) -> bool:

@@ -17,7 +17,7 @@ LIGHT_MODULES = [
     "engine.glossary", "engine.measure", "engine.memory", "engine.presets", "engine.recipes", "engine.seeds",
     "engine.analysis.evaluation", "engine.analysis.groups", "engine.data.examples", "engine.models.catalog",
     "engine.rewards.registry", "engine.rewards.score", "engine.runs.best", "engine.runs.launch", "engine.runs.manage",
-    "engine.runs.reader", "engine.runs.status", "engine.runs.store", "engine.trl.config",
+    "engine.runs.reader", "engine.runs.search", "engine.runs.status", "engine.runs.store", "engine.trl.config",
 ]  # fmt: skip
 
 
