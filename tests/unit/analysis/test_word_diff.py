@@ -21,7 +21,9 @@ def test_words_that_only_one_text_has():
     assert word_diff("a b c", "c").side("added") == [Part("added", "c")]
 
 
-@pytest.mark.parametrize(("one", "two"), [("", "new"), ("old", ""), ("a\n\nb", "a b"), ("  x ", "x"), ("好的吗", "好吗")])
+@pytest.mark.parametrize(
+    ("one", "two"), [("", "new"), ("old", ""), ("a\n\nb", "a b"), ("  x ", "x"), ("好的吗", "好吗")]
+)
 def test_either_side_put_together_is_the_text_again(one, two):
     diff = word_diff(one, two)
     assert "".join(part.text for part in diff.side("removed")) == one
