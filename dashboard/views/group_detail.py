@@ -10,6 +10,7 @@ from dashboard.charts import GROUP_KINDS
 from dashboard.views.box import text_box
 from dashboard.views.completion_table import completion_table, pass_words
 from dashboard.views.diff_panel import diff_panel
+from dashboard.views.history_panel import history_panel
 from dashboard.views.shown_group import ShownGroup
 from dashboard.views.token_panel import token_panel
 from dashboard.wording import number, plural
@@ -25,6 +26,7 @@ PANEL_KEY = "group_panel"
 PANELS: dict[str, tuple[str, Callable[[ShownGroup], None]]] = {
     "tokens": ("Tokens", token_panel),
     "diff": ("Compare two", diff_panel),
+    "history": ("This prompt over time", history_panel),
 }
 
 DISCARDED = {  # records.DiscardReason in words

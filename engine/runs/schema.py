@@ -25,25 +25,16 @@ METRIC_COLUMNS = tuple(METRICS)
 # Columns that readers get as float64, with NaN where the value is missing.
 REAL_COLUMNS = {
     *METRIC_COLUMNS,
-    *(
-        "mean",
-        "std",
-        "scale",
-        "mean_length",
-        "total",
-        "advantage",
-        "passed",
-        "mean_kl",
-        "max_kl",
-        "mean_entropy",
-        "mean_logprob",
-    ),
+    *("mean", "std", "scale", "mean_length", "total", "advantage", "passed"),
+    *("mean_kl", "max_kl", "mean_entropy", "mean_logprob"),
     *("pass_at_1", "seconds", "at", "finished_at"),
+    *("dead_share", "first_pass_rate", "last_pass_rate", "lowest", "highest"),  # of RunReader.prompt_table
 }
 
 INTEGER_COLUMNS = {
     *("step", "group_index", "completion_index", "attempt", "id"),
     *("length", "prompt_tokens", "group_size", "num_prompts", "num_generations"),
+    *("times", "first_step", "last_step"),
 }
 
 SCHEMA = f"""
