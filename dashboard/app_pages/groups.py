@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.live_run import live_run
 from dashboard.views.problem import explained
+from dashboard.views.prompts_view import prompts_view
 from dashboard.views.run_choice import required_run
 from dashboard.views.run_header import group_header_html
 from dashboard.views.scrubber import scrubber, shown_step
@@ -37,9 +38,16 @@ def of_a_step() -> None:
         step_groups(paths, run.reader, config, shown_step(newest))
 
 
+@st.fragment
+def of_all_prompts() -> None:
+    with explained():
+        prompts_view(run.reader)
+
+
 # What the page can show: key in the URL, label, icon, and who draws it.
 VIEWS: dict[str, tuple[str, str, Callable[[], None]]] = {
     "step": ("Groups of a step", ":material/grid_view:", of_a_step),
+    "prompts": ("Prompts", ":material/question_answer:", of_all_prompts),
 }
 
 

@@ -9,6 +9,8 @@ from dashboard import state
 from dashboard.charts import GROUP_KINDS
 from dashboard.views.box import text_box
 from dashboard.views.completion_table import completion_table, pass_words
+from dashboard.views.diff_panel import diff_panel
+from dashboard.views.history_panel import history_panel
 from dashboard.views.shown_group import ShownGroup
 from dashboard.views.token_panel import token_panel
 from dashboard.wording import number, plural
@@ -23,6 +25,8 @@ PANEL_KEY = "group_panel"
 # What can be looked at below the table: key in the URL, label, and who draws it.
 PANELS: dict[str, tuple[str, Callable[[ShownGroup], None]]] = {
     "tokens": ("Tokens", token_panel),
+    "diff": ("Compare two", diff_panel),
+    "history": ("This prompt over time", history_panel),
 }
 
 DISCARDED = {  # records.DiscardReason in words

@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from os.path import commonprefix
 from typing import Literal, NamedTuple
 
 LIMIT = 20_000  # characters of either text that are compared at most, about 4,000 English words
@@ -49,7 +48,7 @@ def word_diff(before: str, after: str) -> WordDiff:
     """What changed from one text to another, word by word. A word takes the white space before it along."""
     if before == after:
         return WordDiff((Part("same", before[:LIMIT]),) if before else (), True, 0, *[max(0, len(before) - LIMIT)] * 2)
-    alike = len(commonprefix([before, after]))
+    alike = _num_alike_characters(before, after)
     start = alike - LEAD if alike > LIMIT // 2 else 0
     one, two = (words(text[start : start + LIMIT])[:MAX_WORDS] for text in (before, after))
     cut_before, cut_after = len(before) - start - _length(one), len(after) - start - _length(two)
@@ -78,6 +77,18 @@ def _parts(one: list[str], two: list[str]) -> Iterator[Part]:
             yield Part("removed", "".join(a[i:j]))
             yield Part("added", "".join(b[k:m]))
     yield Part("same", "".join(one[len(one) - trail :]))
+
+
+def _num_alike_characters(one: str, two: str) -> int:
+    """How many characters at the beginning are the same, by halving: a million of them take a millisecond."""
+    low, high = 0, min(len(one), len(two))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == two[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _num_alike(one: list[str], two: list[str]) -> int:

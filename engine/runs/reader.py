@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from engine.analysis.evaluation import read_estimates
 from engine.errors import StoreError
+from engine.runs.prompts import PromptQueries
 from engine.runs.schema import (
     ARRAY_DTYPES,
     INTEGER_COLUMNS,
@@ -94,7 +95,7 @@ class Tokens:
         return (np.expm1(delta) - delta).astype(np.float32)
 
 
-class RunReader:
+class RunReader(PromptQueries):
     """Reads one run.db. Every method raises StoreError when the file is damaged or of another version.
 
     A run whose engine has not written yet has no run.db: `exists` is False, and every frame has its columns but no row.

@@ -33,11 +33,13 @@ REAL_COLUMNS = {
     *("mean_kl", "max_kl", "mean_entropy", "mean_logprob"),
     *("pass_at_1", "seconds", "at", "finished_at"),
     *REWARD_COLUMNS,
+    *("dead_share", "first_pass_rate", "last_pass_rate", "lowest", "highest"),  # of RunReader.prompt_table
 }
 
 INTEGER_COLUMNS = {
     *("step", "group_index", "completion_index", "attempt", "id"),
     *("length", "prompt_tokens", "group_size", "num_prompts", "num_generations"),
+    *("times", "first_step", "last_step"),
 }
 
 SCHEMA = f"""

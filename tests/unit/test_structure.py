@@ -72,7 +72,7 @@ def test_all_of_the_dashboard_loads_without_torch() -> None:
     assert {"dashboard", "streamlit"} <= loaded
 
 
-CHARTS = [ROOT / "dashboard" / name for name in ("charts.py", "held_out_charts.py")]
+CHARTS = [ROOT / "dashboard" / name for name in ("charts.py", "held_out_charts.py", "history_charts.py")]
 
 
 @pytest.mark.parametrize("path", [*modules("engine/grpo"), *modules("engine/analysis"), *CHARTS])

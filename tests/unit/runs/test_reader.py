@@ -27,6 +27,8 @@ EVERYTHING: list[Callable[[RunReader], object]] = [
     lambda reader: reader.completions(2, 0),
     lambda reader: reader.tokens(1, 0, 0),
     lambda reader: reader.prompt_steps("p1"),
+    lambda reader: reader.prompt_course("p1"),
+    lambda reader: reader.prompt_table(1, None, 10),
     lambda reader: reader.evaluations(),
     lambda reader: reader.evaluation_details(0),
     lambda reader: reader.pass_rates(),

@@ -1,0 +1,83 @@
+"""What became of the prompts of a run: each of them over its steps, and all of them as a table.
+
+Queries of RunReader that read the index `groups_prompt` alone, and not the texts in `groups`, but for the rows that are
+shown.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+# always: every completion of every group was right; never: none was; sometimes: anything between. A prompt of which no
+# reward decides right or wrong is of none of these.
+Outcome = Literal["always", "sometimes", "never"]
+
+PROMPT_CHARACTERS = 300  # of a prompt in the table; some have a million
+
+_ASKED = """
+SELECT prompt_id, count(*) AS times, min(step) AS first_step, max(step) AS last_step,
+       avg(pass_rate) AS pass_rate, min(pass_rate) AS lowest, max(pass_rate) AS highest,
+       avg(mean) AS mean, avg(kind != 'mixed') AS dead_share
+FROM groups WHERE step >= ? GROUP BY prompt_id
+"""
+_COURSE = """
+SELECT step, group_index, mean, std, kind, pass_rate, mean_length, mean_kl, discarded
+FROM groups WHERE prompt_id = ? ORDER BY step, group_index
+"""
+_OUTCOME = "CASE WHEN lowest = 1 THEN 'always' WHEN highest = 0 THEN 'never' WHEN lowest >= 0 THEN 'sometimes' END"
+# The first and the newest group of each prompt, looked up for the rows that are shown alone.
+_SHOWN = f"""
+SELECT asked.*, newest.group_index AS group_index,
+       substr(newest.prompt, 1, {PROMPT_CHARACTERS}) AS prompt, newest.pass_rate AS last_pass_rate,
+       (SELECT pass_rate FROM groups WHERE prompt_id = asked.prompt_id AND step = first_step LIMIT 1) AS first_pass_rate
+FROM asked JOIN groups AS newest ON newest.step = last_step AND newest.group_index = (
+  SELECT group_index FROM groups WHERE prompt_id = asked.prompt_id AND step = last_step LIMIT 1)
+ORDER BY times DESC, last_step DESC, asked.prompt_id
+"""
+
+
+@dataclass(frozen=True)
+class PromptTable:
+    """`rows`: of the prompts asked most often, a row each. `counts`: how many prompts there are of each outcome, those
+    of none included under None.
+    """
+
+    rows: pd.DataFrame
+    counts: dict[Outcome | None, int]
+
+
+class PromptQueries:
+    """Part of RunReader, which has the two methods that this uses."""
+
+    def _rows(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
+        raise NotImplementedError
+
+    def _frame(self, sql: str, *arguments: Any, json_columns: tuple[str, ...] = ()) -> pd.DataFrame:
+        raise NotImplementedError
+
+    def prompt_course(self, prompt_id: str) -> pd.DataFrame:
+        """Every group of a prompt by step: step, group_index, mean, std, kind, pass_rate, mean_length, mean_kl."""
+        return self._frame(_COURSE, prompt_id)
+
+    def prompt_table(self, first_step: int, outcome: Outcome | None, most: int) -> PromptTable:
+        """The prompts of the steps from `first_step` on, at most `most` of them; with `outcome` only those.
+
+        Columns: prompt_id, times, first_step, last_step, the group_index of the newest group and its prompt; pass_rate
+        over all its groups, of the first and of the last; mean reward; dead_share: the share of groups without signal.
+        """
+        counted = f"WITH asked AS ({_ASKED}) SELECT {_OUTCOME} AS outcome, count(*) FROM asked GROUP BY outcome"
+        wanted = f"WHERE {_OUTCOME} = ?" if outcome else ""
+        asked = f"SELECT * FROM ({_ASKED}) {wanted} ORDER BY times DESC, last_step DESC, prompt_id LIMIT ?"
+        arguments = (first_step, *([outcome] if outcome else []), most)
+        rows = self._frame(f"WITH asked AS MATERIALIZED ({asked}) {_SHOWN}", *arguments)
+        return PromptTable(rows, dict(self._rows(counted, first_step)))
+
+
+def thinned(frame: pd.DataFrame, most: int, keep: int | None = None) -> pd.DataFrame:
+    """At most `most` rows of a frame with the index 0, 1, …, evenly spaced, with the first, the last and row `keep`."""
+    if len(frame) <= most:
+        return frame
+    spaced = set(np.linspace(0, len(frame) - 1, most - (keep is not None)).round().astype(int).tolist())
+    return frame.iloc[sorted(spaced | ({keep} if keep is not None else set()))]
