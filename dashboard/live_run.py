@@ -48,6 +48,11 @@ class Course:
     version: tuple[float, ...]  # differs when anything here does
 
     @property
+    def first_step(self) -> int:
+        """1, or in a fork the step after its parent's checkpoint."""
+        return int(self.metrics["step"].iloc[0]) if len(self.metrics) else 1
+
+    @property
     def last_step(self) -> int:
         return int(self.metrics["step"].iloc[-1]) if len(self.metrics) else 0
 

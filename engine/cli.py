@@ -5,6 +5,8 @@ grpo-lab demo [--headless]     start the demo run, and open the dashboard on it 
 grpo-lab train config.json     start a run and follow it
 grpo-lab import-trl FILE       turn a GRPOConfig or a YAML file of `trl grpo` into a config of ours
 grpo-lab eval RUN              evaluate a checkpoint of a run, and print JSON
+grpo-lab fork RUN --set loss.beta=0.1   go on from a checkpoint with other settings
+grpo-lab tag RUN TAG ...       tags, a note or a pin for a run
 grpo-lab resume RUN · stop RUN · runs · doctor
 """
 
@@ -19,6 +21,7 @@ from typing import NoReturn
 
 from engine import __version__
 from engine.check_client import check_in_child
+from engine.cli_fork import add_fork, add_tag
 from engine.config import RunConfig
 from engine.config_advice import advice
 from engine.config_io import dump_config, parse_config, spelled_out
@@ -79,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("run")
         sub.set_defaults(command=command)
     _add_eval(commands.add_parser("eval", help="evaluate a checkpoint on the held-out examples, and print JSON"))
+    add_fork(commands.add_parser("fork", help="start a run from a checkpoint of another one"), _follow, _read_config)
+    add_tag(commands.add_parser("tag", help="show or change the tags, the note and the pin of a run"))
     commands.add_parser("runs", help="list all runs").set_defaults(command=_runs)
     commands.add_parser("doctor", help="show versions, devices and what is missing").set_defaults(command=_doctor)
     return parser

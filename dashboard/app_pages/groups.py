@@ -34,8 +34,9 @@ def of_a_step() -> None:
         if newest == 0:
             st.info("No step is finished yet. The first groups appear here.", icon=":material/hourglass_top:")
             return
-        scrubber(newest, live=shown.is_live)
-        step_groups(paths, run.reader, config, shown_step(newest))
+        oldest = run.reader.first_step()
+        scrubber(newest, oldest=oldest, live=shown.is_live)
+        step_groups(paths, run.reader, config, shown_step(newest, oldest))
 
 
 @st.fragment

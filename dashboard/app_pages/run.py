@@ -51,7 +51,7 @@ def body() -> None:
     with explained():
         course = run.course()
         kpi_row(run_kpis(config, course), key="run_kpis")
-        step = shown_step(course.last_step)
+        step = shown_step(course.last_step, course.first_step)
         groups, completions = run.reader.groups(step), run.reader.completions(step)
         trained = completions[~completions["group_index"].isin(groups["group_index"][groups["discarded"].notna()])]
         clicked = live_charts(run_charts(config, course, step, trained), key="run_charts", on_click=follow_click)
@@ -59,7 +59,7 @@ def body() -> None:
             group, _, _, of_step = clicked.data
             state.go(state.GROUPS_PAGE, run=paths.run_id, step=int(of_step), group=int(group))
         if step:
-            scrubber(course.last_step, live=shown.is_live)
+            scrubber(course.last_step, oldest=course.first_step, live=shown.is_live)
         newest_groups(step, groups, completions)
 
 

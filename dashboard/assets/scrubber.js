@@ -17,10 +17,10 @@ function build(parent) {
   el("label", "lab-scrubber-label", root, { for: "lab-step-number" }).textContent = "Step";
   parts.back = el("button", "lab-step-button", root, { type: "button", "aria-label": "Previous step" });
   parts.back.textContent = "◀";
-  parts.range = el("input", "lab-range", root, { type: "range", min: 1, "aria-label": "Step" });
+  parts.range = el("input", "lab-range", root, { type: "range", "aria-label": "Step" });
   parts.forth = el("button", "lab-step-button", root, { type: "button", "aria-label": "Next step" });
   parts.forth.textContent = "▶";
-  parts.number = el("input", "lab-step-number", root, { type: "number", min: 1, id: "lab-step-number" });
+  parts.number = el("input", "lab-step-number", root, { type: "number", id: "lab-step-number" });
   parts.of = el("span", "lab-muted", root);
   parts.followLabel = el("label", "lab-follow", root);
   parts.follow = el("input", "", parts.followLabel, { type: "checkbox" });
@@ -30,7 +30,7 @@ function build(parent) {
 
 function connect(parts) {
   const move = (value) => {
-    const step = Math.min(Math.max(1, Math.round(Number(value) || 1)), parts.newest);
+    const step = Math.min(Math.max(parts.oldest, Math.round(Number(value) || 1)), parts.newest);
     show(parts, step);
     parts.report("moved", { step });
   };
@@ -51,7 +51,7 @@ function connect(parts) {
 function show(parts, step) {
   parts.range.value = step;
   if (document.activeElement !== parts.number) parts.number.value = step;
-  parts.back.disabled = step <= 1;
+  parts.back.disabled = step <= parts.oldest;
   parts.forth.disabled = step >= parts.newest;
 }
 
@@ -63,13 +63,15 @@ export default function ({ data, parentElement, setTriggerValue }) {
   }
   const parts = scrubbers.get(parentElement);
   parts.report = setTriggerValue;
-  parts.newest = Math.max(1, data.newest);
+  parts.oldest = data.oldest;
+  parts.newest = Math.max(parts.oldest, data.newest);
+  parts.range.min = parts.number.min = parts.oldest;
   parts.range.max = parts.number.max = parts.newest;
   parts.range.disabled = parts.number.disabled = data.newest < 1;
   parts.of.textContent = `of ${data.newest.toLocaleString("en")}`;
   parts.follow.checked = data.follow;
   parts.followText.textContent = data.live ? "follow newest" : "last step";
-  if (!parts.held) show(parts, Math.max(1, data.step));
+  if (!parts.held) show(parts, Math.max(parts.oldest, data.step));
   return () => {
     parts.root.remove(); // the same element may be mounted again, and would then hold two
     scrubbers.delete(parentElement);

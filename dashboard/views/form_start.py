@@ -1,10 +1,5 @@
 """Where a new run starts from: a preset, a paper's recipe, a config file, or a past run whose settings are cloned."""
 
-import re
-from collections.abc import Collection
-from contextlib import suppress
-from itertools import count
-
 import streamlit as st
 
 from dashboard.state import CLONE, find_run
@@ -19,10 +14,10 @@ from dashboard.views.form_upload import FOLDER
 from engine.errors import ConfigError, LabError, Problem
 from engine.presets import PRESETS, Preset
 from engine.recipe import Recipe
+from engine.runs.naming import names_in_use, next_name
 from engine.runs.paths import list_runs, read_config, runs_root
 
 RECENT_RUNS = 50
-NAME_LENGTH = 80  # characters, as in RunConfig
 
 
 def draw_start(form: FormState) -> None:
@@ -134,25 +129,8 @@ def clone(form: FormState, run_id: str | None) -> None:
         return
     st.session_state.pop(IMPORT_PROBLEMS, None)
     st.query_params[CLONE] = run_id
-    config = config.model_copy(update={"name": next_name(config.name, names_in_use())})
+    config = config.model_copy(update={"name": next_name(config.name, names_in_use(runs_root()))})
     form.load(config, f"clone:{run_id}", parent_id=run_id)
-
-
-def next_name(name: str, taken: Collection[str]) -> str:
-    """The name with the first free number from 2 on, so that a run and its clone can be told apart."""
-    stem = re.sub(r" \d+$", "", name)
-    stem = stem if stem in taken else name  # "sums up to 20" ends in no such number
-    numbered = (f"{stem[: NAME_LENGTH - len(str(n)) - 1]} {n}" for n in count(2))
-    return next(candidate for candidate in numbered if candidate not in taken)
-
-
-def names_in_use() -> set[str]:
-    """The names of all runs that can be read."""
-    names = set()
-    for paths in list_runs(runs_root()):
-        with suppress(LabError):
-            names.add(read_config(paths).name)
-    return names
 
 
 def follow_url(form: FormState) -> None:

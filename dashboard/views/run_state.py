@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.text import as_label, visible
-from dashboard.wording import duration, plural
+from dashboard.wording import duration
 from engine.errors import LabError
 from engine.runs import launch
 from engine.runs.paths import RunPaths, runs_root
@@ -51,8 +51,8 @@ def run_notice(paths: RunPaths, status: RunStatus) -> None:
             st.caption("It may be in a very slow step. If it does not go on, end it and resume from the checkpoint.")
         case "interrupted":
             st.warning(as_label(status.detail, 500), icon=":material/warning:")
-            stored = plural(status.step, "step")
-            st.caption(f"Resume continues from the newest checkpoint; the {stored} stored here stay as they are.")
+            stored = f"the steps stored here, up to step {status.step:,}, stay as they are"
+            st.caption(f"Resume continues from the newest checkpoint; {stored}.")
         case "failed":
             st.error(as_label(status.detail, 4000), icon=":material/error:")
             st.caption("Clone the run to change its settings, or resume it as it is. The engine's last words:")

@@ -10,16 +10,20 @@ KEY = "step_scrubber"
 _scrubber = st.components.v2.component("grpo_lab.scrubber", js=asset("scrubber.js"), isolate_styles=False)
 
 
-def shown_step(newest: int) -> int:
-    """The step that the URL asks for, at most the newest; without one the newest. 0 when there is no step."""
+def shown_step(newest: int, oldest: int = 1) -> int:
+    """The step that the URL asks for, within those there are; without one the newest. 0 when there is no step.
+
+    `oldest`: the first step of the run, which in a fork is the one after its parent's checkpoint.
+    """
     asked = state.number_in_url(state.STEP)
-    return newest if asked is None else min(asked, newest)
+    return newest if asked is None else min(max(asked, oldest), newest)
 
 
-def scrubber(newest: int, *, live: bool) -> None:
+def scrubber(newest: int, *, oldest: int = 1, live: bool) -> None:
     """Show the scrubber; moving it puts the step into the URL, following takes it out."""
     follow = state.number_in_url(state.STEP) is None
-    data = {"newest": newest, "step": shown_step(newest), "follow": follow, "live": live}
+    step = shown_step(newest, oldest)
+    data = {"newest": newest, "oldest": max(1, oldest), "step": step, "follow": follow, "live": live}
     _scrubber(key=KEY, data=data, on_moved_change=_moved)
 
 

@@ -35,6 +35,11 @@ def fsync_dir(path: Path) -> None:
     _fsync(path, os.O_RDONLY | os.O_DIRECTORY)
 
 
+def fsync_file(path: Path) -> None:
+    """Make the content of a file durable."""
+    _fsync(path, os.O_RDONLY)
+
+
 def write_atomic(path: Path, data: bytes) -> None:
     """Replace a file by `data`: readers, and a crash at any moment, see the old bytes or the new ones, all of them."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
@@ -60,7 +65,7 @@ def commit_directory(temp_dir: Path, final_dir: Path) -> None:
         raise CheckpointError(f"{final_dir} exists already.", hint="Remove it first, if it is not wanted.")
     files = {}
     for path in _files(temp_dir):
-        _fsync(path, os.O_RDONLY)
+        fsync_file(path)
         files[path.relative_to(temp_dir).as_posix()] = {"size": path.stat().st_size, "sha256": _sha256(path)}
     for directory in (path for path in temp_dir.rglob("*") if path.is_dir()):
         fsync_dir(directory)

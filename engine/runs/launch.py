@@ -20,10 +20,11 @@ from engine.config import RunConfig
 from engine.config_io import dump_config
 from engine.errors import LabError, RunBusyError, StoreError
 from engine.runs.control import clear_requests, request_stop
-from engine.runs.durable import disk_errors, write_atomic
+from engine.runs.durable import disk_errors, fsync_dir, write_atomic
 from engine.runs.lease import holder, is_held, lock, open_lock_file
+from engine.runs.lineage import Origin, read_origin, write_origin
 from engine.runs.paths import RunPaths, config_bytes, list_runs, new_run_id, open_run
-from engine.runs.process import Holder, read_launch, was_started_on, write_launch
+from engine.runs.process import Holder, read_launch, started_in, was_started_on, write_launch
 from engine.runs.status import run_status
 
 LAUNCH_PATIENCE_S = 20.0
@@ -56,21 +57,40 @@ class Launched:
     created: bool
 
 
-def start_run(root: Path, config: RunConfig) -> Launched:
+def start_run(root: Path, config: RunConfig, origin: Origin | None = None) -> Launched:
     """Make a run of this configuration and start its engine; or find the live run that has exactly this one.
 
-    Raises RunBusyError when another start hangs, LabError when no process can be started.
+    `origin` says which run it was cloned from. Raises RunBusyError when another start hangs, LabError when no process
+    can be started.
     """
     text = dump_config(config).encode()
     with launch_lock(root):
-        for paths in list_runs(root):
-            with suppress(OSError):  # another run that cannot be read is no obstacle to this one
-                if config_bytes(paths) == text and is_live(paths):
-                    return Launched(paths.run_id, created=False)
+        if twin := _live_twin(root, text):
+            return Launched(twin.run_id, created=False)
         paths = RunPaths(root / new_run_id(config.name, datetime.now()))
         paths.root.mkdir()  # fails if somebody has it: then this name is not ours
+        if origin is not None:
+            write_origin(paths.origin, origin)
         write_atomic(paths.config, text)
         _spawn(paths, cwd=str(Path.cwd()))
+    return Launched(paths.run_id, created=True)
+
+
+def start_prepared(root: Path, draft: RunPaths, name: str, cwd: Path) -> Launched:
+    """Give a run that was built under a hidden name its own, and start its engine; or find its live twin.
+
+    The twin has the same configuration and comes from the same checkpoint: a second click. Raises like start_run.
+    """
+    text, origin = config_bytes(draft), read_origin(draft)
+    with launch_lock(root):
+        twin = _live_twin(root, text)
+        if twin is not None and read_origin(twin) == origin:
+            return Launched(twin.run_id, created=False)
+        draft.lock.unlink(missing_ok=True)  # it kept others from clearing the draft away
+        paths = RunPaths(root / new_run_id(name, datetime.now()))
+        os.rename(draft.root, paths.root)
+        fsync_dir(root)
+        _spawn(paths, cwd=str(cwd))
     return Launched(paths.run_id, created=True)
 
 
@@ -84,9 +104,7 @@ def resume_run(root: Path, run_id: str) -> Launched:
         if is_live(paths):
             return Launched(run_id, created=False)
         clear_requests(paths)
-        earlier = read_launch(paths)
-        # Relative paths in the configuration mean what they meant at the first start.
-        _spawn(paths, cwd=earlier.cwd if earlier and Path(earlier.cwd).is_dir() else str(Path.cwd()))
+        _spawn(paths, cwd=str(started_in(paths)))
     return Launched(run_id, created=True)
 
 
@@ -154,6 +172,15 @@ def launch_lock(root: Path) -> Iterator[None]:
             yield
     finally:
         os.close(fd)
+
+
+def _live_twin(root: Path, text: bytes) -> RunPaths | None:
+    """The live run whose configuration is this text. One that cannot be read is no obstacle to another."""
+    for paths in list_runs(root):
+        with suppress(OSError):
+            if config_bytes(paths) == text and is_live(paths):
+                return paths
+    return None
 
 
 def _spawn(paths: RunPaths, cwd: str) -> None:

@@ -14,6 +14,8 @@ from engine.errors import LabError, RunBusyError, RunNotFoundError
 from engine.runs.durable import disk_errors, fsync_dir, write_atomic
 from engine.runs.launch import is_live, launch_lock
 from engine.runs.lease import Lease, is_held
+from engine.runs.lineage import Origin, read_origin
+from engine.runs.notes import Notes, read_notes
 from engine.runs.paths import RunPaths, config_bytes, is_valid_run_id, read_config
 from engine.runs.reader import Attempt, RunReader
 from engine.runs.status import RunStatus, run_status, status_from
@@ -49,6 +51,8 @@ class RunSummary:
     dead_share: float | None
     started_at: float | None
     duration_s: float
+    origin: Origin | None
+    notes: Notes
 
 
 _seen: dict[Path, tuple[Versions, RunSummary]] = {}
@@ -59,7 +63,7 @@ def run_summary(paths: RunPaths, now: float | None = None) -> RunSummary:
 
     Raises StoreError when run.db is damaged or of another version.
     """
-    versions = tuple(_version(path) for path in (paths.db, paths.wal, paths.config, paths.launch))
+    versions = tuple(_version(path) for path in _shown_files(paths))
     known = _seen.get(paths.root)
     if known is not None and known[0] == versions and not is_held(paths.lock):
         return known[1]
@@ -88,6 +92,7 @@ def _read_summary(paths: RunPaths, now: float) -> RunSummary:
             kl=newest["kl"], dead_share=newest["frac_reward_zero_std"],
             started_at=attempts[0].started_at if attempts else None,
             duration_s=sum(_duration(attempt, attempt is attempts[-1], status, now) for attempt in attempts),
+            origin=read_origin(paths), notes=read_notes(paths),
         )  # fmt: skip
 
 
@@ -123,6 +128,11 @@ def list_trash(root: Path) -> list[str]:
     return sorted(names, key=lambda name: name[-STAMP_LENGTH:], reverse=True)
 
 
+def trashed_ids(root: Path) -> set[str]:
+    """The ids that the runs in the trash had."""
+    return {run_id for name in list_trash(root) if (run_id := _original_id(name))}
+
+
 def restore_run(root: Path, trashed: str) -> RunPaths:
     """Bring a run back from the trash under its old id. Raises RunNotFoundError, or LabError if the id is taken."""
     run_id = _original_id(trashed)
@@ -148,6 +158,11 @@ def _original_id(trashed: str) -> str | None:
     except ValueError:
         return None
     return run_id if is_valid_run_id(run_id) else None
+
+
+def _shown_files(paths: RunPaths) -> tuple[Path, ...]:
+    """What a summary is read from."""
+    return (paths.db, paths.wal, paths.config, paths.launch, paths.origin, paths.meta)
 
 
 def _version(path: Path) -> Version:

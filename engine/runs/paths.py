@@ -72,6 +72,16 @@ class RunPaths:
         return self.root / "launch.json"
 
     @property
+    def origin(self) -> Path:
+        """Where the run came from, if it came from another one: written once, before the configuration."""
+        return self.root / "origin.json"
+
+    @property
+    def meta(self) -> Path:
+        """What people wrote about the run: tags, a note, a pin."""
+        return self.root / "meta.json"
+
+    @property
     def export(self) -> Path:
         return self.root / "export"
 

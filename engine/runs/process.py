@@ -60,6 +60,12 @@ def read_launch(paths: RunPaths) -> Launch | None:
     return None
 
 
+def started_in(paths: RunPaths) -> Path:
+    """Where relative paths of a run's configuration begin: where it was first started, else here."""
+    launch = read_launch(paths)
+    return Path(launch.cwd) if launch is not None and Path(launch.cwd).is_dir() else Path.cwd()
+
+
 def parse_holder(data: Any) -> Holder | None:
     """A Holder from parsed JSON, or None if it is not one. Further keys are ignored."""
     match data:

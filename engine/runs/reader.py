@@ -130,6 +130,10 @@ class RunReader(PromptQueries):
         """The newest stored step, 0 when there is none."""
         return int(self._rows("SELECT coalesce(max(step), 0) FROM steps")[0][0])
 
+    def first_step(self) -> int:
+        """The oldest stored step, 0 when there is none. In a fork it is the one after its parent's checkpoint."""
+        return int(self._rows("SELECT coalesce(min(step), 0) FROM steps")[0][0])
+
     def change_token(self) -> tuple[float, ...]:
         """A value that differs from the one before whenever anything was written, in 0.1 ms at any length of run."""
         return self._rows(CHANGE_TOKEN)[0]

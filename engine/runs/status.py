@@ -27,7 +27,7 @@ LOG_TAIL_BYTES = 16_384
 
 @dataclass(frozen=True)
 class RunStatus:
-    """`detail` says why in words; `step` is the newest stored step, `attempt` the newest engine process."""
+    """`detail` says why in words; `step` is the last finished step, `attempt` the newest engine process."""
 
     state: State
     detail: str
@@ -92,7 +92,8 @@ def status_from(reader: RunReader, paths: RunPaths, held: bool, now: float) -> R
         state, detail = _held_state(paths, attempt, heartbeat, age, reader)
     else:
         state, detail = _free_state(paths, attempt)
-    return RunStatus(state, detail, reader.last_step(), _max_steps(paths), heartbeat, age, attempt)
+    step = reader.last_step() or (attempt.from_step if attempt is not None else 0)  # a fork begins with its parent's
+    return RunStatus(state, detail, step, _max_steps(paths), heartbeat, age, attempt)
 
 
 def _held_state(

@@ -21,10 +21,10 @@ from torch import Tensor
 from engine.errors import CheckpointError, DatasetError
 from engine.grpo.entropy_control import EntropyControl
 from engine.runs.best import read_best
+from engine.runs.checkpoints import PREFIX, checkpoint_name, step_of
 from engine.runs.durable import commit_directory, disk_errors, newest_valid, numbered, verify_directory
 from engine.train.session import Session
 
-PREFIX = "step-"
 REFERENCE = "reference.safetensors"
 
 
@@ -67,7 +67,7 @@ def _save(parent: Path, session: Session, step: int, environment: dict[str, Any]
     temporary.mkdir()
     _write_tensors(session.policy.adapter_state(), temporary / "policy.safetensors")
     _write_tensors(_optimizer_tensors(session), temporary / "optimizer.safetensors")
-    if session.config.loss.sync_ref_model:
+    if session.reference_moved:
         _write_tensors(session.policy.reference_state(), temporary / REFERENCE)
     (temporary / "state.json").write_text(json.dumps(asdict(_state(session, step, environment)), indent=2))
     final = parent / checkpoint_name(step)
@@ -92,10 +92,6 @@ def prune_checkpoints(parent: Path, step: int, keep: int) -> None:
             shutil.rmtree(old)
 
 
-def checkpoint_name(step: int) -> str:
-    return f"{PREFIX}{step:06d}"
-
-
 def verified(path: Path) -> Checkpoint:
     """A checkpoint by its folder. Raises CheckpointError that names the file which is missing, cut or changed."""
     verify_directory(path)
@@ -106,11 +102,6 @@ def newest_checkpoint(parent: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest checkpoint that verifies, or None; and a sentence for each newer one that does not."""
     path, problems = newest_valid(parent, PREFIX)
     return (None if path is None else Checkpoint(path, step_of(path))), problems
-
-
-def step_of(path: Path) -> int:
-    """The step after which a checkpoint was made, from its name."""
-    return int(path.name.removeprefix(PREFIX))
 
 
 def load_checkpoint(checkpoint: Checkpoint, session: Session) -> CheckpointState:
@@ -135,6 +126,7 @@ def load_checkpoint(checkpoint: Checkpoint, session: Session) -> CheckpointState
     _restore_optimizer(session, optimizer, path)
     if reference:
         session.policy.load_reference_state(reference)
+        session.reference_moved = True
     session.num_tokens, session.next_example = state.num_tokens, state.next_example
     session.entropy_control = EntropyControl(state.entropy_coef, last_entropy)
     return state
@@ -184,7 +176,7 @@ def _restore_optimizer(session: Session, tensors: dict[str, Tensor], path: Path)
 
 def _check_space(parent: Path, session: Session) -> None:
     parameters = sum(p.numel() * p.element_size() for _, p in session.policy.trainable())
-    copies = 4 if session.config.loss.sync_ref_model else 3  # weights, two moments, and a reference that is refreshed
+    copies = 4 if session.reference_moved else 3  # weights, two moments, and a reference that is refreshed
     needed = 2 * copies * parameters + 16 * 2**20  # twice over, and some air
     free = shutil.disk_usage(parent).free
     if free < needed:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 from contextlib import chdir
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,17 +12,16 @@ from engine.analysis.evaluation import Estimate
 from engine.config import EvaluationConfig
 from engine.errors import CheckpointError
 from engine.runs.best import read_best
+from engine.runs.checkpoints import checkpoint_name, saved_steps
 from engine.runs.paths import RunPaths, read_config
-from engine.runs.process import read_launch
+from engine.runs.process import started_in
 from engine.runs.records import EvaluationRecord
 from engine.train.checkpoint import (
     Checkpoint,
     CheckpointState,
     check_data,
-    checkpoint_name,
     load_checkpoint,
     newest_checkpoint,
-    step_of,
     verified,
 )
 from engine.train.evaluate import evaluate
@@ -49,7 +47,7 @@ def evaluate_checkpoint(
     chosen, at = _choose(paths, step, best)
     if config.threads:
         torch.set_num_threads(config.threads)
-    with chdir(_started_in(paths)):
+    with chdir(started_in(paths)):
         session = build_session(config, progress=lambda detail: progress("loading", detail))
         if chosen is not None:
             state = _load(chosen, session)
@@ -78,7 +76,7 @@ def _choose(paths: RunPaths, step: int | None, best: bool) -> tuple[Checkpoint |
         return verified(path), step
     if step == 0:
         return None, 0
-    there = ", ".join(str(step_of(found)) for found in sorted(paths.checkpoints.glob("step-*"))) or "none"
+    there = ", ".join(map(str, saved_steps(paths).steps)) or "none"
     raise CheckpointError(f"{paths.run_id} has no checkpoint of step {step}.", hint=f"Kept are: {there}. {WHICH}")
 
 
@@ -89,12 +87,6 @@ def _load(checkpoint: Checkpoint, session: Session) -> CheckpointState:
         raise CheckpointError(
             f"{checkpoint.path} was deleted while it was read.", hint="Choose a newer one."
         ) from error
-
-
-def _started_in(paths: RunPaths) -> Path:
-    """Relative paths in the configuration mean what they meant when the run was started."""
-    launch = read_launch(paths)
-    return Path(launch.cwd) if launch is not None and Path(launch.cwd).is_dir() else Path.cwd()
 
 
 def _as_json(record: EvaluationRecord) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from engine.config import RunConfig
 from engine.errors import CheckpointError
 from engine.measure import best_metric
 from engine.runs.best import Best, forget_best, read_best, write_best
+from engine.runs.checkpoints import checkpoint_name
 from engine.runs.durable import verify_directory
 from engine.runs.paths import RunPaths
 from engine.runs.records import Event
 from engine.runs.store import StoreWriter
-from engine.train.checkpoint import checkpoint_name, prune_checkpoints
+from engine.train.checkpoint import prune_checkpoints
 
 
 class BestKeeper:

@@ -22,6 +22,7 @@ from engine.runs.records import Event
 from engine.runs.store import StoreWriter
 from engine.train.checkpoint import Checkpoint, check_data, load_checkpoint, newest_checkpoint, save_checkpoint
 from engine.train.evaluate import evaluate
+from engine.train.forked import fork_of, lost_start, take_over
 from engine.train.keep_best import BestKeeper
 from engine.train.session import Session, build_session, environment, fingerprint
 from engine.train.step import train_step
@@ -71,6 +72,7 @@ class Engine:
         self.store = store
         self.step = 0
         self.early_stop = ""
+        self._fork = fork_of(paths)
         self._best = BestKeeper(paths, config, store)
         self._saved_step = -1
         self._signalled = False
@@ -87,6 +89,8 @@ class Engine:
         self.store.begin_attempt(from_step=self.step, versions=self.environment)
         for problem in problems:
             self.store.add_event(Event("checkpoint-damaged", problem, "warning"))
+        if checkpoint is None and self._fork is not None:
+            raise lost_start(self._fork)
         self._best.take_up(self.step)
         session: Session | None = None
         with _signals(self._on_signal):
@@ -145,7 +149,8 @@ class Engine:
         What follows from an evaluation is done again after a resume: the engine may have been killed right after it.
         """
         last = self.step == self.config.optim.max_steps
-        if self.step % self.config.evaluation.every != 0 and not last:
+        first = self._fork is not None and self.step == self._fork.step
+        if self.step % self.config.evaluation.every != 0 and not first and not last:
             return
         evaluations = self.store.evaluation_metrics(up_to=self.step)
         if not evaluations or evaluations[-1][0] != self.step:
@@ -171,16 +176,19 @@ class Engine:
     def _restore(self, session: Session, checkpoint: Checkpoint) -> None:
         self.beat("loading", f"checkpoint {checkpoint.path.name}")
         state = load_checkpoint(checkpoint, session)
-        check_data(state, self.environment["data"], self.config.data.source)
         stored = self.store.last_step()
-        message = f"Resumed from the checkpoint of step {state.step}."
-        if stored > state.step:
-            message += f" Steps {state.step + 1} to {stored} are stored and will be replayed."
-        self.store.add_event(Event("resumed", message, step=state.step))
-        changed = [key for key, value in self.environment.items() if state.environment.get(key) != value]
+        events = [_resumed(state.step, stored)]
+        if self._fork is not None and state.step == self._fork.step:  # still the parent's checkpoint
+            told = take_over(session, state, self._fork, self.environment["data"])
+            events = events if stored else told
+        else:
+            check_data(state, self.environment["data"], self.config.data.source)
+        changed = [k for k, value in self.environment.items() if k != "data" and state.environment.get(k) != value]
         if changed:
             message = f"Since the checkpoint was made, this changed: {', '.join(changed)}. Replayed steps may differ."
-            self.store.add_event(Event("environment-changed", message, "warning", state.step))
+            events.append(Event("environment-changed", message, "warning", state.step))
+        for event in events:
+            self.store.add_event(event)
 
     def _on_signal(self, _signum: int, _frame: FrameType | None) -> None:
         self._signalled = True
@@ -198,6 +206,13 @@ class _signals:
     def __exit__(self, *_: object) -> None:
         for number, handler in self.before.items():
             signal.signal(number, handler)
+
+
+def _resumed(step: int, stored: int) -> Event:
+    message = f"Resumed from the checkpoint of step {step}."
+    if stored > step:
+        message += f" Steps {step + 1} to {stored} are stored and will be replayed."
+    return Event("resumed", message, step=step)
 
 
 def _forget_stale_requests(paths: RunPaths) -> None:

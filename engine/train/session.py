@@ -29,8 +29,8 @@ class Session:
     """The parts of a run, and what of them changes from step to step: all that a checkpoint has to hold.
 
     `next_example`: the position in the training data of the next prompt. `short_of_signal`: dynamic sampling did not
-    fill the last step; only the log depends on it, so it is not saved. `pieces` caches token id → (text, is special)
-    for the inspector.
+    fill the last step; only the log depends on it, so it is not saved. `reference_moved`: the reference is no longer
+    the base model, so a checkpoint has to hold it. `pieces` caches token id → (text, is special) for the inspector.
     """
 
     config: RunConfig
@@ -45,6 +45,7 @@ class Session:
     num_tokens: int = 0
     next_example: int = 0
     short_of_signal: bool = False
+    reference_moved: bool = False
     pieces: dict[int, tuple[str, bool]] = field(default_factory=dict)
 
     def piece(self, token: int) -> tuple[str, bool]:

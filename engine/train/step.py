@@ -35,6 +35,7 @@ def train_step(session: Session, step: int, *, beat: Callable[..., None]) -> Ste
     events = _events(session, step, sampled, update.skipped)
     if loss.sync_ref_model and step % loss.ref_model_sync_steps == 0:
         session.policy.refresh_reference(loss.ref_model_mixup_alpha)
+        session.reference_moved = True
         events.append(Event("reference-refreshed", _refresh_words(loss.ref_model_mixup_alpha), step=step))
     timings = {
         "time/rollout": batch.rollout_seconds,

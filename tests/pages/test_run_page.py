@@ -191,7 +191,7 @@ def test_an_interrupted_run_offers_to_resume(root, monkeypatch):
     )
     app = opened("cut")
     assert "◆ interrupted" in html_text(app)
-    assert "the 6 steps stored here stay" in words(app)
+    assert "the steps stored here, up to step 6, stay" in words(app)
     app.button[0].click().run()
     assert resumed == [(root, "cut")]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboard.views.form_start import next_name
+from engine.runs.naming import next_name
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,141 @@
+"""Forking a run: a new run that goes on from a checkpoint of another one, with other settings.
+
+The fork is built under a hidden name and renamed once it is whole, so nothing half-made is ever seen; it shares nothing
+with its parent that either could change, so either may be deleted. Its engine simply resumes: the first step is the one
+after the checkpoint, with the learning rate that the schedule gives for that step and the fork's own max_steps.
+"""
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from engine.config import RunConfig
+from engine.config_io import config_diff, dump_config
+from engine.errors import CheckpointError, ConfigError, LabError, Problem
+from engine.runs.checkpoints import checkpoint_name, saved_steps
+from engine.runs.durable import disk_errors, fsync_dir, fsync_file, verify_directory, write_atomic
+from engine.runs.launch import Launched, launch_lock, start_prepared, start_run
+from engine.runs.lease import Lease, is_held
+from engine.runs.lineage import Origin, write_origin
+from engine.runs.paths import RunPaths, open_run, read_config
+from engine.runs.process import started_in
+
+DRAFT = ".fork-"  # the hidden name of one that is being built
+
+# What the tensors of a checkpoint are: the same numbers in another model, shape, scale or format are another policy.
+FIXED = ("model.source", "model.adapter", "model.lora_rank", "model.lora_alpha", "model.dtype")
+OF_LORA = ("model.lora_rank", "model.lora_alpha")
+
+
+def fork_run(root: Path, parent_id: str, step: int, config: RunConfig) -> Launched:
+    """Make a run that goes on with `config` after `step` of another one, and start it; or find its live twin.
+
+    Step 0, the beginning, makes a clone. Raises ConfigError naming each setting that a fork cannot have,
+    CheckpointError when the parent has no whole checkpoint of that step, and what start_run raises.
+    """
+    parent = open_run(root, parent_id)
+    before = read_config(parent)
+    if problems := fork_problems(before, config, step):
+        raise ConfigError(problems)
+    changed = changed_settings(before, config)
+    if step == 0:
+        return start_run(root, config, Origin("clone", parent_id, 0, before.name, changed))
+    with _draft(root) as draft:
+        _take_checkpoint(parent, step, draft)
+        write_origin(draft.origin, Origin("fork", parent_id, step, before.name, changed))
+        write_atomic(draft.config, dump_config(config).encode())
+        return start_prepared(root, draft, config.name, started_in(parent))
+
+
+def fork_problems(parent: RunConfig, config: RunConfig, step: int) -> list[Problem]:
+    """What keeps `config` from going on after `step` of a run with the settings `parent`. Step 0 keeps nothing."""
+    if step == 0:
+        return []
+    problems = [
+        Problem(field, f"{_shown(new)} cannot go on from a checkpoint of {_shown(old)}.", _hint(old))
+        for field, old, new in config_diff(parent, config)
+        if field in FIXED and not (field in OF_LORA and config.model.adapter == parent.model.adapter == "full")
+    ]
+    if config.optim.max_steps <= step:
+        problems.append(
+            Problem(
+                "optim.max_steps",
+                f"{config.optim.max_steps:,} is not more than {step:,}, the step that the fork starts from.",
+                f"Steps are counted on from the parent's: set it above {step:,}.",
+            )
+        )
+    return problems
+
+
+def changed_settings(parent: RunConfig, config: RunConfig) -> tuple[str, ...]:
+    """The dotted settings that differ, the name left out: what origin.json keeps."""
+    return tuple(field for field, _, _ in config_diff(parent, config) if field != "name")
+
+
+@contextmanager
+def _draft(root: Path) -> Iterator[RunPaths]:
+    """A hidden folder to build a run in. What is still there at the end is removed; a killed process leaves it, and the
+    next fork clears it away: the lock inside tells one that is still being built.
+    """
+    draft = RunPaths(root / f"{DRAFT}{os.getpid()}-{secrets.token_hex(4)}")
+    with launch_lock(root):
+        _clear_leftovers(root)
+        draft.root.mkdir()
+        lease = Lease(draft.lock).__enter__()
+    try:
+        with disk_errors(draft.root):
+            yield draft
+    finally:
+        lease.__exit__(None, None, None)
+        shutil.rmtree(draft.root, ignore_errors=True)
+
+
+def _clear_leftovers(root: Path) -> None:
+    for leftover in root.glob(f"{DRAFT}*"):
+        with suppress(LabError):  # a lock that cannot be opened: somebody's own folder
+            if not is_held(RunPaths(leftover).lock):
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _take_checkpoint(parent: RunPaths, step: int, draft: RunPaths) -> None:
+    """Bring a checkpoint into the draft and compare it there with its manifest."""
+    source, target = parent.checkpoints / checkpoint_name(step), draft.checkpoints / checkpoint_name(step)
+    if not source.is_dir():
+        kept = ", ".join(f"{saved:,}" for saved in saved_steps(parent).steps) or "none"
+        raise CheckpointError(f"{parent.run_id} has no checkpoint of step {step:,}.", hint=f"Kept are: {kept}.")
+    try:
+        for path in [path for path in source.rglob("*") if path.is_file()]:
+            copy = target / path.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            _link_or_copy(path.resolve(), copy)
+    except FileNotFoundError as error:  # the engine of the parent deletes old checkpoints
+        raise CheckpointError(f"{source} was deleted while it was read.", hint="Choose a newer one.") from error
+    verify_directory(target)
+    for directory in (target, draft.checkpoints, draft.root):
+        fsync_dir(directory)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    """A second name for the same file, or a copy where the file system has none.
+
+    The files of a checkpoint are written once and then only renamed or deleted, so neither run sees what the other
+    does.
+    """
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        shutil.copyfile(source, target)
+        fsync_file(target)
+
+
+def _shown(value: object) -> str:
+    return repr(value)[:60]
+
+
+def _hint(old: object) -> str:
+    return f"Leave it at {_shown(old)}, or clone the run to train from the beginning."

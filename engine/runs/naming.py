@@ -1,0 +1,29 @@
+"""What a run that came from another one is called: the parent's name with the next free number."""
+
+import re
+from collections.abc import Collection
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+from engine.errors import LabError
+from engine.runs.paths import list_runs, read_config
+
+NAME_LENGTH = 80  # characters, as in RunConfig
+
+
+def next_name(name: str, taken: Collection[str]) -> str:
+    """The name with the first free number from 2 on, so that a run and its clone can be told apart."""
+    stem = re.sub(r" \d+$", "", name)
+    stem = stem if stem in taken else name  # "sums up to 20" ends in no such number
+    numbered = (f"{stem[: NAME_LENGTH - len(str(n)) - 1]} {n}" for n in count(2))
+    return next(candidate for candidate in numbered if candidate not in taken)
+
+
+def names_in_use(root: Path) -> set[str]:
+    """The names of all runs that can be read."""
+    names = set()
+    for paths in list_runs(root):
+        with suppress(LabError):
+            names.add(read_config(paths).name)
+    return names
