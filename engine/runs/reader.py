@@ -6,7 +6,7 @@ Every call opens, reads and closes (0.06 ms); costs depend on the rows asked for
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,6 +154,19 @@ class RunReader:
         return self._frame(
             sql + " ORDER BY group_index, completion_index", *arguments, json_columns=("rewards", "errors", "steps")
         )
+
+    def scores(self, steps: Sequence[int]) -> pd.DataFrame:
+        """What the completions of several steps scored, in one query and without their texts, in the order of sampling.
+
+        Columns step, group_index, completion_index, length, finish_reason, rewards, steps, advantage, discarded.
+        """
+        columns = ("completion_index", "length", "finish_reason", "rewards", "steps", "advantage")
+        return self._frame(
+            f"SELECT step, group_index, {', '.join(f'c.{name}' for name in columns)}, discarded "
+            "FROM completions AS c JOIN groups USING (step, group_index) "
+            "WHERE step IN (SELECT value FROM json_each(?)) ORDER BY step, group_index, completion_index",
+            json.dumps([int(step) for step in steps]), json_columns=("rewards", "steps"),
+        )  # fmt: skip
 
     def tokens(self, step: int, group_index: int, completion_index: int) -> Tokens | None:
         """The token arrays of one completion, or None if there is no such completion."""
