@@ -205,8 +205,8 @@ def flat_share(totals: Floats, size: int) -> float:
 def _live(found: Credit, group_size: int) -> Bools:
     """[B / G]: groups in which some token has an advantage."""
     size = np.abs(found.advantages) if found.tokens is None else np.abs(found.tokens).max(axis=1)
-    live: Bools = (size.reshape(-1, group_size) > NO_ADVANTAGE).any(axis=1)
-    return live
+    largest: Floats = size.reshape(-1, group_size).max(axis=1)
+    return largest > NO_ADVANTAGE
 
 
 def _placed(values: NDArray[np.floating], rows: NDArray[np.int64], stored: StoredStep, size: int) -> Floats:
