@@ -4,6 +4,7 @@ Every call opens, reads and closes (0.06 ms); costs depend on the rows asked for
 """
 
 import json
+import math
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -19,10 +20,23 @@ from numpy.typing import NDArray
 
 from engine.analysis.evaluation import read_estimates
 from engine.errors import StoreError
-from engine.runs.schema import ARRAY_DTYPES, INTEGER_COLUMNS, METRIC_COLUMNS, REAL_COLUMNS, SCHEMA, SCHEMA_VERSION
+from engine.runs.schema import (
+    ARRAY_DTYPES,
+    INTEGER_COLUMNS,
+    METRIC_COLUMNS,
+    REAL_COLUMNS,
+    REWARD_COLUMNS,
+    SCHEMA,
+    SCHEMA_VERSION,
+    completion_ids,
+)
 
 LOG_LIMIT = 10_000  # rows of the log at most
 TOKEN_ARRAYS = ("ids", "logprobs", "ref_logprobs", "entropies", "token_advantages")
+COMPLETION_COLUMNS = (
+    *("step", "group_index", "completion_index", "text", "length", "finish_reason", "errors", "parsed"),
+    *("total", "advantage", "passed", "mean_kl", "max_kl", "mean_entropy", "mean_logprob", "steps"),
+)
 LATEST = 250_000_000_000.0  # seconds since 1970; the year 9892
 
 CHANGE_TOKEN = """
@@ -147,13 +161,22 @@ class RunReader:
 
     def completions(self, step: int, group_index: int | None = None) -> pd.DataFrame:
         """Completions of a step, or of one of its groups. `rewards` (None: missing), `errors`, `steps` are dicts."""
-        sql = "SELECT * FROM completions WHERE step = ?"
-        arguments: tuple[int, ...] = (step,)
-        if group_index is not None:
-            sql, arguments = sql + " AND group_index = ?", (step, group_index)
-        return self._frame(
-            sql + " ORDER BY group_index, completion_index", *arguments, json_columns=("rewards", "errors", "steps")
-        )
+        with self.snapshot() as reader:  # one moment for the numbers and the names of the functions
+            names = reader.reward_functions()
+            rewards = [f'completions."{column}"' for column in REWARD_COLUMNS[: len(names)]]
+            frame = reader._frame(
+                f"SELECT {', '.join(COMPLETION_COLUMNS)}{''.join(f', {c}' for c in rewards)} FROM completions "
+                "JOIN texts USING (id) WHERE id BETWEEN ? AND ? ORDER BY id",
+                *completion_ids(step, group_index), json_columns=("errors", "steps"),
+            )  # fmt: skip
+        columns = [frame.pop(column).tolist() for column in REWARD_COLUMNS[: len(names)]]
+        values = [dict(zip(names, map(_known, row), strict=True)) for row in zip(*columns, strict=True)]
+        frame.insert(frame.columns.get_loc("parsed"), "rewards", pd.Series(values, dtype=object))
+        return frame
+
+    def reward_functions(self) -> list[str]:
+        """Names of the reward functions, in the order of the columns of schema.REWARD_COLUMNS."""
+        return [_string(name) for (name,) in self._rows("SELECT name FROM reward_functions ORDER BY place")]
 
     def scores(self, steps: Sequence[int]) -> pd.DataFrame:
         """What the completions of several steps scored, in one query and without their texts, in the order of sampling.
@@ -319,6 +342,10 @@ def _moment(value: Any) -> float:
     if not 0 <= seconds < LATEST:
         raise ValueError(f"{value!r} is no moment in time")
     return seconds
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _string(value: Any) -> str:

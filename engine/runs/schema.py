@@ -6,7 +6,9 @@ that are not finite are NULL, and the row's `nonfinite` JSON names them: {"kl": 
 
 from engine.glossary import METRICS
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+
+REWARD_COLUMNS = tuple(f"reward_{place}" for place in range(16))  # as many as RunConfig.rewards may have
 
 # steps.totals and steps.advantages: [B] completions in group order, of the groups that the step trained on alone, which
 # have the lowest group_index; tokens.*: [length of the completion].
@@ -27,6 +29,7 @@ REAL_COLUMNS = {
     *METRIC_COLUMNS,
     *("mean", "std", "scale", "total", "advantage", "passed", "mean_kl", "max_kl", "mean_entropy", "mean_logprob"),
     *("pass_at_1", "seconds", "at", "finished_at"),
+    *REWARD_COLUMNS,
 }
 
 INTEGER_COLUMNS = {
@@ -66,18 +69,28 @@ CREATE TABLE groups (
   PRIMARY KEY (step, group_index)
 ) WITHOUT ROWID;
 CREATE INDEX groups_prompt ON groups (prompt_id, step);
-CREATE TABLE completions (
+CREATE TABLE completions (       -- narrow: a filter scans all of it, so what is long is in texts
+  id INTEGER PRIMARY KEY,        -- completion_id(step, group_index, completion_index): a step is a range of ids
   step INTEGER NOT NULL, group_index INTEGER NOT NULL, completion_index INTEGER NOT NULL,
-  text TEXT NOT NULL, length INTEGER NOT NULL,
-  finish_reason TEXT NOT NULL CHECK (finish_reason IN ('eos', 'length')),
-  rewards TEXT NOT NULL,         -- JSON: {{function: value or null}}; null = missing
-  errors TEXT,                   -- JSON: {{function: what went wrong}}
-  parsed TEXT,                   -- the answer that the pass reward read, when it reads one
+  length INTEGER NOT NULL, finish_reason TEXT NOT NULL CHECK (finish_reason IN ('eos', 'length')),
   total REAL, advantage REAL NOT NULL, passed INTEGER,
+  dead INTEGER NOT NULL, discarded INTEGER NOT NULL,  -- of its group: 1 when it has no signal; when it was left out
+  {", ".join(f"{column} REAL" for column in REWARD_COLUMNS)},  -- of reward_functions; NULL: missing
   mean_kl REAL, max_kl REAL, mean_entropy REAL, mean_logprob REAL,
-  steps TEXT,                    -- JSON: {{function: [[token position, score], …]}} of rewards that score steps
-  PRIMARY KEY (step, group_index, completion_index)
-) WITHOUT ROWID;
+  parsed TEXT                    -- the answer that the pass reward read, when it reads one
+);
+CREATE TABLE texts (             -- the rest of a completion, under the same id
+  id INTEGER PRIMARY KEY,
+  text TEXT NOT NULL,
+  errors TEXT,                   -- JSON: {{function: what went wrong}}
+  steps TEXT                     -- JSON: {{function: [[token position, score], …]}} of rewards that score steps
+);
+CREATE TABLE reward_functions (  -- which function has which column of completions
+  place INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE
+);
+CREATE TABLE text_index (        -- a single row: whether texts_fts has every text (see text_index.py)
+  id INTEGER PRIMARY KEY CHECK (id = 1), complete INTEGER NOT NULL
+);
 CREATE TABLE tokens (
   step INTEGER NOT NULL, group_index INTEGER NOT NULL, completion_index INTEGER NOT NULL,
   ids BLOB NOT NULL,
@@ -102,3 +115,36 @@ CREATE TABLE superseded (        -- a step that a replay after resume did not re
   step INTEGER NOT NULL, attempt INTEGER NOT NULL, payload TEXT NOT NULL, PRIMARY KEY (step, attempt)
 );
 """
+
+GROUP_BITS, COMPLETION_BITS = 20, 12  # and 31 for the step: 63 in all, what an integer key of SQLite holds
+
+
+def completion_id(step: int, group_index: int, completion_index: int) -> int:
+    """The key of a completion; keys are in the order of steps, groups and completions.
+
+    Raises ValueError for what does not fit: a step from 2³¹, a group from 2²⁰ or a completion from 4096 on. A step of
+    the largest config has 65,536 groups (1024 prompts in 64 rounds) of 256.
+    """
+    limits = ((step, 31, "step"), (group_index, GROUP_BITS, "group"), (completion_index, COMPLETION_BITS, "completion"))
+    for value, bits, what in limits:
+        if not 0 <= value < 1 << bits:
+            raise ValueError(f"{what} {value:,} is not from 0 to {(1 << bits) - 1:,}")
+    return step << (GROUP_BITS + COMPLETION_BITS) | group_index << COMPLETION_BITS | completion_index
+
+
+def completion_ids(step: int, group_index: int | None = None) -> tuple[int, int]:
+    """First and last possible key of a step, or of one of its groups: for `id BETWEEN ? AND ?`.
+
+    What no run can hold, as a number from a URL may be, has a range without rows.
+    """
+    last_group = (1 << GROUP_BITS) - 1
+    if not 0 <= step < 1 << 31 or not 0 <= (group_index or 0) <= last_group:
+        return 0, -1
+    first = completion_id(step, group_index or 0, 0)
+    last = completion_id(step, last_group if group_index is None else group_index, (1 << COMPLETION_BITS) - 1)
+    return first, last
+
+
+def step_of(completion: int) -> int:
+    """The step that a key belongs to."""
+    return completion >> (GROUP_BITS + COMPLETION_BITS)

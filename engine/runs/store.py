@@ -16,15 +16,24 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from engine.analysis.evaluation import Estimate, read_estimates
 from engine.errors import StoreError
-from engine.runs.records import CompletionRecord, EvaluationRecord, Event, GroupRecord, StepRecord
-from engine.runs.schema import ARRAY_DTYPES, METRIC_COLUMNS, SCHEMA, SCHEMA_VERSION
+from engine.runs.records import CompletionRecord, EvaluationRecord, Event, GroupRecord, StepRecord, TokenRecord
+from engine.runs.schema import (
+    ARRAY_DTYPES,
+    METRIC_COLUMNS,
+    REWARD_COLUMNS,
+    SCHEMA,
+    SCHEMA_VERSION,
+    completion_id,
+    completion_ids,
+)
+from engine.runs.text_index import TextIndex
 
 STEP_TABLES = ("steps", "groups", "completions", "tokens")
 
@@ -42,6 +51,7 @@ class StoreWriter:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
             try:
                 self._prepare()
+                self._index = TextIndex(self._db)
             except BaseException:
                 self._db.close()
                 raise
@@ -195,35 +205,44 @@ class StoreWriter:
             json.dumps(nonfinite) if nonfinite else None, json.dumps(_reward_summary(completions)),
             pack("totals", [c.total for c in trained]), pack("advantages", [c.advantage for c in trained]),
         )  # fmt: skip
+        places = self._reward_places(completions)
         for index, group in enumerate(record.groups):
-            self._insert_group(record.step, index, group)
+            self._insert_group(record.step, index, group, places)
         self._db.executemany(
             "INSERT OR IGNORE INTO vocabulary VALUES (?, ?, ?)",
             [(int(token), _text(piece), int(special)) for token, (piece, special) in record.vocabulary.items()],
         )
 
-    def _insert_group(self, step: int, index: int, group: GroupRecord) -> None:
+    def _insert_group(self, step: int, index: int, group: GroupRecord, places: Mapping[str, int]) -> None:
         self._insert(
             "groups",
             step, index, _text(group.prompt_id), _text(group.prompt), _text(group.rendered), _text(group.reference),
             _json(dict(group.columns)), int(group.prompt_tokens),
             _real(group.mean), _real(group.std), _real(group.scale), group.kind, group.discarded,
         )  # fmt: skip
+        about_group = (int(group.kind != "mixed"), int(group.discarded is not None))
+        texts: list[tuple[int, str]] = []
         for position, completion in enumerate(group.completions):
-            self._insert_completion(step, index, position, completion)
+            key = completion_id(step, index, position)
+            self._insert("completions", key, step, index, position, *_numbers(completion, about_group, places))
+            texts.append((key, _text(completion.text)))
+            errors = _json(dict(completion.errors)) if completion.errors else None
+            self._insert("texts", *texts[-1], errors, _json(dict(completion.steps)) if completion.steps else None)
+            self._insert_tokens(step, index, position, completion.tokens)
+        self._index.add(texts)
 
-    def _insert_completion(self, step: int, group: int, index: int, completion: CompletionRecord) -> None:
-        tokens = completion.tokens
-        self._insert(
-            "completions",
-            step, group, index, _text(completion.text), len(tokens.ids), completion.finish_reason,
-            _json_numbers(completion.rewards), _json(dict(completion.errors)) if completion.errors else None,
-            _text(completion.parsed), _real(completion.total), _real(completion.advantage),
-            None if completion.passed is None else int(completion.passed),
-            _real(completion.mean_kl), _real(completion.max_kl),
-            _real(completion.mean_entropy), _real(completion.mean_logprob),
-            _json(dict(completion.steps)) if completion.steps else None,
-        )  # fmt: skip
+    def _reward_places(self, completions: Sequence[CompletionRecord]) -> dict[str, int]:
+        """Which column each reward function has; functions that are new to the run get the next ones."""
+        places: dict[str, int] = dict(self._db.execute("SELECT name, place FROM reward_functions ORDER BY place"))
+        for name in dict.fromkeys(name for completion in completions for name in completion.rewards):
+            if name not in places:
+                if len(places) == len(REWARD_COLUMNS):
+                    raise ValueError(f"reward {name!r}: a run stores at most {len(REWARD_COLUMNS)} reward functions")
+                places[name] = len(places)
+                self._insert("reward_functions", places[name], name)
+        return places
+
+    def _insert_tokens(self, step: int, group: int, index: int, tokens: TokenRecord) -> None:
         measured = (
             ("logprobs", tokens.logprobs),
             ("ref_logprobs", tokens.ref_logprobs),
@@ -243,10 +262,14 @@ class StoreWriter:
 
     def _supersede(self, step: int, attempt: int) -> None:
         payload: dict[str, list[list[Any]]] = {}
-        for table in (*STEP_TABLES, "evaluations"):
-            rows = self._db.execute(f"SELECT * FROM {table} WHERE step = ?", (step,)).fetchall()
+        keys = completion_ids(step)
+        self._index.remove(self._db.execute("SELECT id, text FROM texts WHERE id BETWEEN ? AND ?", keys).fetchall())
+        of_step = dict.fromkeys((*STEP_TABLES, "evaluations"), ("step = ?", (step,)))
+        by_key = dict.fromkeys(("completions", "texts"), ("id BETWEEN ? AND ?", keys))
+        for table, (where, values) in {**of_step, **by_key}.items():
+            rows = self._db.execute(f"SELECT * FROM {table} WHERE {where}", values).fetchall()
             payload[table] = [[v.hex() if isinstance(v, bytes) else v for v in row] for row in rows]
-            self._db.execute(f"DELETE FROM {table} WHERE step = ?", (step,))
+            self._db.execute(f"DELETE FROM {table} WHERE {where}", values)
         self._db.execute("INSERT OR REPLACE INTO superseded VALUES (?, ?, ?)", (step, attempt, json.dumps(payload)))
 
 
@@ -275,6 +298,10 @@ def pack(name: str, values: ArrayLike) -> bytes:
     return np.ascontiguousarray(values, dtype=ARRAY_DTYPES[name]).tobytes()
 
 
+@overload
+def _text(value: str) -> str: ...
+@overload
+def _text(value: str | None) -> str | None: ...
 def _text(value: str | None) -> str | None:
     """Text that UTF-8 can hold: half a surrogate pair, which JSON data may contain, becomes '?'."""
     return None if value is None else value.encode(errors="replace").decode()
@@ -288,9 +315,17 @@ def _json(value: Any) -> str | None:
     return _text(json.dumps(value, ensure_ascii=False, default=str))
 
 
-def _json_numbers(values: Mapping[str, float]) -> str:
-    """JSON with null for a missing (NaN) value: JSON itself knows no NaN."""
-    return json.dumps({name: _real(value) for name, value in values.items()})
+def _numbers(completion: CompletionRecord, about_group: tuple[int, int], places: Mapping[str, int]) -> tuple[Any, ...]:
+    """The columns of `completions` after its key. about_group: dead, discarded; places: the column of each reward."""
+    rewards: list[float | None] = [None] * len(REWARD_COLUMNS)
+    for name, value in completion.rewards.items():
+        rewards[places[name]] = _real(value)
+    return (
+        len(completion.tokens.ids), completion.finish_reason, _real(completion.total), _real(completion.advantage),
+        None if completion.passed is None else int(completion.passed), *about_group, *rewards,
+        _real(completion.mean_kl), _real(completion.max_kl), _real(completion.mean_entropy),
+        _real(completion.mean_logprob), _text(completion.parsed),
+    )  # fmt: skip
 
 
 def _estimate(estimate: Estimate) -> dict[str, float | None]:

@@ -125,7 +125,7 @@ def test_a_value_of_another_kind_reads_as_damage_of_this_run(paths: RunPaths, st
 WRONG_FRAMES: dict[str, tuple[str, Callable[[RunReader], object]]] = {
     "rewards": ("UPDATE steps SET rewards = '[1]'", RunReader.steps),
     "prompt": ("UPDATE groups SET prompt = x'ff'", lambda reader: reader.groups(1)),
-    "text": ("UPDATE completions SET text = x'ff'", lambda reader: reader.completions(1)),
+    "text": ("UPDATE texts SET text = x'ff'", lambda reader: reader.completions(1)),
     "length": ("UPDATE completions SET length = 'long'", lambda reader: reader.completions(1)),
     "samples": ("UPDATE evaluations SET samples = '{}'", lambda reader: reader.evaluation_details(0)),
     "prompts": ("UPDATE evaluations SET prompts = '[]'", lambda reader: reader.evaluation_details(0)),
