@@ -1,5 +1,6 @@
 """What-if equals the engine: the advantages of a stored run, computed again from its rewards with its own settings."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ from engine.analysis.what_if import Settings, StoredStep, earned, stored_steps
 from engine.errors import LabError
 from engine.runs.paths import RunPaths, read_config
 from engine.runs.reader import RunReader
+from engine.runs.scores import read_scores
 
 TOLERANCE = 1e-6
+_KNOWN: dict[bytes, list[str]] = {}
 
 
 def runs_below(folder: Path) -> list[RunPaths]:
@@ -17,6 +20,15 @@ def runs_below(folder: Path) -> list[RunPaths]:
     patterns = ("/".join(["*"] * depth + ["run.db"]) for depth in range(5))
     found = (RunPaths(db.parent) for pattern in patterns for db in folder.glob(pattern))
     return [paths for paths in found if paths.config.is_file()]
+
+
+def wrong_advantages(paths: RunPaths) -> list[str]:
+    """The second part of `recompute`, computed once for all copies of a run."""
+    files = [paths.config, paths.db, paths.db.with_name(paths.db.name + "-wal")]
+    key = hashlib.sha256(b"".join(path.read_bytes() for path in files if path.is_file())).digest()
+    if key not in _KNOWN:
+        _KNOWN[key] = recompute(paths)[1]
+    return _KNOWN[key]
 
 
 def recompute(paths: RunPaths) -> tuple[int, list[str]]:
@@ -27,11 +39,10 @@ def recompute(paths: RunPaths) -> tuple[int, list[str]]:
     try:
         config, reader = read_config(paths), RunReader(paths.db)
         steps = reader.steps(columns=())["step"].tolist()
-        scores = reader.scores(steps)
-        settings = Settings.of(config)
-        parts = list(stored_steps(scores, settings.names))
     except LabError:
         return 0, []
+    scores, settings = read_scores(reader, steps), Settings.of(config)
+    parts = list(stored_steps(scores, settings.names))
     stored = scores["advantage"].to_numpy()
     compared, wrong, start = 0, list[str](), 0
     for step in parts:

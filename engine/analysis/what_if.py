@@ -98,12 +98,11 @@ class Judged:
 
 
 def stored_steps(scores: pd.DataFrame, names: Sequence[str]) -> Iterator[StoredStep]:
-    """The steps in a frame of RunReader.scores, with a column of rewards for each of `names`.
+    """The steps in a frame of runs.scores.read_scores, with a column of rewards for each of `names`.
 
     Raises StoreError when the groups of a step are not of one size, which no engine writes.
     """
-    values = np.array([[row.get(name) for name in names] for row in scores["rewards"]], dtype=np.float64)
-    values = values.reshape(-1, len(names))
+    values = scores.reindex(columns=[f"rewards/{name}" for name in names]).to_numpy(dtype=np.float64)
     lengths, cut = scores["length"].to_numpy(dtype=np.int64), (scores["finish_reason"] == "length").to_numpy()
     within, discarded = scores["steps"].tolist(), scores["discarded"].notna().to_numpy()
     for step, rows in scores.groupby("step", sort=False).indices.items():

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,19 +177,6 @@ class RunReader:
     def reward_functions(self) -> list[str]:
         """Names of the reward functions, in the order of the columns of schema.REWARD_COLUMNS."""
         return [_string(name) for (name,) in self._rows("SELECT name FROM reward_functions ORDER BY place")]
-
-    def scores(self, steps: Sequence[int]) -> pd.DataFrame:
-        """What the completions of several steps scored, in one query and without their texts, in the order of sampling.
-
-        Columns step, group_index, completion_index, length, finish_reason, rewards, steps, advantage, discarded.
-        """
-        columns = ("completion_index", "length", "finish_reason", "rewards", "steps", "advantage")
-        return self._frame(
-            f"SELECT step, group_index, {', '.join(f'c.{name}' for name in columns)}, discarded "
-            "FROM completions AS c JOIN groups USING (step, group_index) "
-            "WHERE step IN (SELECT value FROM json_each(?)) ORDER BY step, group_index, completion_index",
-            json.dumps([int(step) for step in steps]), json_columns=("rewards", "steps"),
-        )  # fmt: skip
 
     def tokens(self, step: int, group_index: int, completion_index: int) -> Tokens | None:
         """The token arrays of one completion, or None if there is no such completion."""

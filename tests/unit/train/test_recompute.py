@@ -50,7 +50,9 @@ def test_so_do_those_of_a_run_with_process_supervision(tmp_path: Path, scale: st
 
 def test_an_advantage_that_is_off_by_more_than_a_millionth_is_found(tmp_path: Path) -> None:
     paths = trained(tmp_path / "run")
-    change = "UPDATE completions SET advantage = advantage {} WHERE step = 2 AND group_index = 1 AND completion_index = 3"
+    change = (
+        "UPDATE completions SET advantage = advantage {} WHERE step = 2 AND group_index = 1 AND completion_index = 3"
+    )
     edit(paths, change.format("+ 0.9e-6"))
     assert recompute(paths)[1] == []
     edit(paths, change.format("+ 1e-6"))
