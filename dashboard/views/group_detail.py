@@ -11,6 +11,7 @@ from dashboard.views.box import text_box
 from dashboard.views.completion_table import completion_table, pass_words
 from dashboard.views.shown_group import ShownGroup
 from dashboard.views.token_panel import token_panel
+from dashboard.views.what_if_panel import what_if_panel
 from dashboard.wording import number, plural
 from engine.analysis.arithmetic import PROCESS_WORDS, formula, scale_words, trained_steps
 from engine.config import RunConfig
@@ -23,6 +24,7 @@ PANEL_KEY = "group_panel"
 # What can be looked at below the table: key in the URL, label, and who draws it.
 PANELS: dict[str, tuple[str, Callable[[ShownGroup], None]]] = {
     "tokens": ("Tokens", token_panel),
+    "what_if": ("What if", what_if_panel),
 }
 
 DISCARDED = {  # records.DiscardReason in words
