@@ -11,8 +11,9 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.analysis.advantages import credit
 from engine.analysis.evaluation import Outcomes, metrics_of, prompt_counts
-from engine.analysis.groups import group_kind
+from engine.analysis.groups import group_kind, is_dead
 from engine.config import RunConfig
 from engine.config_io import pass_reward
 from engine.runs.records import (
@@ -137,18 +138,29 @@ class FakeRun:
         return pass_reward(self.config) or self.config.rewards[0].name
 
     def _scaled(self, drafts: list["_Draft"]) -> list[GroupRecord]:
-        """Advantages by the true formula, then records. The divisor is the group's, the batch's, or none."""
+        """Advantages of the groups that are trained on, then records. The divisor: of the group, the batch, or none."""
         totals = [np.array([self._total(values) for values in draft.values]) for draft in drafts]
+        kept = [not (self.config.rollout.dynamic_sampling and is_dead(total.tolist())) for total in totals]
+        kept = kept if any(kept) else [True] * len(kept)
+        advantages = self._advantages([draft for draft, is_kept in zip(drafts, kept, strict=True) if is_kept])
         mode = self.config.loss.scale_rewards
-        batch_std = _std(np.concatenate(totals))
+        batch_std = _std(np.concatenate([total for total, is_kept in zip(totals, kept, strict=True) if is_kept]))
         records = []
-        for draft, total in zip(drafts, totals, strict=True):
+        for draft, total, is_kept in zip(drafts, totals, kept, strict=True):
             std = _std(total)
             scale = {"group": std, "batch": batch_std, "none": None}[mode]
-            centred = total - _mean(total)
-            advantages = np.nan_to_num(centred if scale is None else centred / (scale + 1e-4), nan=0.0)
-            records.append(self._record(draft, total, advantages, std, scale))
+            records.append(
+                self._record(draft, total, next(advantages) if is_kept else np.zeros(len(total)), std, scale)
+            )
         return records
+
+    def _advantages(self, drafts: list["_Draft"]) -> Iterator[NDArray[Any]]:
+        """Those of each group, [G], by the settings of the run."""
+        names = [spec.name for spec in self.config.rewards]
+        values = [[row[name] for name in names] for draft in drafts for row in draft.values]
+        size, weights = len(drafts[0].values), {spec.name: spec.weight for spec in self.config.rewards}
+        found = credit(values, names, [{}] * len(values), [1] * len(values), size, weights, self.config.loss)
+        return iter(found.advantages.astype(np.float64).reshape(-1, size))
 
     def _total(self, values: Mapping[str, float]) -> float:
         """Weighted sum of what is there; NaN when nothing is."""

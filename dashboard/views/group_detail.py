@@ -13,6 +13,7 @@ from dashboard.views.diff_panel import diff_panel
 from dashboard.views.history_panel import history_panel
 from dashboard.views.shown_group import ShownGroup
 from dashboard.views.token_panel import token_panel
+from dashboard.views.what_if_panel import what_if_panel
 from dashboard.wording import number, plural
 from engine.analysis.arithmetic import PROCESS_WORDS, formula, scale_words, trained_steps
 from engine.config import RunConfig
@@ -27,6 +28,7 @@ PANELS: dict[str, tuple[str, Callable[[ShownGroup], None]]] = {
     "tokens": ("Tokens", token_panel),
     "diff": ("Compare two", diff_panel),
     "history": ("This prompt over time", history_panel),
+    "what_if": ("What if", what_if_panel),
 }
 
 DISCARDED = {  # records.DiscardReason in words

@@ -114,6 +114,23 @@ TERMS: dict[str, Metric] = {
             "Near 0: sure. Very negative: a lucky or unlucky draw.",
         ),
         Metric(
+            "token_weight",
+            "Weight per token",
+            "",
+            "By what the gradient of a token's log-probability is multiplied in the loss: the completion's advantage "
+            "times the weight of the token's ratio, over what the loss type divides by.",
+            "Its sign is that of the advantage. Equal advantages with unequal weights: the loss type counts lengths.",
+            equation="A w / divisor; w = 1 where ρ = 1, for cispo min(1, ε_high); divisor: see Losses",
+        ),
+        Metric(
+            "push_by_length",
+            "Which lengths get the push",
+            "share",
+            "For each length of completions its share of the push of all tokens: the sum of the sizes of their weights.",
+            "A bar above the line: completions of this length push more than their number. grpo evens lengths out; "
+            "dapo, dr_grpo and luspo let long ones push more.",
+        ),
+        Metric(
             "finish_reason",
             "End",
             "",

@@ -1,0 +1,198 @@
+"""What-if: the shown group, and the whole run, under other settings, computed again from what is stored."""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from dashboard.live_plot import Kpi, kpi_row, live_charts
+from dashboard.text import as_label
+from dashboard.views.form_sections import CONTROL
+from dashboard.views.shown_group import ShownGroup
+from dashboard.views.what_if_state import WhatIfState
+from dashboard.views.what_if_table import GroupChange, what_if_table
+from dashboard.views.what_if_words import (
+    direction,
+    epsilon_words,
+    group_size_words,
+    group_words,
+    share_change,
+    weight_words,
+)  # fmt: skip
+from dashboard.what_if import what_if_run
+from dashboard.what_if_charts import dead_course, push_chart
+from dashboard.wording import number, percent
+from engine.analysis.what_if import DRAWS, Settings, judge, stored_steps
+from engine.analysis.what_if_run import Summary, push_by_length, summary
+from engine.config import RunConfig
+from engine.errors import ConfigError
+from engine.glossary import METRICS
+from engine.runs.scores import read_scores
+
+WEIGHT_WIDTH, FIELD_WIDTH = 210, 150  # pixels; narrower ones cut labels
+BOUNDS = {"loss.epsilon": (0.001, 100.0), "loss.epsilon_high": (0.001, 100.0)}
+FLIP_HELP = "Of the advantages that are not 0 before and after: how many change from push up to push down, or back."
+BEST_HELP = "Of the groups with signal before and after: in how many another completion has the highest total."
+
+
+def what_if_panel(shown: ShownGroup) -> None:
+    """Controls, what they change in this group, and what they change in the run."""
+    tried = WhatIfState(shown.paths, shown.config)
+    st.caption(
+        "Change a setting and see what this group, and the run, would have taught. All is computed again from stored "
+        "rewards; the completions stay those that were sampled."
+    )
+    _reward_controls(tried)
+    _loss_controls(tried)
+    try:
+        after = tried.after()
+    except ConfigError as error:
+        for problem in error.problems:
+            st.error(as_label(str(problem), 500), icon=":material/error:")
+        _buttons(tried, None)
+        return
+    if note := epsilon_words(after.loss):
+        st.caption(note)
+    _buttons(tried, after)
+    _group(shown, after)
+    _run(shown, after)
+
+
+def _reward_controls(tried: WhatIfState) -> None:
+    """The weight of each reward function, with its half and nothing of it one click away."""
+    grid = st.grid("auto", min_column_width=WEIGHT_WIDTH, gap="small")
+    for index, spec in enumerate(tried.config.rewards):
+        path = f"rewards[{index}].weight"
+        with grid.cell(), st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
+            monitor = "" if spec.weight else " (monitor)"
+            st.number_input(
+                f"{as_label(spec.name)} ×{monitor}", -100.0, 100.0, step=0.1, format="%g",
+                key=tried.widget(path, float), on_change=tried.take(path),
+                help="Its share in the total reward. 0: recorded, but not trained on.",
+            )  # fmt: skip
+            _reward_buttons(tried, path)
+
+
+def _reward_buttons(tried: WhatIfState, path: str) -> None:
+    weight = float(tried.value(path))
+    st.button(
+        "½", key=f"{tried.key(path)}.half", disabled=weight == 0, help="Halve this weight.",
+        on_click=tried.put, args=(path, weight / 2),
+    )  # fmt: skip
+    if weight:
+        st.button("0", key=f"{tried.key(path)}.drop", help="Drop this reward.", on_click=tried.put, args=(path, 0.0))
+    else:
+        own = float(tried.own(path)) or 1.0
+        st.button(
+            f"{own:g}", key=f"{tried.key(path)}.use", help="Train on this reward.", on_click=tried.put,
+            args=(path, own),
+        )  # fmt: skip
+
+
+def _loss_controls(tried: WhatIfState) -> None:
+    """The settings of the loss and the group size. What does not apply is disabled, and says without what."""
+    grid = st.grid("auto", min_column_width=FIELD_WIDTH, gap="small")
+    for path in ("loss.loss_type", "loss.scale_rewards", "loss.multi_objective_aggregation", "loss.baseline"):
+        control = CONTROL[path]
+        with grid.cell():
+            st.selectbox(
+                control.label, control.choices, format_func=control.word,
+                key=tried.widget(path), on_change=tried.take(path), help=control.help, disabled=not tried.applies(path),
+            )  # fmt: skip
+    with grid.cell():
+        _group_size(tried)
+    for path, (low, high) in BOUNDS.items():
+        control = CONTROL[path]
+        with grid.cell():
+            st.number_input(
+                control.label, low, high, value=None, step=0.05, format="%g",
+                placeholder=control.empty or None, key=tried.widget(path, float), on_change=_take_epsilon(tried, path),
+                help=control.help, disabled=not tried.applies(path),
+            )  # fmt: skip
+    if not tried.applies("loss.scale_rewards"):
+        st.caption("Compare each, then sum (GDPO) divides by the spreads itself, so “Scale rewards” does not matter.")
+
+
+def _take_epsilon(tried: WhatIfState, path: str) -> Callable[[], None]:
+    """An empty field is None for epsilon_high, which has a meaning; for epsilon it is the run's own."""
+
+    def take() -> None:
+        value = st.session_state[tried.key(path)]
+        tried.set(path, tried.own(path) if value is None and path == "loss.epsilon" else value)
+
+    return take
+
+
+def _group_size(tried: WhatIfState) -> None:
+    path, own = "rollout.num_generations", tried.config.rollout.num_generations
+    st.number_input(
+        CONTROL[path].label, 2, own, step=1, key=tried.widget(path, int), on_change=tried.take(path),
+        disabled=own == 2, help=f"Fewer of the {own} completions that are stored. More were never sampled.",
+    )  # fmt: skip
+
+
+def _buttons(tried: WhatIfState, after: RunConfig | None) -> None:
+    with st.container(horizontal=True):
+        st.button(
+            "Reset", key=f"{tried.key('')}reset", icon=":material/restart_alt:", on_click=tried.reset,
+            disabled=not tried.changes,
+        )  # fmt: skip
+        if st.button(
+            "Start a run with these settings", key=f"{tried.key('')}start", icon=":material/rocket_launch:",
+            disabled=after is None, help="Opens the form for a new run: this run cloned, with these changes.",
+        ) and after is not None:  # fmt: skip
+            tried.start_run(after)
+
+
+def _group(shown: ShownGroup, after: RunConfig) -> None:
+    """What changes in this group."""
+    before = Settings.of(shown.config)
+    stored = next(stored_steps(read_scores(shown.reader, [shown.step]), before.names))
+    is_trained = bool(stored.trained[shown.index])
+    old, new = judge(stored, before), judge(stored.with_trained(shown.index), Settings.of(after))
+    change = GroupChange.of(old, new, shown.index, stored.group_size)
+    st.html(group_words(change, old.live[shown.index], new.live[shown.index], is_trained))
+    st.html(what_if_table(shown.completions["text"].tolist(), change))
+    if words := group_size_words(Settings.of(after).group_size, stored.group_size):
+        st.caption(words)
+    st.caption(weight_words(after.loss, stepwise=any(stored.steps)))
+
+
+def _run(shown: ShownGroup, after: RunConfig) -> None:
+    """What changes in the run."""
+    before, tried = Settings.of(shown.config), Settings.of(after)
+    per_step = shown.config.rollout.prompts_per_step * shown.config.rollout.num_generations
+    sample, changes = what_if_run(shown.paths).changes(before, tried, per_step)
+    st.markdown(f"**The whole run**, over {sample.words}")
+    kpi_row(_kpis(summary(changes)), key="what_if_kpis")
+    live_charts(
+        [dead_course(changes), push_chart(push_by_length(changes))], key="what_if_charts", on_click=lambda _: None
+    )
+    if tried.group_size < before.group_size:
+        st.caption(
+            f"Groups of {tried.group_size}: the share without signal is that of all smaller groups which can be drawn "
+            f"from the stored ones (counted; where rewards or steps are compared by themselves, among {DRAWS} drawn "
+            "from each). Signs and pushes are those of the first completions."
+        )
+    if shown.config.rollout.dynamic_sampling:
+        st.caption(
+            "Groups without signal are counted among all that were sampled. Which ones dynamic sampling would have "
+            "kept instead is not known: signs and pushes are of the groups that the run trained on."
+        )
+
+
+def _kpis(found: Summary) -> list[Kpi]:
+    metric = METRICS["frac_reward_zero_std"]
+    change, tone = share_change(found.dead_before, found.dead_after)
+    return [
+        Kpi(
+            "dead", metric.label, percent(found.dead_after), change, tone, f"{percent(found.dead_before)} before",
+            f"{metric.help} {metric.look_for}",
+        ),
+        Kpi("flips", "Advantages that change sign", percent(found.flipped), help=FLIP_HELP),
+        Kpi("best", "Groups with another best", percent(found.new_best), help=BEST_HELP),
+        Kpi(
+            "push", "Sum of all pushes", f"× {number(found.push, 2)}", note=direction(found.push),
+            help="The sum of the sizes of all weights per token, after as a multiple of before. AdamW undoes most of a "
+            "common factor; the gradient clip and the KL penalty do not.",
+        ),
+    ]  # fmt: skip
