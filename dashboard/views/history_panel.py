@@ -54,7 +54,8 @@ def course_words(course: pd.DataFrame) -> str:
     first, last = course["pass_rate"].iloc[0], course["pass_rate"].iloc[-1]
     known = first == first and last == last
     right = f": right {percent(first)} of the time at first, {percent(last)} at last" if known else ""
-    thin = f" {MOST} of them, evenly spaced, are drawn." if len(course) > MOST else ""
+    thin = " The dotted line is the shown step; a click on a point opens its group."
+    thin += f" {MOST} of them, evenly spaced, are drawn." if len(course) > MOST else ""
     return f"Asked {plural(len(course), 'time')}, in steps {steps.iloc[0]:,} to {steps.iloc[-1]:,}{right}.{thin}"
 
 
