@@ -17,7 +17,8 @@ LIGHT_MODULES = [
     "engine.glossary", "engine.measure", "engine.memory", "engine.presets", "engine.recipes", "engine.seeds",
     "engine.analysis.evaluation", "engine.analysis.groups", "engine.data.examples", "engine.models.catalog",
     "engine.rewards.registry", "engine.rewards.score", "engine.runs.best", "engine.runs.fork", "engine.runs.launch",
-    "engine.runs.manage", "engine.runs.notes", "engine.runs.reader", "engine.runs.status", "engine.runs.store", "engine.trl.config",
+    "engine.runs.manage", "engine.runs.notes", "engine.runs.reader", "engine.runs.status", "engine.runs.store",
+    "engine.trl.config",
 ]  # fmt: skip
 
 
