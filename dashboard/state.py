@@ -18,6 +18,7 @@ VIEW: Final = "view"  # Groups: what it shows of the run
 PANEL: Final = "panel"  # Groups: what is looked at below a group's completions
 CLONE: Final = "clone"  # New run: the run whose settings fill the form
 CHANGES: Final = "set"  # New run: settings in which the clone differs, as JSON: dotted field → value
+FORK: Final = "fork"  # New run: the run that is gone on from, after the step of STEP
 
 RUNS_PAGE: Final = "app_pages/runs.py"
 NEW_RUN_PAGE: Final = "app_pages/new_run.py"

@@ -6,9 +6,11 @@ import streamlit as st
 from dashboard import state
 from dashboard.live_plot import Click, kpi_row, live_charts
 from dashboard.live_run import live_run
+from dashboard.views.fork_dialog import open_fork_dialog
 from dashboard.views.group_rows import advantage_reach, group_row_list, group_rows
 from dashboard.views.held_out_answers import held_out_answers
 from dashboard.views.keys import keys
+from dashboard.views.lineage_line import lineage_line
 from dashboard.views.problem import explained
 from dashboard.views.run_board import run_charts, run_kpis
 from dashboard.views.run_choice import required_run
@@ -95,6 +97,7 @@ with right:
     run_buttons(paths, shown)
 with left:
     head()
+    lineage_line(paths)
 with live:
     progress()
     body()
@@ -106,3 +109,4 @@ with st.expander("Log", icon=":material/notes:", key="run_log", on_change="rerun
         tick(explained()(run_log))(paths, run.reader)
 with st.expander("Settings", icon=":material/settings:"):
     run_settings(paths, config)
+open_fork_dialog(state.RUN_PAGE)

@@ -35,7 +35,8 @@ def keys(
 ) -> None:
     """Listen to keys, and say in a line which there are. Moves through steps alone without `look`.
 
-    newest, oldest: the steps of the run that there are. look: what the page shows of a step, and of one of its groups, or of the one that it opens by itself.
+    newest, oldest: the steps of the run that there are. look: what the page shows of a step, and of one of its groups,
+    or of the one that it opens by itself.
     search: whether the page has a view to search in.
     """
     step = shown_step(newest, oldest)
