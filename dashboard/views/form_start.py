@@ -1,13 +1,16 @@
 """Where a new run starts from: a preset, a paper's recipe, a config file, or a past run whose settings are cloned."""
 
+import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from itertools import count
+from types import MappingProxyType
+from typing import Any
 
 import streamlit as st
 
-from dashboard.state import CLONE, find_run
+from dashboard.state import CHANGES, CLONE, find_run
 from dashboard.text import as_label, one_line
 from dashboard.views.form import alert
 from dashboard.views.form_import import FROM_FILE, IMPORT_PROBLEMS, draw_import, draw_translation
@@ -22,6 +25,7 @@ from engine.recipe import Recipe
 from engine.runs.paths import list_runs, read_config, runs_root
 
 RECENT_RUNS = 50
+NO_CHANGES: Mapping[str, Any] = MappingProxyType({})
 NAME_LENGTH = 80  # characters, as in RunConfig
 
 
@@ -116,8 +120,11 @@ def draw_past_runs(form: FormState) -> None:
     )
 
 
-def clone(form: FormState, run_id: str | None) -> None:
-    """Fill the form with the settings of a run, and remember them as the parent to compare with."""
+def clone(form: FormState, run_id: str | None, changes: Mapping[str, Any] = NO_CHANGES) -> None:
+    """Fill the form with the settings of a run, and remember them as the parent to compare with.
+
+    changes: dotted settings in which the clone differs; when they cannot be, what is wrong is shown and none is made.
+    """
     if run_id is None:
         return
     paths = find_run(run_id)
@@ -136,6 +143,10 @@ def clone(form: FormState, run_id: str | None) -> None:
     st.query_params[CLONE] = run_id
     config = config.model_copy(update={"name": next_name(config.name, names_in_use())})
     form.load(config, f"clone:{run_id}", parent_id=run_id)
+    try:
+        form.change(changes)
+    except ConfigError as error:
+        st.session_state[IMPORT_PROBLEMS] = (f"What was to be changed in {run_id}", error.problems)
 
 
 def next_name(name: str, taken: Collection[str]) -> str:
@@ -156,8 +167,18 @@ def names_in_use() -> set[str]:
 
 
 def follow_url(form: FormState) -> None:
-    """Load the run that the URL asks to clone, once."""
+    """Load the run that the URL asks to clone, with the changes that it asks for, once."""
     wanted = st.query_params.get(CLONE)
-    if wanted and form.origin != f"clone:{wanted}":
+    changes = st.query_params.pop(CHANGES, None)  # made once: a reload must not undo what was edited since
+    if wanted and (changes is not None or form.origin != f"clone:{wanted}"):
         form.origin = f"clone:{wanted}"
-        clone(form, wanted)
+        clone(form, wanted, *([] if changes is None else [_read_changes(changes)]))
+
+
+def _read_changes(text: str) -> dict[str, Any]:
+    """The changes of the URL; what is no JSON object becomes a setting that does not exist, and is refused as one."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) else {CHANGES: text}
