@@ -168,7 +168,7 @@ def token_weights(lengths: NDArray[np.int64], counted: Bools, settings: Settings
 
 
 def ratio_weight(loss: LossConfig) -> float:
-    """The weight of a token whose ratio is 1: 1 within every clip, in sapo's gate and in vespo's φ; cispo may cap it."""
+    """The weight of a token whose ratio is 1: 1 within every clip, in sapo's gate, in vespo's φ; cispo may cap it."""
     return float(clip_weights([0.0], [0.0], 1.0, loss)[0])
 
 

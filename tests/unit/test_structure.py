@@ -15,7 +15,8 @@ HEAVY = ("torch", "transformers", "peft", "accelerate")
 LIGHT_MODULES = [
     "engine.check_client", "engine.config", "engine.config_advice", "engine.config_io", "engine.errors",
     "engine.glossary", "engine.measure", "engine.memory", "engine.presets", "engine.recipes", "engine.seeds",
-    "engine.analysis.evaluation", "engine.analysis.groups", "engine.data.examples", "engine.models.catalog",
+    "engine.analysis.evaluation", "engine.analysis.groups", "engine.analysis.what_if_run",
+    "engine.data.examples", "engine.models.catalog",
     "engine.rewards.registry", "engine.rewards.score", "engine.runs.best", "engine.runs.launch", "engine.runs.manage",
     "engine.runs.reader", "engine.runs.status", "engine.runs.store", "engine.trl.config",
 ]  # fmt: skip
@@ -72,7 +73,7 @@ def test_all_of_the_dashboard_loads_without_torch() -> None:
     assert {"dashboard", "streamlit"} <= loaded
 
 
-CHARTS = [ROOT / "dashboard" / name for name in ("charts.py", "held_out_charts.py")]
+CHARTS = [ROOT / "dashboard" / name for name in ("charts.py", "held_out_charts.py", "what_if_charts.py")]
 
 
 @pytest.mark.parametrize("path", [*modules("engine/grpo"), *modules("engine/analysis"), *CHARTS])
