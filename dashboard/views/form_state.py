@@ -5,7 +5,8 @@ survives a visit to another page, which widgets do not. Replacing the draft rais
 widget's key: all widgets then start anew.
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from dashboard.views.form_model import Control, Draft, controls, from_widget, ge
 from dashboard.views.form_sections import ALL_CONTROLS, is_shown
 from engine.check_client import Check
 from engine.config import RewardSpec, RunConfig
-from engine.config_io import dump_config, parse_config, spelled_out
+from engine.config_io import dump_config, flatten, parse_config, spelled_out
 from engine.errors import ConfigError, Problem
 from engine.presets import PRESETS
 from engine.rewards.registry import REWARDS
@@ -73,6 +74,18 @@ class FormState:
         self.draft, self.origin, self.translation = draft, origin, None
         self.parent, self.parent_id, self.fork_step = None, "", None
         self.checked, self.check, self.starting, self.failure, self.notes = "", None, None, "", []
+        self.redraw()
+
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Set these dotted settings. Raises ConfigError, and changes none, when they do not exist or do not fit."""
+        draft: Draft = json.loads(json.dumps(self.draft))
+        known = flatten(RunConfig.model_validate(draft))
+        if unknown := [path for path in changes if path not in known]:
+            raise ConfigError([Problem(path, "there is no such setting in this run.") for path in unknown])
+        for path, value in changes.items():
+            set_value(draft, path, value)
+        parse_config(draft)
+        self.draft = draft
         self.redraw()
 
     def redraw(self) -> None:

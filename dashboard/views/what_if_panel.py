@@ -1,11 +1,13 @@
 """What-if: the shown group, and the whole run, under other settings, computed again from what is stored."""
 
-from collections.abc import Callable
+from functools import partial
+from typing import Literal
 
 import streamlit as st
 
 from dashboard.live_plot import Kpi, kpi_row, live_charts
 from dashboard.text import as_label
+from dashboard.views.form_model import Control
 from dashboard.views.form_sections import CONTROL
 from dashboard.views.shown_group import ShownGroup
 from dashboard.views.what_if_state import WhatIfState
@@ -29,7 +31,8 @@ from engine.glossary import METRICS
 from engine.runs.scores import read_scores
 
 WEIGHT_WIDTH, FIELD_WIDTH = 210, 150  # pixels; narrower ones cut labels
-BOUNDS = {"loss.epsilon": (0.001, 100.0), "loss.epsilon_high": (0.001, 100.0)}
+EPSILONS: dict[str, Literal["min"] | None] = {"loss.epsilon": "min", "loss.epsilon_high": None}  # None: may be empty
+SHORT_WORDS = {"sum_then_normalize": "sum, then compare", "normalize_then_sum": "compare, then sum (GDPO)"}
 FLIP_HELP = "Of the advantages that are not 0 before and after: how many change from push up to push down, or back."
 BEST_HELP = "Of the groups with signal before and after: in how many another completion has the highest total."
 
@@ -95,31 +98,26 @@ def _loss_controls(tried: WhatIfState) -> None:
         control = CONTROL[path]
         with grid.cell():
             st.selectbox(
-                control.label, control.choices, format_func=control.word,
+                control.label, control.choices, format_func=partial(_word, control),
                 key=tried.widget(path), on_change=tried.take(path), help=control.help, disabled=not tried.applies(path),
             )  # fmt: skip
     with grid.cell():
         _group_size(tried)
-    for path, (low, high) in BOUNDS.items():
+    for path, empty in EPSILONS.items():
         control = CONTROL[path]
         with grid.cell():
             st.number_input(
-                control.label, low, high, value=None, step=0.05, format="%g",
-                placeholder=control.empty or None, key=tried.widget(path, float), on_change=_take_epsilon(tried, path),
-                help=control.help, disabled=not tried.applies(path),
+                control.label, 0.001, 100.0, value=empty, step=0.05, format="%g", placeholder=control.empty or None,
+                key=tried.widget(path, float), on_change=tried.take(path), help=control.help,
+                disabled=not tried.applies(path),
             )  # fmt: skip
     if not tried.applies("loss.scale_rewards"):
         st.caption("Compare each, then sum (GDPO) divides by the spreads itself, so “Scale rewards” does not matter.")
 
 
-def _take_epsilon(tried: WhatIfState, path: str) -> Callable[[], None]:
-    """An empty field is None for epsilon_high, which has a meaning; for epsilon it is the run's own."""
-
-    def take() -> None:
-        value = st.session_state[tried.key(path)]
-        tried.set(path, tried.own(path) if value is None and path == "loss.epsilon" else value)
-
-    return take
+def _word(control: Control, choice: str) -> str:
+    """What a choice is called where there is little room."""
+    return SHORT_WORDS.get(choice) or (choice if control.path == "loss.loss_type" else control.word(choice))
 
 
 def _group_size(tried: WhatIfState) -> None:
@@ -188,11 +186,11 @@ def _kpis(found: Summary) -> list[Kpi]:
             "dead", metric.label, percent(found.dead_after), change, tone, f"{percent(found.dead_before)} before",
             f"{metric.help} {metric.look_for}",
         ),
-        Kpi("flips", "Advantages that change sign", percent(found.flipped), help=FLIP_HELP),
-        Kpi("best", "Groups with another best", percent(found.new_best), help=BEST_HELP),
+        Kpi("flips", "Changed signs", percent(found.flipped), note="of advantages", help=FLIP_HELP),
+        Kpi("best", "Another best", percent(found.new_best), note="of groups with signal", help=BEST_HELP),
         Kpi(
             "push", "Sum of all pushes", f"× {number(found.push, 2)}", note=direction(found.push),
-            help="The sum of the sizes of all weights per token, after as a multiple of before. AdamW undoes most of a "
-            "common factor; the gradient clip and the KL penalty do not.",
+            help="The sum of the sizes of all weights per token, as a multiple of that before. AdamW evens out a "
+            "common factor; but beside a stronger push the KL penalty weighs less, and gradients are clipped sooner.",
         ),
     ]  # fmt: skip
