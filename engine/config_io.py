@@ -30,6 +30,18 @@ def parse_config(data: str | bytes | Mapping[str, Any]) -> RunConfig:
     return config
 
 
+def parse_recorded(data: str | bytes | Mapping[str, Any]) -> RunConfig:
+    """The RunConfig of a run that something else has trained: checked for its form, not for whether it could be trained.
+
+    Raises ConfigError with every problem found.
+    """
+    raw = dict(data) if isinstance(data, Mapping) else json_mapping(data)
+    try:
+        return RunConfig.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(problems_from(error, RunConfig)) from None
+
+
 def dump_config(config: RunConfig) -> str:
     """The configuration as JSON text with every field spelled out, so that later defaults cannot change it."""
     return json.dumps(spelled_out(config).model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"

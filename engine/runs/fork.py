@@ -17,6 +17,7 @@ from engine.config_io import config_diff, dump_config
 from engine.errors import CheckpointError, ConfigError, LabError, Problem
 from engine.runs.checkpoints import checkpoint_name, saved_steps
 from engine.runs.durable import disk_errors, fsync_dir, fsync_file, verify_directory, write_atomic
+from engine.runs.imported import refuse_imported
 from engine.runs.launch import Launched, launch_lock, start_prepared, start_run
 from engine.runs.lease import Lease, is_held
 from engine.runs.lineage import Origin, write_origin
@@ -34,9 +35,11 @@ def fork_run(root: Path, parent_id: str, step: int, config: RunConfig) -> Launch
     """Make a run that goes on with `config` after `step` of another one, and start it; or find its live twin.
 
     Step 0, the beginning, makes a clone. Raises ConfigError naming each setting that a fork cannot have,
-    CheckpointError when the parent has no whole checkpoint of that step, and what start_run raises.
+    CheckpointError when the parent has no whole checkpoint of that step, LabError when it was imported, and what
+    start_run raises.
     """
     parent = open_run(root, parent_id)
+    refuse_imported(parent)
     before = read_config(parent)
     if problems := fork_problems(before, config, step):
         raise ConfigError(problems)

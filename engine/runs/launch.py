@@ -21,6 +21,7 @@ from engine.config_io import dump_config
 from engine.errors import LabError, RunBusyError, StoreError
 from engine.runs.control import clear_requests, request_stop
 from engine.runs.durable import disk_errors, fsync_dir, write_atomic
+from engine.runs.imported import refuse_imported
 from engine.runs.lease import holder, is_held, lock, open_lock_file
 from engine.runs.lineage import Origin, read_origin, write_origin
 from engine.runs.paths import RunPaths, config_bytes, list_runs, new_run_id, open_run
@@ -97,9 +98,11 @@ def start_prepared(root: Path, draft: RunPaths, name: str, cwd: Path) -> Launche
 def resume_run(root: Path, run_id: str) -> Launched:
     """Start an engine on a run that is not live; it continues from the newest checkpoint.
 
-    Raises RunNotFoundError, RunBusyError when another start hangs, LabError when no process can be started.
+    Raises RunNotFoundError, RunBusyError when another start hangs, LabError when no process can be started or the run
+    was imported.
     """
     paths = open_run(root, run_id)
+    refuse_imported(paths)
     with launch_lock(root):
         if is_live(paths):
             return Launched(run_id, created=False)

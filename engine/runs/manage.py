@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from engine.config import RunConfig
-from engine.config_io import dump_config, parse_config
+from engine.config_io import dump_config
 from engine.errors import LabError, RunBusyError, RunNotFoundError
 from engine.runs.durable import disk_errors, fsync_dir, write_atomic
 from engine.runs.launch import is_live, launch_lock
 from engine.runs.lease import Lease, is_held
 from engine.runs.lineage import Origin, read_origin
 from engine.runs.notes import Notes, read_notes
-from engine.runs.paths import RunPaths, config_bytes, is_valid_run_id, read_config
+from engine.runs.paths import RunPaths, config_bytes, is_valid_run_id, parse_config_of, read_config
 from engine.runs.reader import Attempt, RunReader
 from engine.runs.status import RunStatus, run_status, status_from
 
@@ -98,7 +98,7 @@ def _read_summary(paths: RunPaths, now: float) -> RunSummary:
 
 def rename_run(paths: RunPaths, name: str) -> RunConfig:
     """Change the name in config.json; the folder, and with it every link, stays. Raises ConfigError for a bad name."""
-    config = parse_config({**read_config(paths).model_dump(mode="json"), "name": name.strip()})
+    config = parse_config_of(paths, {**read_config(paths).model_dump(mode="json"), "name": name.strip()})
     with disk_errors(paths.root):
         stat = paths.config.stat()
         write_atomic(paths.config, dump_config(config).encode())

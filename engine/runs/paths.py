@@ -9,12 +9,14 @@ import re
 import secrets
 import stat
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from engine.config import RunConfig
-from engine.config_io import parse_config
+from engine.config_io import parse_config, parse_recorded
 from engine.errors import LabError, RunNotFoundError
 
 VALID_RUN_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
@@ -82,6 +84,11 @@ class RunPaths:
         return self.root / "meta.json"
 
     @property
+    def imported(self) -> Path:
+        """What was recorded of an import, and what was not. Where it is, the run is looked at and never trained."""
+        return self.root / "import.json"
+
+    @property
     def export(self) -> Path:
         return self.root / "export"
 
@@ -140,12 +147,20 @@ def list_runs(root: Path) -> list[RunPaths]:
 
 
 def read_config(paths: RunPaths) -> RunConfig:
-    """The configuration of a run. Raises RunNotFoundError without config.json, ConfigError when it is not valid."""
+    """The configuration of a run. Raises RunNotFoundError without config.json, ConfigError when it is not valid.
+
+    That of an import is read for its form alone: rewards and data are not ours, and nothing will be trained on them.
+    """
     try:
         text = config_bytes(paths)
     except OSError as error:
         raise RunNotFoundError(f"{paths.config}: {error.strerror}.", hint="The run has no configuration.") from error
-    return parse_config(text)
+    return parse_config_of(paths, text)
+
+
+def parse_config_of(paths: RunPaths, data: bytes | Mapping[str, Any]) -> RunConfig:
+    """A configuration for this run. Raises ConfigError as read_config does."""
+    return parse_recorded(data) if paths.imported.is_file() else parse_config(data)
 
 
 def config_bytes(paths: RunPaths) -> bytes:

@@ -34,15 +34,16 @@ class TokenRecord:
 class CompletionRecord:
     """One sampled completion. `rewards` maps function to value, NaN where it is missing.
 
-    `steps` maps a function that scores steps to its (token position, score) pairs.
+    `steps` maps a function that scores steps to its (token position, score) pairs. `finish_reason` and `tokens` are
+    None in a run that was imported: its texts are known, its tokens are not.
     """
 
     text: str
-    finish_reason: FinishReason
+    finish_reason: FinishReason | None
     rewards: Mapping[str, float]
     total: float
     advantage: float
-    tokens: TokenRecord
+    tokens: TokenRecord | None
     mean_kl: float | None
     max_kl: float | None
     mean_entropy: float | None
@@ -52,20 +53,26 @@ class CompletionRecord:
     errors: Mapping[str, str] = field(default_factory=dict)
     steps: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
 
+    @property
+    def length(self) -> int | None:
+        """In tokens."""
+        return None if self.tokens is None else len(self.tokens.ids)
+
 
 @dataclass(frozen=True)
 class GroupRecord:
     """One prompt with its completions. `scale`: the divisor of its advantages before the guard; None: undivided.
 
-    `discarded`: why dynamic sampling left the group out of the update; None when the step trained on it.
+    `discarded`: why dynamic sampling left the group out of the update; None when the step trained on it. `rendered` and
+    `prompt_tokens` are None where nobody recorded what the model read.
     """
 
     prompt_id: str
     prompt: str
-    rendered: str
+    rendered: str | None
     reference: str | None
     columns: Mapping[str, Any]
-    prompt_tokens: int
+    prompt_tokens: int | None
     mean: float
     std: float
     scale: float | None
@@ -80,14 +87,15 @@ class GroupRecord:
         return sum(decided) / len(decided) if decided else None
 
     @property
-    def mean_length(self) -> float:
-        """Tokens of a completion."""
-        return sum(len(completion.tokens.ids) for completion in self.completions) / len(self.completions)
+    def mean_length(self) -> float | None:
+        """Tokens of a completion; None when they are not known of all."""
+        lengths = [completion.length for completion in self.completions if completion.length is not None]
+        return sum(lengths) / len(lengths) if len(lengths) == len(self.completions) else None
 
     @property
     def mean_kl(self) -> float | None:
         """Over the tokens of all completions, in nats per token; None when none was measured."""
-        measured = [(c.mean_kl, len(c.tokens.ids)) for c in self.completions if c.mean_kl is not None]
+        measured = [(c.mean_kl, c.length) for c in self.completions if c.mean_kl is not None and c.length is not None]
         tokens = sum(length for _, length in measured)
         return sum(kl * length for kl, length in measured) / tokens if tokens else None
 
@@ -96,7 +104,8 @@ class GroupRecord:
 class StepRecord:
     """Everything one step leaves behind. `metrics` has the keys of glossary.METRICS; missing ones become NULL.
 
-    `groups`: those that the step trained on come first, then those that it discarded.
+    `groups`: those that the step trained on come first, then those that it discarded. None at all: an import has the
+    numbers of this step, but none of its completions; `reward_means` then has the mean of each reward function.
     """
 
     step: int
@@ -104,6 +113,7 @@ class StepRecord:
     metrics: Mapping[str, float]
     vocabulary: Mapping[int, tuple[str, bool]]  # token id → (piece, is special), for ids of this step
     events: Sequence["Event"] = ()
+    reward_means: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,8 @@ CREATE TABLE heartbeat (         -- a single row: what the engine's working thre
 CREATE TABLE steps (             -- small columns first: a chart of one metric then never touches the blobs
   step INTEGER PRIMARY KEY,      -- 1-based
   {", ".join(f'"{column}" REAL' for column in METRIC_COLUMNS)},
-  attempt INTEGER NOT NULL, finished_at REAL NOT NULL, group_size INTEGER NOT NULL,
+  attempt INTEGER NOT NULL, finished_at REAL NOT NULL,
+  group_size INTEGER,            -- NULL: an import has this step's numbers, but none of its completions
   digest TEXT NOT NULL,          -- of every token, reward and advantage: a replay must give the same
   nonfinite TEXT,
   rewards TEXT NOT NULL,         -- JSON: {{function: {{"mean": x, "std": y, "errors": n}}}}
@@ -65,13 +66,13 @@ CREATE TABLE steps (             -- small columns first: a chart of one metric t
 );
 CREATE TABLE groups (
   step INTEGER NOT NULL, group_index INTEGER NOT NULL,
-  prompt_id TEXT NOT NULL, prompt TEXT NOT NULL, rendered TEXT NOT NULL, reference TEXT, columns TEXT NOT NULL,
-  prompt_tokens INTEGER NOT NULL,
+  prompt_id TEXT NOT NULL, prompt TEXT NOT NULL, rendered TEXT, reference TEXT, columns TEXT NOT NULL,
+  prompt_tokens INTEGER,         -- NULL, as rendered and what needs tokens below: an import does not know it
   mean REAL, std REAL, scale REAL,  -- scale: the divisor of the advantage before the guard 1e-4; NULL when not divided
   kind TEXT NOT NULL CHECK (
     kind IN ('mixed', 'solved', 'hopeless', 'truncated', 'identical', 'failed', 'other')
   ),
-  pass_rate REAL, mean_length REAL NOT NULL, mean_kl REAL,  -- of its completions; KL is per token
+  pass_rate REAL, mean_length REAL, mean_kl REAL,  -- of its completions; KL is per token
   -- why dynamic sampling left the group out of the update; NULL: trained on. Discarded groups come after the others.
   discarded TEXT CHECK (discarded IN ('no_signal', 'masked')),
   PRIMARY KEY (step, group_index)
@@ -81,7 +82,7 @@ CREATE INDEX groups_prompt ON groups (prompt_id, step, mean, std, kind, pass_rat
 CREATE TABLE completions (       -- narrow: a filter scans all of it, so what is long is in texts
   id INTEGER PRIMARY KEY,        -- completion_id(step, group_index, completion_index): a step is a range of ids
   step INTEGER NOT NULL, group_index INTEGER NOT NULL, completion_index INTEGER NOT NULL,
-  length INTEGER NOT NULL, finish_reason TEXT NOT NULL CHECK (finish_reason IN ('eos', 'length')),
+  length INTEGER, finish_reason TEXT CHECK (finish_reason IN ('eos', 'length')),
   total REAL, advantage REAL NOT NULL, passed INTEGER,
   dead INTEGER NOT NULL, discarded INTEGER NOT NULL,  -- of its group: 1 when it has no signal; when it was left out
   {", ".join(f"{column} REAL" for column in REWARD_COLUMNS)},  -- of reward_functions; NULL: missing

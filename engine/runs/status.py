@@ -15,13 +15,16 @@ from engine.runs.paths import RunPaths, config_bytes
 from engine.runs.process import Launch, read_launch
 from engine.runs.reader import Attempt, Heartbeat, RunReader
 
-State = Literal["new", "starting", "running", "stopping", "stalled", "finished", "stopped", "failed", "interrupted"]
+State = Literal[
+    "new", "starting", "running", "stopping", "stalled", "finished", "stopped", "failed", "interrupted", "imported"
+]
 
 LIVE_STATES = frozenset({"starting", "running", "stopping", "stalled"})
 
 STALL_AFTER_S = 120.0
 STALL_AFTER_STEPS = 10  # times the median step: a slow model is not a hanging one
 INTERRUPTED = "The engine ended without a word: it was killed, ran out of memory, or the machine stopped."
+IMPORTED = "Recorded by TRL. It can be looked at, and not be resumed here."
 LOG_TAIL_BYTES = 16_384
 
 
@@ -87,8 +90,11 @@ def status_from(reader: RunReader, paths: RunPaths, held: bool, now: float) -> R
     """The status by what a reader sees, when the lease is or is not `held`."""
     attempts, heartbeat = reader.attempts(), reader.heartbeat()
     attempt = attempts[-1] if attempts else None
+    state: State
     age = None if heartbeat is None else max(0.0, now - heartbeat.at)
-    if held:
+    if paths.imported.is_file():  # no engine has worked on it, and none will
+        state, detail = "imported", IMPORTED
+    elif held:
         state, detail = _held_state(paths, attempt, heartbeat, age, reader)
     else:
         state, detail = _free_state(paths, attempt)

@@ -202,8 +202,9 @@ class StoreWriter:
         self._insert(
             "steps",
             record.step, *(_real(record.metrics.get(column)) for column in METRIC_COLUMNS),
-            self.attempt, self._clock(), len(record.groups[0].completions), digest,
-            json.dumps(nonfinite) if nonfinite else None, json.dumps(_reward_summary(completions)),
+            self.attempt, self._clock(), len(record.groups[0].completions) if record.groups else None, digest,
+            json.dumps(nonfinite) if nonfinite else None,
+            json.dumps(_reward_summary(completions) if completions else _logged_means(record)),
             pack("totals", [c.total for c in trained]), pack("advantages", [c.advantage for c in trained]),
         )  # fmt: skip
         places = self._reward_places(completions)
@@ -218,7 +219,7 @@ class StoreWriter:
         self._insert(
             "groups",
             step, index, _text(group.prompt_id), _text(group.prompt), _text(group.rendered), _text(group.reference),
-            _json(dict(group.columns)), int(group.prompt_tokens),
+            _json(dict(group.columns)), None if group.prompt_tokens is None else int(group.prompt_tokens),
             _real(group.mean), _real(group.std), _real(group.scale), group.kind,
             _real(group.pass_rate), _real(group.mean_length), _real(group.mean_kl), group.discarded,
         )  # fmt: skip
@@ -229,7 +230,8 @@ class StoreWriter:
             self._insert("completions", key, step, index, position, *_numbers(completion, about_group, places))
             texts.append((key, _text(completion.text)))
             self._insert("texts", *texts[-1], *_details(completion))
-            self._insert_tokens(step, index, position, completion.tokens)
+            if completion.tokens is not None:
+                self._insert_tokens(step, index, position, completion.tokens)
         self._index.add(texts)
 
     def _reward_places(self, completions: Sequence[CompletionRecord]) -> dict[str, int]:
@@ -284,13 +286,14 @@ def step_digest(record: StepRecord) -> str:
         sha.update(group.prompt_id.encode(errors="replace"))
         sha.update((group.discarded or "").encode())
         for completion in group.completions:
-            sha.update(pack("ids", completion.tokens.ids))
-            if completion.tokens.logprobs is not None:
-                sha.update(pack("logprobs", completion.tokens.logprobs))
+            tokens = completion.tokens
+            sha.update(completion.text.encode(errors="replace") if tokens is None else pack("ids", tokens.ids))
+            if tokens is not None and tokens.logprobs is not None:
+                sha.update(pack("logprobs", tokens.logprobs))
             sha.update(json.dumps([(name, float(value)) for name, value in completion.rewards.items()]).encode())
             sha.update(pack("advantages", [completion.advantage]))
-            if completion.tokens.advantages is not None:
-                sha.update(pack("token_advantages", completion.tokens.advantages))
+            if tokens is not None and tokens.advantages is not None:
+                sha.update(pack("token_advantages", tokens.advantages))
     return sha.hexdigest()
 
 
@@ -322,7 +325,7 @@ def _numbers(completion: CompletionRecord, about_group: tuple[int, int], places:
     for name, value in completion.rewards.items():
         rewards[places[name]] = _real(value)
     return (
-        len(completion.tokens.ids), completion.finish_reason, _real(completion.total), _real(completion.advantage),
+        completion.length, completion.finish_reason, _real(completion.total), _real(completion.advantage),
         None if completion.passed is None else int(completion.passed), *about_group, *rewards,
         _real(completion.mean_kl), _real(completion.max_kl), _real(completion.mean_entropy),
         _real(completion.mean_logprob), None if completion.parsed is None else _text(completion.parsed[:PARSED_HEAD]),
@@ -339,6 +342,11 @@ def _details(completion: CompletionRecord) -> tuple[str | None, str | None, str 
 
 def _estimate(estimate: Estimate) -> dict[str, float | None]:
     return {name: _real(value) for name, value in asdict(estimate).items()}
+
+
+def _logged_means(record: StepRecord) -> dict[str, dict[str, float | None]]:
+    """Of a step without completions, which an import may have."""
+    return {name: {"mean": _real(mean), "std": None, "errors": None} for name, mean in record.reward_means.items()}
 
 
 def _reward_summary(completions: Sequence[CompletionRecord]) -> dict[str, dict[str, float | int | None]]:

@@ -13,6 +13,7 @@ from engine.config import EvaluationConfig
 from engine.errors import CheckpointError
 from engine.runs.best import read_best
 from engine.runs.checkpoints import checkpoint_name, saved_steps
+from engine.runs.imported import refuse_imported
 from engine.runs.paths import RunPaths, read_config
 from engine.runs.process import started_in
 from engine.runs.records import EvaluationRecord
@@ -40,6 +41,7 @@ def evaluate_checkpoint(
     value that is not known is None. Raises CheckpointError when there is no such checkpoint, DatasetError when the data
     are no longer those of the run.
     """
+    refuse_imported(paths)
     config = read_config(paths)
     changes = {"num_generations": num_generations, "num_prompts": num_prompts}
     asked = {name: value for name, value in changes.items() if value is not None}

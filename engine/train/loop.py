@@ -15,6 +15,7 @@ from engine.config import RunConfig
 from engine.errors import LabError, StoreError
 from engine.measure import early_stop_reason
 from engine.runs.control import clear_requests, stop_requested
+from engine.runs.imported import refuse_imported
 from engine.runs.lease import Lease
 from engine.runs.paths import RunPaths, read_config
 from engine.runs.process import read_launch
@@ -46,6 +47,7 @@ def run_engine(paths: RunPaths) -> Outcome:
 
     Raises RunBusyError when another process has it. A LabError or crash inside is recorded, then raised.
     """
+    refuse_imported(paths)
     with Lease(paths.lock):
         _forget_stale_requests(paths)
         config = read_config(paths)

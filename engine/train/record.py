@@ -77,7 +77,8 @@ def kind_of(members: Sequence[CompletionRecord]) -> GroupKind:
     """What analysis.groups says of the totals, unless there are advantages all the same: equal totals may hide steps
     that differ, or, under normalize_then_sum, rewards that do.
     """
-    found = [[m.advantage] if m.tokens.advantages is None else m.tokens.advantages for m in members]
+    tokens = [None if m.tokens is None else m.tokens.advantages for m in members]
+    found = [[m.advantage] if own is None else own for m, own in zip(members, tokens, strict=True)]
     if any((np.abs(values) > NO_ADVANTAGE).any() for values in found):
         return "mixed"
     cut = [m.finish_reason == "length" for m in members]

@@ -1,0 +1,70 @@
+"""When the steps of a recorded run were: TRL's files hold no times, so they follow from when the files were written."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from engine.trl.recorded import Recording
+from engine.trl.recorded_files import Layout
+
+FILES = "Times are those at which TRL wrote its files."
+LOG = "Times follow from step_time in the log, counted back from when the newest file was written."
+NONE = "When each step was is not known: all stand at the time at which the newest file was written."
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Seconds since 1970. `words` says where they come from."""
+
+    times: dict[int, float]
+    started_at: float
+    ended_at: float
+    words: str
+
+    def at(self, step: int) -> float:
+        return self.times.get(step, self.ended_at)
+
+
+def clock_of(layout: Layout, recording: Recording) -> Clock:
+    """By the files, when they were written in the order of the steps; a copied folder has one time for all of them."""
+    files = {step: path.stat().st_mtime for step, path in recording.sources.items()}
+    paths = (*layout.completions, *([layout.state] if layout.state is not None else []))
+    end = max(path.stat().st_mtime for path in paths)
+    steps = recording.steps
+    runtime = recording.log.runtime_s if recording.log is not None else None
+    durations = _durations(recording)
+    total = sum(durations.values())
+    in_order = len(files) > 1 and all(files[a] < files[b] for a, b in pairwise(sorted(files)))
+    span = max(files.values()) - min(files.values()) if files else 0.0
+    if in_order and (not total or span >= total / 2):
+        times = {step: files.get(step, end) for step in steps}
+        first = min(files.values())
+        return Clock(_rising(times), first - durations.get(min(files), 0.0), max(end, first), FILES)
+    if total:
+        times, at = {}, end
+        for step in reversed(steps):
+            times[step] = at
+            at -= durations.get(step, 0.0)
+        return Clock(times, end - max(total, runtime or 0.0), end, LOG)
+    return Clock(dict.fromkeys(steps, end), end, end, NONE)
+
+
+def _durations(recording: Recording) -> dict[int, float]:
+    """Seconds from the entry of the log before to each entry: step_time is the mean over the steps between."""
+    if recording.log is None:
+        return {}
+    found: dict[int, float] = {}
+    before = 0
+    for step, numbers in recording.log.steps.items():
+        seconds = numbers.get("step_time", 0.0)
+        found[step] = (step - before) * seconds if 0 < seconds < 1e6 else 0.0
+        before = step
+    return found
+
+
+def _rising(times: dict[int, float]) -> dict[int, float]:
+    """The same, where a step without a file of its own is not later than the one after it."""
+    rising, limit = {}, float("inf")
+    for step in sorted(times, reverse=True):
+        limit = min(limit, times[step])
+        rising[step] = limit
+    return rising

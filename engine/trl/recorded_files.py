@@ -1,0 +1,244 @@
+"""What TRL's GRPOTrainer leaves in its output folder, found and read within limits: tables of completions, and a log.
+
+TRL 1.16 writes completions/completions_00010.parquet at each logging step when log_completions is on, with the columns
+step, prompt, completion, one for each reward function, those of log_extra, and advantage. The folder completions alone,
+as it is uploaded to the Hub, will do too. Nothing here is ever unpickled: training_args.bin is not opened.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config_problems import repeated, short
+from engine.errors import DatasetError
+
+MAX_FILES = 100_000
+MAX_FILE_BYTES = 256 * 2**20
+MAX_UNPACKED = 2**30  # bytes of one file's columns in memory
+MAX_ROWS = 2_000_000  # of all files together: their numbers are held in memory while the run is checked
+MAX_COLUMNS = 200
+MAX_TEXT = 4_000_000  # characters of a prompt or a completion
+MAX_STEP = 1_000_000  # as optim.max_steps
+README_BYTES = 8192
+BATCH = 128  # rows that are unpacked at once
+
+FIRST, LAST = ("step", "prompt", "completion"), "advantage"
+HINT = "It should be an output folder of TRL's GRPOTrainer with log_completions=True, or its folder completions."
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files of a recorded run. `state`: the newest trainer_state.json, if there is one."""
+
+    folder: Path
+    completions: tuple[Path, ...]
+    state: Path | None
+
+    def name_of(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of one step as recorded. All lists and arrays have one entry a row.
+
+    `chat`: prompts were conversations, which stand here as text. numbers: columns of numbers, NaN where missing;
+    others: columns of anything else. infinite: (column, row) of what was infinite, and is NaN in `numbers`.
+    """
+
+    step: int
+    name: str
+    prompts: list[str]
+    completions: list[str]
+    chat: bool
+    advantages: NDArray[np.float64]
+    numbers: dict[str, NDArray[np.float64]]
+    others: dict[str, list[Any]]
+    infinite: frozenset[tuple[str, int]] = frozenset()
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+
+def find_layout(folder: str | Path) -> Layout:
+    """Look for the files of a recorded run. Raises DatasetError when there are none, or far too many."""
+    try:
+        root = Path(folder).expanduser().absolute()
+        if not root.is_dir():
+            fail(f"{short(str(folder))} is not a folder.", HINT)
+        inside = root / "completions"
+        tables = sorted((inside if inside.is_dir() else root).glob("completions_*.parquet"))
+        state = _newest_state(root)
+    except (OSError, ValueError, RuntimeError) as error:  # no permission, a NUL inside, no such home
+        reason = error.strerror if isinstance(error, OSError) else error
+        fail(f"{short(str(folder))} cannot be read ({reason}).", "Check the path.")
+    if not tables and state is None:
+        fail(f"{root} has neither completions_*.parquet files nor a trainer_state.json.", HINT)
+    if len(tables) > MAX_FILES:
+        fail(f"{root} has {len(tables):,} files of completions, more than {MAX_FILES:,}.", "Import a part of them.")
+    return Layout(root, tuple(tables), state)
+
+
+def _newest_state(root: Path) -> Path | None:
+    """The trainer_state.json of the checkpoint with the highest number, else the one of the folder itself."""
+    numbers = {path: path.name.removeprefix("checkpoint-") for path in root.glob("checkpoint-*")}
+    saved = sorted((int(number), path) for path, number in numbers.items() if number.isascii() and number.isdigit())
+    candidates = [path / "trainer_state.json" for _, path in reversed(saved)] + [root / "trainer_state.json"]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def base_model(layout: Layout) -> str | None:
+    """The model that was trained, by the head of the README.md which TRL writes; None where it names none."""
+    try:
+        with (layout.folder / "README.md").open("rb") as file:
+            head = file.read(README_BYTES).decode(errors="replace")
+    except OSError:
+        return None
+    found = re.search(r"\A---\n(?:(?!---\n).*\n)*?base_model: (\S{1,200})\n", head)
+    return found.group(1) if found else None
+
+
+def read_tables(path: Path) -> Iterator[Table]:
+    """The rows of one file, a table for each step in it. Raises DatasetError for what TRL would not write."""
+    columns = _unpacked(path)
+    name = path.name
+    for column in (*FIRST, LAST):
+        if column not in columns:
+            has = ", ".join(short(known) for known in list(columns)[:20])
+            fail(f"{name} has no column {column!r}; it has {has}.", HINT)
+    if not columns["step"]:
+        fail(f"{name} has no rows.", "Delete the file, or record the run again.")
+    places: dict[int, list[int]] = {}
+    for row, value in enumerate(columns["step"]):
+        places.setdefault(_step(name, row, value), []).append(row)
+    for step, rows in places.items():
+        yield _table(name, step, {column: [values[row] for row in rows] for column, values in columns.items()})
+
+
+def _unpacked(path: Path) -> dict[str, list[Any]]:
+    import pyarrow as pa  # only here: it takes longer to import than everything else that is light
+    from pyarrow import parquet
+
+    columns: dict[str, list[Any]] = {}
+    try:
+        if (size := path.stat().st_size) > MAX_FILE_BYTES:
+            fail(f"{path.name} has {size:,} bytes, more than {MAX_FILE_BYTES:,}.", "Import a part of the run.")
+        with parquet.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            if twice := repeated(names):
+                fail(f"{path.name} has the column {short(twice)} twice.", "Write it with different column names.")
+            if len(names) > MAX_COLUMNS:
+                fail(f"{path.name} has {len(names):,} columns, more than {MAX_COLUMNS:,}.", HINT)
+            if file.metadata.num_rows > MAX_ROWS:
+                fail(f"{path.name} has {file.metadata.num_rows:,} rows, more than {MAX_ROWS:,}.", HINT)
+            columns = {column: [] for column in names}
+            size_bytes = 0
+            for batch in file.iter_batches(batch_size=BATCH):
+                size_bytes += batch.nbytes
+                if size_bytes > MAX_UNPACKED:
+                    fail(f"{path.name} unpacks to more than {MAX_UNPACKED:,} bytes.", "Import a part of the run.")
+                for column, values in zip(names, batch.columns, strict=True):
+                    columns[column] += values.to_pylist()
+    except (pa.ArrowException, OSError, ValueError, OverflowError, RecursionError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")[:200]
+        fail(f"{path.name} is not a usable Parquet file ({reason}).", "Copy it again, or leave it out.")
+    return columns
+
+
+def _step(name: str, row: int, value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_STEP:
+        return value
+    fail(f"{name}, row {row + 1}: step is {short(value)}, not a whole number from 0 to {MAX_STEP:,}.", HINT)
+
+
+def _table(name: str, step: int, columns: dict[str, list[Any]]) -> Table:
+    numbers: dict[str, NDArray[np.float64]] = {}
+    others: dict[str, list[Any]] = {}
+    infinite: set[tuple[str, int]] = set()
+    for column, values in columns.items():
+        if column in (*FIRST, LAST):
+            continue
+        if not all(value is None or isinstance(value, int | float) for value in values):
+            others[column] = [plain(value) for value in values]
+            continue
+        array = np.array([math.nan if value is None else _float(value) for value in values])
+        infinite |= {(column, int(row)) for row in np.flatnonzero(np.isinf(array))}
+        numbers[column] = np.where(np.isfinite(array), array, math.nan)
+    prompts = [_text(name, row, "prompt", value) for row, value in enumerate(columns["prompt"])]
+    completions = [_text(name, row, "completion", value) for row, value in enumerate(columns["completion"])]
+    return Table(
+        step, name, prompts, completions, any(isinstance(prompt, list) for prompt in columns["prompt"]),
+        np.array([_advantage(name, row, value) for row, value in enumerate(columns[LAST])]),
+        numbers, others, frozenset(infinite),
+    )  # fmt: skip
+
+
+def _advantage(name: str, row: int, value: Any) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(found := _float(value)):
+        return found
+    fail(f"{name}, row {row + 1}: the advantage is {short(value)}; TRL writes a number.", "Record the run again.")
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
+
+
+def _text(name: str, row: int, column: str, value: Any) -> str:
+    """A prompt or completion as text: as it is, or a conversation as it reads."""
+    if isinstance(value, list) and value and all(isinstance(message, dict) for message in value):
+        value = conversation(value)
+    if not isinstance(value, str):
+        fail(f"{name}, row {row + 1}: the {column} is {short(value)}, neither text nor a list of messages.", HINT)
+    if len(value) > MAX_TEXT:
+        fail(f"{name}, row {row + 1}: the {column} has {len(value):,} characters, more than {MAX_TEXT:,}.", HINT)
+    return value
+
+
+def conversation(messages: Sequence[dict[str, Any]]) -> str:
+    """Messages as text: a single one as its content, several with the role of each in brackets before it."""
+    if len(messages) == 1 and not messages[0].get("tool_calls"):
+        return _content(messages[0])
+    return "\n\n".join(f"[{message.get('role')}]\n{_content(message)}" for message in messages)
+
+
+def _content(message: dict[str, Any]) -> str:
+    """The text of a message; of its other parts, such as pictures, the kind; calls of tools as JSON."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else [content]
+    said = "".join(_part(part) for part in parts if part is not None)
+    calls = message.get("tool_calls")
+    return "\n".join(filter(None, [said, json.dumps(plain(calls), ensure_ascii=False) if calls else ""]))
+
+
+def _part(part: Any) -> str:
+    if isinstance(part, dict):
+        text = part.get("text")
+        return text if isinstance(text, str) else f"<{part.get('type')}>"
+    return str(part)
+
+
+def plain(value: Any) -> Any:
+    """A cell as JSON can hold it: bytes as their number, dates and the like as text, NaN as None."""
+    if isinstance(value, bytes):
+        return f"<{len(value):,} bytes>"
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items() if item is not None}
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def fail(message: str, hint: str) -> NoReturn:
+    raise DatasetError(message, hint=hint)
