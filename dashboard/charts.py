@@ -119,9 +119,11 @@ def reward_heatmap(
 
 def group_kinds(metrics: pd.DataFrame) -> Chart:
     """Share of groups with signal, and of those without by reason, stacked to 100 %."""
-    dead = metrics[[column for _, column, _ in GROUP_KINDS.values() if column]].to_numpy(dtype=np.float64)
-    shares = np.column_stack([1 - dead.sum(axis=1), dead])
-    looks = [(word, colour) for word, _, colour in GROUP_KINDS.values()]
+    # An import does not know what is right, so that no step of it has a share of some kinds.
+    known = [look for look in GROUP_KINDS.values() if look[1] and metrics[look[1]].notna().any()]
+    dead = metrics[[column for _, column, _ in known]].to_numpy(dtype=np.float64)
+    shares = np.column_stack([1 - dead.sum(axis=1), dead]) if known else np.full((len(metrics), 1), np.nan)
+    looks = [(word, colour) for word, _, colour in (GROUP_KINDS["mixed"], *known)]
     figure = figure_of(stack(metrics["step"], shares, looks, "%{y:.0%}"), "step", "share of groups")
     figure["layout"]["yaxis"] |= {"range": [0, 1], "tickformat": ".0%"}
     look_for = METRICS["frac_reward_zero_std"].look_for
@@ -229,6 +231,8 @@ def phase_times(metrics: pd.DataFrame, evaluations: pd.DataFrame) -> Chart:
     looks = [(METRICS[key].label, f"var(--lab-soft-{colour})") for key, colour in PHASES.items()]
     looks.append((TERMS["eval/seconds"].label, "var(--lab-soft-purple)"))
     after = metrics["step"].map(dict(zip(evaluations["step"], evaluations["seconds"], strict=True))).fillna(0.0)
+    if len(metrics) and not metrics[list(PHASES)].notna().any(axis=None):
+        return Chart("phase-times", "Time per step", "", None, sentence="The time of each phase was not recorded.")
     seconds = np.column_stack([metrics[list(PHASES)], after]).astype(np.float64)
     figure = figure_of(stack(metrics["step"], seconds, looks, "%{y:.2f} s"), "step", "seconds per step")
     keys = ("time/rollout", "time/reward")

@@ -22,6 +22,7 @@ from typing import NoReturn
 from engine import __version__
 from engine.check_client import check_in_child
 from engine.cli_fork import add_fork, add_tag
+from engine.cli_import import add_import_run
 from engine.config import RunConfig
 from engine.config_advice import advice
 from engine.config_io import dump_config, parse_config, spelled_out
@@ -74,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     trl.add_argument("--out", type=Path, help="where to write the config (default: to standard output)")
     trl.add_argument("--base", type=Path, help="config to take from what TRL's does not say (default: the demo's)")
     trl.set_defaults(command=_import_trl)
+    add_import_run(commands.add_parser("import-run", help="import a run that TRL recorded, to look at"), _read_file)
     for name, command, text in (
         ("resume", _resume, "continue a run from its newest checkpoint"),
         ("stop", _stop, "ask a run to save a checkpoint and stop"),

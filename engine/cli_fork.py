@@ -13,6 +13,7 @@ from engine.config_problems import closest
 from engine.errors import CheckpointError, ConfigError, Problem, printable
 from engine.runs.checkpoints import saved_steps
 from engine.runs.fork import fork_run
+from engine.runs.imported import refuse_imported
 from engine.runs.naming import names_in_use, next_name
 from engine.runs.notes import change_notes, read_notes
 from engine.runs.paths import RunPaths, open_run, read_config, runs_root
@@ -54,6 +55,7 @@ def add_tag(parser: argparse.ArgumentParser) -> None:
 def _fork(options: argparse.Namespace, follow: Follow, read: ReadConfig) -> int:
     root = runs_root()
     parent = open_run(root, options.run)
+    refuse_imported(parent)
     step = _chosen_step(parent, options)
     before = read_config(parent)
     config = with_settings(read(options.config) if options.config else before, options.settings)

@@ -31,7 +31,7 @@ def parse_config(data: str | bytes | Mapping[str, Any]) -> RunConfig:
 
 
 def parse_recorded(data: str | bytes | Mapping[str, Any]) -> RunConfig:
-    """The RunConfig of a run that something else has trained: checked for its form, not for whether it could be trained.
+    """The RunConfig of a run that something else has trained: checked for its form, not for whether it can be trained.
 
     Raises ConfigError with every problem found.
     """

@@ -16,10 +16,10 @@ _KNOWN: dict[bytes, list[str]] = {}
 
 
 def runs_below(folder: Path) -> list[RunPaths]:
-    """The runs in a folder, at most four levels down: those with settings and a database."""
+    """The runs in a folder, at most four levels down: those with settings and a database, which our engine wrote."""
     patterns = ("/".join(["*"] * depth + ["run.db"]) for depth in range(5))
     found = (RunPaths(db.parent) for pattern in patterns for db in folder.glob(pattern))
-    return [paths for paths in found if paths.config.is_file()]
+    return [paths for paths in found if paths.config.is_file() and not paths.imported.is_file()]
 
 
 def wrong_advantages(paths: RunPaths) -> list[str]:

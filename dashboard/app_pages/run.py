@@ -9,6 +9,7 @@ from dashboard.live_run import live_run
 from dashboard.views.fork_dialog import open_fork_dialog
 from dashboard.views.group_rows import advantage_reach, group_row_list, group_rows
 from dashboard.views.held_out_answers import held_out_answers
+from dashboard.views.imported_run import import_facts, imported_line, recorded_charts, recorded_kpis
 from dashboard.views.keys import keys
 from dashboard.views.lineage_line import lineage_line
 from dashboard.views.problem import explained
@@ -19,6 +20,7 @@ from dashboard.views.run_log import run_log, run_settings
 from dashboard.views.run_state import run_buttons, run_notice
 from dashboard.views.scrubber import scrubber, shown_step
 from engine.config_loss import has_scaled_advantages
+from engine.runs.imported import read_imported
 from engine.runs.paths import read_config
 from engine.runs.status import run_status
 
@@ -28,6 +30,7 @@ MAX_ROWS = 12
 paths = required_run("Run")
 config = read_config(paths)
 shown = run_status(paths)
+imported = read_imported(paths)
 run = live_run(paths)
 tick = st.fragment(run_every=TICK_S if shown.is_live else None)
 
@@ -38,7 +41,7 @@ def head() -> None:
         status = run_status(paths)
         if status.state != shown.state:
             st.rerun()  # other buttons, other notices, and no more ticks once it has ended
-        st.html(header_html(config, status, run.course()))
+        st.html(header_html(config, status, run.course(), imported_line(config, imported)))
 
 
 @tick
@@ -53,11 +56,12 @@ def progress() -> None:
 def body() -> None:
     with explained():
         course = run.course()
-        kpi_row(run_kpis(config, course), key="run_kpis")
+        kpi_row(recorded_kpis(run_kpis(config, course), imported), key="run_kpis")
         step = shown_step(course.last_step, course.first_step)
         groups, completions = run.reader.groups(step), run.reader.completions(step)
         trained = completions[~completions["group_index"].isin(groups["group_index"][groups["discarded"].notna()])]
-        clicked = live_charts(run_charts(config, course, step, trained), key="run_charts", on_click=follow_click)
+        drawn = recorded_charts(run_charts(config, course, step, trained), imported)
+        clicked = live_charts(drawn, key="run_charts", on_click=follow_click)
         if clicked is not None and clicked.chart == "advantages" and len(clicked.data) == 4:
             group, _, _, of_step = clicked.data
             state.go(state.GROUPS_PAGE, run=paths.run_id, step=int(of_step), group=int(group))
@@ -108,5 +112,8 @@ with st.expander("Log", icon=":material/notes:", key="run_log", on_change="rerun
     if log.open:
         tick(explained()(run_log))(paths, run.reader)
 with st.expander("Settings", icon=":material/settings:"):
-    run_settings(paths, config)
+    if imported is None:
+        run_settings(paths, config)
+    else:
+        import_facts(config, imported)
 open_fork_dialog(state.RUN_PAGE)

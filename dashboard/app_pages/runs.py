@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard.state import NEW_RUN_PAGE, RUN_PAGE, go
 from dashboard.text import one_line
+from dashboard.views.import_run import draw_import_run
 from dashboard.views.problem import explained
 from dashboard.views.run_actions import attempt, draw_actions, draw_notices, draw_trash, open_dialog
 from dashboard.views.run_table import FILTERS, Family, RunRow, draw_table, matching, read_rows, tags_in_use
@@ -31,6 +32,7 @@ def draw_starters() -> None:
                 go(RUN_PAGE, run=started[0].run_id)
         if st.button("New run", key="runs.new", icon=":material/add:"):
             go(NEW_RUN_PAGE)
+        draw_import_run()
         draw_trash()
 
 

@@ -31,6 +31,7 @@ STACK_FROM = 80  # characters; a group with a longer completion shows each text 
 HEADINGS = ("#", "completion", "rewards: weight × value", "total", "advantage")
 WIDE_HEADINGS = ("tokens", "end", "KL", "entropy")  # in a narrow table they stand below the text instead
 NUM_COLOURS = 5  # --lab-f0 … in lab.css
+RECORDED = "recorded by TRL; its arithmetic is not known"
 END_WORDS = {"eos": "ended", "length": "cut off"}
 
 
@@ -40,15 +41,18 @@ def by_reward(completions: pd.DataFrame) -> pd.DataFrame:
 
 
 def completion_table(
-    group: pd.Series, completions: pd.DataFrame, weights: Mapping[str, float], loss: LossConfig
+    group: pd.Series, completions: pd.DataFrame, weights: Mapping[str, float], loss: LossConfig, *, exact: bool = True
 ) -> str:
-    """The table as HTML. group: a row of `groups`; completions: its rows of `completions`."""
+    """The table as HTML. group: a row of `groups`; completions: its rows of `completions`.
+
+    exact: advantages follow from rewards by these weights and this loss; in an import it may be unknown how they do.
+    """
     totals = completions["total"].tolist()
     stepwise = any(trained_steps(steps, weights) for steps in completions.get("steps", ()))
     largest = max((_reach(rewards, weights) for rewards in completions["rewards"]), default=0.0) or 1.0
     stacked = bool(completions["text"].str.len().max() > STACK_FROM)
     rows = "".join(
-        _row(row, weights, largest, _why(row, group, totals, weights, loss, stepwise), stacked)
+        _row(row, weights, largest, _why(row, group, totals, weights, loss, stepwise) if exact else RECORDED, stacked)
         for row in by_reward(completions).to_dict(orient="records")
     )
     headings = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
@@ -87,8 +91,8 @@ def _row(row: dict[Any, Any], weights: Mapping[str, float], largest: float, why:
 
 def _lengths_and_more(row: dict[Any, Any]) -> tuple[str, ...]:
     """The values below WIDE_HEADINGS."""
-    ended = END_WORDS[row["finish_reason"]]
-    return f"{row['length']:,}", ended, number(row["mean_kl"]), number(row["mean_entropy"])
+    ended = END_WORDS.get(row["finish_reason"], MISSING)
+    return number(row["length"], 0), ended, number(row["mean_kl"]), number(row["mean_entropy"])
 
 
 def _text(text: str) -> str:
@@ -110,6 +114,7 @@ def _about_text(row: dict[Any, Any]) -> str:
     verdict = " ".join(filter(None, (mark.get(row["passed"], ""), read)))
     length, ended, kl, entropy = _lengths_and_more(row)
     more = f"{length} tokens, {ended}, KL {kl}, entropy {entropy}"
+    more = "" if {length, ended, kl, entropy} == {MISSING} else more
     return f'<div class="lab-small">{verdict}</div><div class="lab-small lab-narrow-only">{more}</div>'
 
 

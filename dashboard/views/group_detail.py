@@ -11,12 +11,14 @@ from dashboard.views.box import text_box
 from dashboard.views.completion_table import completion_table, pass_words
 from dashboard.views.diff_panel import diff_panel
 from dashboard.views.history_panel import history_panel
+from dashboard.views.imported_run import logged_columns, recorded_rule
 from dashboard.views.shown_group import ShownGroup
 from dashboard.views.token_panel import token_panel
 from dashboard.views.what_if_panel import what_if_panel
 from dashboard.wording import number, plural
 from engine.analysis.arithmetic import PROCESS_WORDS, formula, scale_words, trained_steps
 from engine.config import RunConfig
+from engine.runs.imported import read_imported
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
 
@@ -52,9 +54,16 @@ def group_detail(paths: RunPaths, reader: RunReader, config: RunConfig, group: p
     if completions.empty:
         st.info("The completions of this group are not stored.", icon=":material/info:")
         return
-    _rule(group, config, completions)
+    imported = read_imported(paths)
+    exact = imported is None or imported.exact
+    if exact:
+        _rule(group, config, completions)
+    else:
+        recorded_rule(group)
     weights: Mapping[str, float] = {spec.name: spec.weight for spec in config.rewards}
-    st.html(completion_table(group, completions, weights, config.loss))
+    st.html(completion_table(group, completions, weights, config.loss, exact=exact))
+    if imported is not None:
+        logged_columns(group)
     _panel(ShownGroup(paths, reader, config, group, completions))
 
 
@@ -64,7 +73,7 @@ def _prompt(group: pd.Series) -> None:
         text_box("Prompt", group["prompt"])
     with right:
         text_box("Reference answer", group["reference"] if isinstance(group["reference"], str) else "(none)")
-    if group["rendered"] != group["prompt"]:
+    if isinstance(group["rendered"], str) and group["rendered"] != group["prompt"]:
         with st.expander(f"As the model saw it, {plural(int(group['prompt_tokens']), 'token')}"):
             text_box("", group["rendered"])
 
@@ -74,7 +83,8 @@ def _same_prompt(reader: RunReader, group: pd.Series) -> None:
     here = int(group["step"])
     others = [step for step in reader.prompt_steps(group["prompt_id"]) if step != here]
     if not others:
-        st.caption(f"{plural(int(group['prompt_tokens']), 'prompt token')}. No other step has used this prompt so far.")
+        tokens = "" if pd.isna(group["prompt_tokens"]) else f"{plural(int(group['prompt_tokens']), 'prompt token')}. "
+        st.caption(f"{tokens}No other step has used this prompt so far.")
         return
     key = f"same_prompt_{here}_{group['group_index']}"
 

@@ -29,13 +29,14 @@ def draw_actions(row: RunRow | None) -> None:
     if run_id := st.session_state.pop(TO_OPEN, None):
         go(RUN_PAGE, run=run_id)
     readable = row is not None and row.summary is not None
+    trains = readable and row is not None and row.state != "imported"
     with st.container(horizontal=True, vertical_alignment="center"):
         if action("Open", ":material/monitoring:", row, readable, primary=True) and row:
             go(RUN_PAGE, run=row.run_id)
-        if action("Clone", ":material/content_copy:", row, readable, help_line="A new run from these settings") and row:
+        if action("Clone", ":material/content_copy:", row, trains, help_line="A new run from these settings") and row:
             go(NEW_RUN_PAGE, **{CLONE: row.run_id})
         fork_help = "Goes on from a checkpoint with other settings"
-        if action("Fork", ":material/call_split:", row, readable, help_line=fork_help) and row:
+        if action("Fork", ":material/call_split:", row, trains, help_line=fork_help) and row:
             attempt(lambda: ask_fork(row.paths, None, RUNS_PAGE))
             st.rerun(scope="app")
         draw_stop_and_resume(row)

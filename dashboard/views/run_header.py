@@ -15,8 +15,8 @@ UNBROKEN = 40  # characters; a longer part of the line may be broken
 RECENT = 20  # steps over which speed is averaged
 
 
-def header_html(config: RunConfig, status: RunStatus, course: Course) -> str:
-    """The head as HTML; everything that people or files wrote is escaped."""
+def header_html(config: RunConfig, status: RunStatus, course: Course, line: str | None = None) -> str:
+    """The head as HTML; everything that people or files wrote is escaped. line: in the place of the settings."""
     facts = [f"step <b>{status.step:,}</b> / {status.goal:,}{', stopped early' if status.stopped_early else ''}"]
     if status.is_live and (left := eta(status, course)) != MISSING:
         facts.append(f"ETA <b>{left}</b>")
@@ -30,7 +30,7 @@ def header_html(config: RunConfig, status: RunStatus, course: Course) -> str:
     words = "".join(f'<span class="lab-fact">{fact}</span>' for fact in facts)
     return (
         f'<div class="lab-header">{chip_html(status.state)}{name}{words}</div>'
-        f'<div class="lab-config">{as_html(config_line(config))}</div>'
+        f'<div class="lab-config">{as_html(line or config_line(config))}</div>'
     )
 
 
@@ -77,7 +77,7 @@ def eta(status: RunStatus, course: Course) -> str:
 
 def tokens_per_second(course: Course) -> str:
     """Completion tokens per second of the recent steps."""
-    recent = course.metrics[["completion_tokens", "step_time"]].tail(RECENT).sum()
+    recent = course.metrics[["completion_tokens", "step_time"]].tail(RECENT).sum(min_count=1)
     speed = recent["completion_tokens"] / recent["step_time"] if recent["step_time"] > 0 else math.nan
     return number(speed, 0 if speed >= 10 else 1)
 

@@ -36,13 +36,20 @@ def run_buttons(paths: RunPaths, status: RunStatus) -> None:
             help_text = "Continues from the newest checkpoint. Stored steps stay."
             if st.button(label, icon=":material/play_arrow:", type="primary", help=help_text):
                 _resume(paths)
+        if status.state == "imported":
+            _groups_button(paths)
+            return
         fork_help = "Goes on from a checkpoint with other settings, in a run of its own."
         if st.button("Fork…", key="run.fork", icon=":material/call_split:", help=fork_help):
             ask_fork(paths, state.number_in_url(state.STEP), state.RUN_PAGE)
         if st.button("Clone", icon=":material/content_copy:", help="Opens New run with these settings."):
             state.go(state.NEW_RUN_PAGE, clone=paths.run_id)
-        if st.button("Groups", icon=":material/grid_view:", help="Every completion of a step, with its arithmetic."):
-            state.go(state.GROUPS_PAGE, run=paths.run_id)
+        _groups_button(paths)
+
+
+def _groups_button(paths: RunPaths) -> None:
+    if st.button("Groups", icon=":material/grid_view:", help="Every completion of a step, with its arithmetic."):
+        state.go(state.GROUPS_PAGE, run=paths.run_id)
 
 
 def run_notice(paths: RunPaths, status: RunStatus) -> None:
@@ -67,6 +74,8 @@ def run_notice(paths: RunPaths, status: RunStatus) -> None:
         case "finished" if status.stopped_early:
             st.info(as_label(status.detail, 500), icon=":material/flag:")
             st.caption("Nothing is left to do. Clone the run to train on with more patience.")
+        case "imported":
+            st.caption(as_label(status.detail, 500))
         case "new":
             st.info("This run has not been started yet.", icon=":material/info:")
 

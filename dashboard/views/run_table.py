@@ -35,7 +35,7 @@ OPTIONAL: Final = frozenset({"parent", "tags", "note"})  # columns that are only
 # What the status filter offers, and the states that each covers.
 FILTERS: Final[dict[str, frozenset[str]]] = {
     "live": frozenset({"starting", "running", "stopping", "stalled"}),
-    "finished": frozenset({"finished"}),
+    "finished": frozenset({"finished", "imported"}),
     "stopped": frozenset({"stopped", "new"}),
     "failed": frozenset({"failed", "interrupted", "unreadable"}),
 }

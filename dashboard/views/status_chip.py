@@ -15,6 +15,7 @@ LOOKS: Final[dict[State, tuple[str, str, str]]] = {
     "stopped": ("■", "stopped", "muted"),
     "failed": ("✖", "failed", "bad"),
     "interrupted": ("◆", "interrupted", "warn"),
+    "imported": ("⇩", "imported", "muted"),
 }
 
 

@@ -26,7 +26,9 @@ def step_groups(paths: RunPaths, reader: RunReader, config: RunConfig, step: int
     """List the groups of a step; the one that the URL names, or the first with signal, in full."""
     groups = reader.groups(step)
     if groups.empty:
-        st.info(f"Step {step:,} is not stored.")
+        logged = step in reader.steps(after=step - 1, columns=())["step"].tolist()[:1]
+        what = "has numbers, but none of its completions were recorded" if logged else "is not stored"
+        st.info(f"Step {step:,} {what}.")
         return
     place = shown_place(groups, state.number_in_url(state.GROUP))
     completions = reader.completions(step)

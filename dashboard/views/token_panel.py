@@ -12,7 +12,10 @@ from dashboard.views.completion_table import by_reward
 from dashboard.views.shown_group import ShownGroup
 from dashboard.views.token_strip import Measure, largest_words, measures, token_frame, token_strip
 from dashboard.wording import number
+from engine.runs.imported import is_imported
 from engine.runs.reader import Tokens
+
+NO_TOKENS = "TRL records the text of a completion and not its tokens, so there is nothing to colour. The whole text:"
 
 
 def token_panel(shown: ShownGroup) -> None:
@@ -21,7 +24,8 @@ def token_panel(shown: ShownGroup) -> None:
     chosen = _choose(ordered, shown.step, shown.index)
     tokens = shown.reader.tokens(shown.step, shown.index, chosen)
     if tokens is None:
-        st.caption("The tokens of this completion are not stored.")
+        st.caption(NO_TOKENS if is_imported(shown.paths) else "The tokens of this completion are not stored.")
+        text_box("", ordered.loc[chosen, "text"])
         return
     found = measures(tokens)
     if not found:

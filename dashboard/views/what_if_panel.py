@@ -28,17 +28,26 @@ from engine.analysis.what_if_run import Summary, push_by_length, summary
 from engine.config import RunConfig
 from engine.errors import ConfigError
 from engine.glossary import METRICS
+from engine.runs.imported import is_imported, read_imported
 from engine.runs.scores import read_scores
 
 WEIGHT_WIDTH, FIELD_WIDTH = 210, 150  # pixels; narrower ones cut labels
 EPSILONS: dict[str, Literal["min"] | None] = {"loss.epsilon": "min", "loss.epsilon_high": None}  # None: may be empty
 SHORT_WORDS = {"sum_then_normalize": "sum, then compare", "normalize_then_sum": "compare, then sum (GDPO)"}
 FLIP_HELP = "Of the advantages that are not 0 before and after: how many change from push up to push down, or back."
+NO_RULE = (
+    "How TRL made these advantages from the rewards is not known, so nobody can say what other settings would give."
+)
+NO_LENGTHS = "TRL does not record how many tokens a completion has, so weights per token are not known."
 BEST_HELP = "Of the groups with signal before and after: in how many another completion has the highest total."
 
 
 def what_if_panel(shown: ShownGroup) -> None:
     """Controls, what they change in this group, and what they change in the run."""
+    imported = read_imported(shown.paths)
+    if imported is not None and not imported.exact:
+        st.caption(NO_RULE)
+        return
     tried = WhatIfState(shown.paths, shown.config)
     st.caption(
         "Change a setting and see what this group, and the run, would have taught. All is computed again from stored "
@@ -51,11 +60,11 @@ def what_if_panel(shown: ShownGroup) -> None:
     except ConfigError as error:
         for problem in error.problems:
             st.error(as_label(str(problem), 500), icon=":material/error:")
-        _buttons(tried, None)
+        _buttons(tried, None, can_start=imported is None)
         return
     if note := epsilon_words(after.loss):
         st.caption(note)
-    _buttons(tried, after)
+    _buttons(tried, after, can_start=imported is None)
     _group(shown, after)
     _run(shown, after)
 
@@ -128,13 +137,13 @@ def _group_size(tried: WhatIfState) -> None:
     )  # fmt: skip
 
 
-def _buttons(tried: WhatIfState, after: RunConfig | None) -> None:
+def _buttons(tried: WhatIfState, after: RunConfig | None, *, can_start: bool) -> None:
     with st.container(horizontal=True):
         st.button(
             "Reset", key=f"{tried.key('')}reset", icon=":material/restart_alt:", on_click=tried.reset,
             disabled=not tried.changes,
         )  # fmt: skip
-        if st.button(
+        if can_start and st.button(
             "Start a run with these settings", key=f"{tried.key('')}start", icon=":material/rocket_launch:",
             disabled=after is None, help="Opens the form for a new run: this run cloned, with these changes.",
         ) and after is not None:  # fmt: skip
@@ -152,7 +161,7 @@ def _group(shown: ShownGroup, after: RunConfig) -> None:
     st.html(what_if_table(shown.completions["text"].tolist(), change))
     if words := group_size_words(Settings.of(after).group_size, stored.group_size):
         st.caption(words)
-    st.caption(weight_words(after.loss, stepwise=any(stored.steps)))
+    st.caption(NO_LENGTHS if is_imported(shown.paths) else weight_words(after.loss, stepwise=any(stored.steps)))
 
 
 def _run(shown: ShownGroup, after: RunConfig) -> None:
@@ -162,9 +171,10 @@ def _run(shown: ShownGroup, after: RunConfig) -> None:
     sample, changes = what_if_run(shown.paths).changes(before, tried, per_step)
     st.markdown(f"**The whole run**, over {sample.words}")
     kpi_row(_kpis(summary(changes)), key="what_if_kpis")
-    live_charts(
-        [dead_course(changes), push_chart(push_by_length(changes))], key="what_if_charts", on_click=lambda _: None
-    )
+    drawn = [dead_course(changes)]
+    if not is_imported(shown.paths):
+        drawn.append(push_chart(push_by_length(changes)))
+    live_charts(drawn, key="what_if_charts", on_click=lambda _: None)
     if tried.group_size < before.group_size:
         st.caption(
             f"Groups of {tried.group_size}: the share without signal is that of all smaller groups which can be drawn "

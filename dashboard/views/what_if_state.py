@@ -12,9 +12,9 @@ import streamlit as st
 from dashboard import state
 from dashboard.views.form_model import get_value, set_value
 from engine.config import RunConfig
-from engine.config_io import config_diff, parse_config
+from engine.config_io import config_diff
 from engine.config_scope import in_scope
-from engine.runs.paths import RunPaths
+from engine.runs.paths import RunPaths, parse_config_of
 
 CHANGES: Final = "what_if.changes"
 REVISION: Final = "what_if.revision"
@@ -28,7 +28,7 @@ class WhatIfState:
     """The changes to one run. A widget's key holds a revision: a new one makes all widgets start anew."""
 
     def __init__(self, paths: RunPaths, config: RunConfig) -> None:
-        self.run_id, self.config = paths.run_id, config
+        self.paths, self.run_id, self.config = paths, paths.run_id, config
         self.draft: dict[str, Any] = config.model_dump(mode="json")
         everything: dict[str, dict[str, Any]] = st.session_state.setdefault(CHANGES, {})
         self.changes = everything.setdefault(paths.run_id, {})
@@ -82,7 +82,7 @@ class WhatIfState:
         draft = json.loads(json.dumps(self.draft))
         for path, value in self.changes.items():
             set_value(draft, path, value)
-        return parse_config(draft)
+        return parse_config_of(self.paths, draft)
 
     def start_run(self, after: RunConfig) -> None:
         """Go to the form for a new run, with this run cloned and the changes filled in."""

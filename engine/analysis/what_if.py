@@ -7,6 +7,7 @@ B completions in group order, G a group, P groups, R reward functions.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,14 +51,15 @@ class Settings:
 @dataclass(frozen=True)
 class StoredStep:
     """One step as stored. rewards [B, R]: NaN where missing; steps [B]: scores within each completion; lengths [B] in
-    tokens; cut [B]: ended by the length limit; trained [P]: not discarded by dynamic sampling.
+    tokens, all NaN where nobody recorded them; cut [B]: ended by the length limit; trained [P]: not discarded by
+    dynamic sampling.
     """
 
     step: int
     group_size: int
     rewards: Floats
     steps: tuple[Steps, ...]
-    lengths: NDArray[np.int64]
+    lengths: NDArray[Any]
     cut: Bools
     trained: Bools
 
@@ -104,7 +106,7 @@ def stored_steps(scores: pd.DataFrame, names: Sequence[str]) -> Iterator[StoredS
     Raises StoreError when the groups of a step are not of one size, which no engine writes.
     """
     values = scores.reindex(columns=[f"rewards/{name}" for name in names]).to_numpy(dtype=np.float64)
-    lengths, cut = scores["length"].to_numpy(dtype=np.int64), (scores["finish_reason"] == "length").to_numpy()
+    lengths, cut = _lengths(scores["length"]), (scores["finish_reason"] == "length").to_numpy()
     within, discarded = scores["steps"].tolist(), scores["discarded"].notna().to_numpy()
     for step, rows in scores.groupby("step", sort=False).indices.items():
         sizes = np.unique(scores["group_index"].to_numpy()[rows], return_counts=True)[1]
@@ -115,6 +117,12 @@ def stored_steps(scores: pd.DataFrame, names: Sequence[str]) -> Iterator[StoredS
             int(step), size, values[rows], tuple(within[row] for row in rows), lengths[rows], cut[rows],
             ~discarded[rows][::size],
         )  # fmt: skip
+
+
+def _lengths(column: pd.Series) -> NDArray[Any]:
+    """As whole numbers; in an import, which does not know them, all NaN."""
+    known: NDArray[Any] = column.to_numpy(dtype=np.float64)
+    return known if np.isnan(known).any() else known.astype(np.int64)
 
 
 def earned(step: StoredStep, settings: Settings) -> Credit:
@@ -145,7 +153,7 @@ def judge(stored: StoredStep, settings: Settings) -> Judged:
     )
 
 
-def token_weights(lengths: NDArray[np.int64], counted: Bools, settings: Settings, num_groups: int) -> Floats:
+def token_weights(lengths: NDArray[Any], counted: Bools, settings: Settings, num_groups: int) -> Floats:
     """[B]: by what a token's advantage is multiplied in the first update of a step: the weight of its ratio, which is 1
     there, over what the loss type divides by (engine.grpo.aggregate). 0 where the loss does not count the completion.
 
@@ -164,7 +172,7 @@ def token_weights(lengths: NDArray[np.int64], counted: Bools, settings: Settings
     elif loss.loss_type == "dr_grpo":
         divisor = np.full(len(lengths), completions * settings.max_completion_length)
     weights: Floats = counted * ratio_weight(loss) / divisor
-    return weights
+    return np.full(len(lengths), np.nan) if np.isnan(lengths).any() else weights
 
 
 def ratio_weight(loss: LossConfig) -> float:

@@ -36,8 +36,8 @@ class Hit:
     completion_index: int
     prompt: str
     excerpt: Excerpt
-    length: int
-    finish_reason: str
+    length: int | None
+    finish_reason: str | None
     total: float | None
     advantage: float
     passed: bool | None

@@ -36,6 +36,7 @@ from engine.trl.recorded_scan import Found, scan
 
 DRAFT = ".import-"  # the hidden name of one that is being built
 UNKNOWN = "not recorded"  # model and data, which TRL's files do not name
+MOST_PROMPTS = 1024  # as rollout.prompts_per_step
 BLOCK = 2**20
 NAME_LENGTH = 80
 
@@ -120,7 +121,8 @@ def config_of(recording: Recording, theirs: Mapping[str, Any], name: str) -> Run
     last = max(steps[-1], recording.log.max_steps if recording.log is not None else 0)
     settings.setdefault("optim", {})["max_steps"] = last
     if recording.size is not None:
-        settings.setdefault("rollout", {})["num_generations"] = max(recording.size, MIN_SIZE)
+        sizes = {"num_generations": recording.size, "prompts_per_step": min(recording.per_step, MOST_PROMPTS)}
+        settings.setdefault("rollout", {}).update(sizes)
     if recording.rule is not None:
         settings.setdefault("loss", {}).update(recording.rule.as_settings())
     return parse_recorded(settings)

@@ -41,6 +41,7 @@ class Recording:
     weights: Floats
     size: int | None
     rule: Rule | None
+    per_step: int  # groups of a step, at most
 
     @property
     def steps(self) -> list[int]:

@@ -98,13 +98,19 @@ def scan(
     ordered = sorted(found.rows, key=lambda rows: rows.step)
     first = [Rule.of(loss)] if loss is not None else []
     rule = find_rule(ordered, decided, actual, first) if actual is not None and ordered else None
-    recording = Recording(layout, log, dict(sorted(found.sources.items())), functions, decided, actual, rule)
+    recording = Recording(
+        layout, log, dict(sorted(found.sources.items())), functions, decided, actual, rule, _per_step(ordered, actual)
+    )
     covered = {
         rows.step: logged[rows.step] for rows in ordered if rows.step in logged and _covers(rows, functions, log)
     }
     notes = (*_counted(found, log, actual, functions), words, _arithmetic(rule, ordered, actual),
              _totals(confirmed(ordered, covered, decided), weights))  # fmt: skip
     return Found(recording, _eval_sizes(found, log, actual), tuple(filter(None, notes)), tuple(_missing(found, log)))
+
+
+def _per_step(rows: Sequence[Rows], size: int | None) -> int:
+    return max((len(step.advantages) // (size or 1) for step in rows), default=1)
 
 
 def _checked(functions: tuple[str, ...], table: Table) -> tuple[str, ...]:
