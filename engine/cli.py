@@ -5,6 +5,7 @@ grpo-lab demo [--headless]     start the demo run, and open the dashboard on it 
 grpo-lab train config.json     start a run and follow it
 grpo-lab import-trl FILE       turn a GRPOConfig or a YAML file of `trl grpo` into a config of ours
 grpo-lab eval RUN              evaluate a checkpoint of a run, and print JSON
+grpo-lab search RUN PHRASE     find completions of a run, and write them as JSONL, CSV or Parquet
 grpo-lab resume RUN · stop RUN · runs · doctor
 """
 
@@ -30,6 +31,7 @@ from engine.runs.launch import is_live, reap, resume_run, start_run, stop_run
 from engine.runs.paths import MAX_CONFIG_BYTES, RunPaths, list_runs, open_run, runs_root
 from engine.runs.reader import RunReader
 from engine.runs.status import LIVE_STATES, run_status
+from engine.search_command import add_search
 from engine.trl.config import import_trl, looks_like_trl, report_lines
 
 POLL_S = 0.5
@@ -79,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("run")
         sub.set_defaults(command=command)
     _add_eval(commands.add_parser("eval", help="evaluate a checkpoint on the held-out examples, and print JSON"))
+    add_search(commands)
     commands.add_parser("runs", help="list all runs").set_defaults(command=_runs)
     commands.add_parser("doctor", help="show versions, devices and what is missing").set_defaults(command=_doctor)
     return parser
