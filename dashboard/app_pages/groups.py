@@ -13,6 +13,7 @@ from dashboard.views.prompts_view import prompts_view
 from dashboard.views.run_choice import required_run
 from dashboard.views.run_header import group_header_html
 from dashboard.views.scrubber import scrubber, shown_step
+from dashboard.views.search_view import search_view
 from dashboard.views.step_groups import look, step_groups
 from engine.runs.paths import read_config
 from engine.runs.status import run_status
@@ -57,9 +58,15 @@ def of_all_prompts() -> None:
         prompts_view(run.reader)
 
 
+@st.fragment
+def search_of_run() -> None:
+    search_view(paths, run.reader)
+
+
 # What the page can show: key in the URL, label, icon, and who draws it.
 VIEWS: dict[str, tuple[str, str, Callable[[], None]]] = {
     "step": ("Groups of a step", ":material/grid_view:", of_a_step),
+    "search": ("Search", ":material/search:", search_of_run),
     "prompts": ("Prompts", ":material/question_answer:", of_all_prompts),
 }
 
