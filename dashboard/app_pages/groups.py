@@ -40,11 +40,11 @@ def of_a_step() -> None:
         if run_status(paths).state != shown.state:
             st.rerun()
         newest = run.reader.last_step()
+        with back:
+            back_link(shown_step(newest))
         if newest == 0:
             st.info("No step is finished yet. The first groups appear here.", icon=":material/hourglass_top:")
             return
-        with back:
-            back_link(shown_step(newest))
         scrubber(newest, live=shown.is_live)
         keys(newest, partial(look, run.reader, config), search=SEARCH_VIEW in VIEWS)
         step_groups(paths, run.reader, config, shown_step(newest))
