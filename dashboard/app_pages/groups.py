@@ -46,8 +46,10 @@ def of_a_step() -> None:
             st.info("No step is finished yet. The first groups appear here.", icon=":material/hourglass_top:")
             return
         scrubber(newest, live=shown.is_live)
-        keys(newest, partial(look, run.reader, config), search=SEARCH_VIEW in VIEWS)
-        step_groups(paths, run.reader, config, shown_step(newest))
+        line = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
+        with line:
+            keys(newest, partial(look, run.reader, config), search=SEARCH_VIEW in VIEWS)
+        step_groups(paths, run.reader, config, shown_step(newest), line)
 
 
 @st.fragment
