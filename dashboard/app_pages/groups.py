@@ -40,16 +40,17 @@ def of_a_step() -> None:
     with explained():
         if run_status(paths).state != shown.state:
             st.rerun()
-        newest = run.reader.last_step()
+        newest, oldest = run.reader.last_step(), run.reader.first_step()
+        with back:
+            back_link(shown_step(newest, oldest))
         if newest == 0:
             st.info("No step is finished yet. The first groups appear here.", icon=":material/hourglass_top:")
             return
-        oldest = run.reader.first_step()
-        with back:
-            back_link(shown_step(newest, oldest))
         scrubber(newest, oldest=oldest, live=shown.is_live)
-        keys(newest, partial(look, run.reader, config), oldest=oldest, search=SEARCH_VIEW in VIEWS)
-        step_groups(paths, run.reader, config, shown_step(newest, oldest))
+        line = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
+        with line:
+            keys(newest, partial(look, run.reader, config), oldest=oldest, search=SEARCH_VIEW in VIEWS)
+        step_groups(paths, run.reader, config, shown_step(newest, oldest), line)
 
 
 @st.fragment

@@ -51,7 +51,7 @@ def keys(
     def pressed() -> None:
         obey(st.session_state[KEY].get("pressed"), look)
 
-    _keys(key=KEY, data=data, on_pressed_change=pressed)
+    _keys(key=KEY, data=data, on_pressed_change=pressed, width="content")
 
 
 def obey(report: Any, look: Callable[[int, int | None], Shown] | None) -> None:
