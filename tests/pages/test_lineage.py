@@ -11,7 +11,7 @@ from engine.runs.notes import Notes, change_notes, read_notes
 from engine.runs.paths import RunPaths, list_runs
 from tests.fake_records import HOSTILE
 from tests.fakes import write_fake_run
-from tests.pages.reading import open_page, words
+from tests.pages.reading import in_url, open_page, words
 
 TABLE = "runs.table"
 
@@ -28,13 +28,9 @@ def good(app: AppTest) -> AppTest:
     return app
 
 
-def links(app: AppTest) -> dict[str, str]:
-    """Label → query of the links in the line of relations."""
-    return {
-        element.proto.label: element.proto.query_string
-        for element in app.get("page_link")
-        if "fork" in element.proto.label or "clone" in element.proto.label
-    }
+def links(app: AppTest) -> list[str]:
+    """The buttons in the line of relations."""
+    return [button.label for button in app.button if (button.key or "").startswith("lineage.")]
 
 
 def runs_page(**keys: object) -> AppTest:
@@ -57,11 +53,13 @@ def test_a_fork_links_to_its_parent_at_the_step_and_the_parent_to_its_children(r
     run(root, "mother")
     run(root, "child", Origin("fork", "mother", 2, "mother"))
     run(root, "twin", Origin("clone", "mother", 0, "mother"))
-    assert links(good(open_page("run", run="child"))) == {"fork of mother at step 2": "run=mother&step=2"}
-    assert links(good(open_page("run", run="mother"))) == {
-        "clone: twin": "run=twin",
-        "fork at step 2: child": "run=child",
-    }
+    app = good(open_page("run", run="child"))
+    assert links(app) == ["fork of mother at step 2"]
+    app = good(app.button(key="lineage.parent").click().run())
+    assert (in_url(app, "run"), in_url(app, "step")) == ("mother", "2")
+    assert links(app) == ["clone: twin", "fork at step 2: child"]
+    app = good(app.button(key="lineage.child").click().run())
+    assert (in_url(app, "run"), in_url(app, "step")) == ("child", None)
 
 
 def test_a_parent_that_is_in_the_trash_or_gone_is_named_as_it_was(root: Path) -> None:
@@ -80,7 +78,7 @@ def test_a_parent_that_is_in_the_trash_or_gone_is_named_as_it_was(root: Path) ->
 
 def test_a_run_without_relations_has_no_line_and_the_list_no_tree(root: Path) -> None:
     run(root, "alone")
-    assert links(open_page("run", run="alone")) == {}
+    assert links(open_page("run", run="alone")) == []
     app = runs_page()
     assert "parent" not in table(app) and "tags" not in table(app)
     assert not [toggle for toggle in app.toggle if toggle.key == "runs.tree"]
@@ -195,7 +193,7 @@ def test_files_that_are_no_json_cost_nothing_but_themselves(root: Path) -> None:
     app = select(app, 1)
     good(app.menu_button(key="runs.more").click("notes").run())
     assert "What was noted here cannot be read" in words(app)
-    assert links(good(open_page("run", run="a"))) == {}
+    assert links(good(open_page("run", run="a"))) == []
 
 
 def test_a_run_comes_back_from_a_trash_of_two_hundred_with_all_that_belongs_to_it(root: Path) -> None:
