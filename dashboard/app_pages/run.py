@@ -95,6 +95,7 @@ top = live.container(horizontal=True, vertical_alignment="top")
 left, right = top.container(width="stretch"), top.container(width="content")
 with right:
     run_buttons(paths, shown)
+open_fork_dialog(state.RUN_PAGE)  # before the charts, which take longer
 with left:
     head()
     lineage_line(paths)
@@ -109,4 +110,3 @@ with st.expander("Log", icon=":material/notes:", key="run_log", on_change="rerun
         tick(explained()(run_log))(paths, run.reader)
 with st.expander("Settings", icon=":material/settings:"):
     run_settings(paths, config)
-open_fork_dialog(state.RUN_PAGE)

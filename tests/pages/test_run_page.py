@@ -245,8 +245,10 @@ def test_without_a_choice_the_runs_are_offered(root):
     write_fake_run(root, "one", steps=2)
     write_fake_run(root, "two", steps=3)
     app = open_page("run")
-    links = [link.proto.label.replace("\\", "") for link in app.get("page_link")]
+    links = [button.label.replace("\\", "") for button in app.button if (button.key or "").startswith("offered.")]
     assert sorted(links) == ["✔ finished · one · step 2", "✔ finished · two · step 3"]
+    app = app.button(key="offered.one").click().run()
+    assert in_url(app, "run") == "one" and "finished one" in html_text(app)
 
 
 def test_without_any_run_the_demo_and_the_form_are_offered(root):
