@@ -11,7 +11,7 @@ from dashboard.charts import Chart
 from dashboard.plot_parts import Figure, figure_of
 from engine.glossary import METRICS, TERMS
 
-HEIGHT = 190
+HEIGHT = 160
 NOT_MEASURED = "Not measured in the groups of this prompt."
 
 
@@ -63,8 +63,7 @@ def _chart(look: _Look, course: pd.DataFrame, shown_step: int) -> Chart:
     ]  # fmt: skip
     if look.is_share:
         figure["layout"]["yaxis"] |= {"range": [-0.05, 1.05], "tickformat": ".0%"}
-    look_for = f"{metric.look_for} Dotted: the shown step. Click a point to open its group."
-    return Chart(key, look.title, look_for, figure, HEIGHT)
+    return Chart(key, look.title, metric.look_for, figure, HEIGHT)
 
 
 def _figure(steps: NDArray[np.int64], values: NDArray[np.float64], axis: str) -> Figure:

@@ -21,8 +21,11 @@ AXIS: Final = "x"  # Compare: what the curves stand over
 SMOOTHING: Final = "smoothing"  # Compare: how much they are smoothed
 PROMPT: Final = "prompt"  # Compare: the prompt whose answers are shown
 PANEL: Final = "panel"  # Groups: what is looked at below a group's completions
+QUERY: Final = "q"  # Groups, Search: the phrase
+FILTERS: Final = "filters"  # Groups, Search: the filters as JSON
 CLONE: Final = "clone"  # New run: the run whose settings fill the form
 CHANGES: Final = "set"  # New run: settings in which the clone differs, as JSON: dotted field → value
+FORK: Final = "fork"  # New run: the run that is gone on from, after the step of STEP
 
 RUNS_PAGE: Final = "app_pages/runs.py"
 NEW_RUN_PAGE: Final = "app_pages/new_run.py"

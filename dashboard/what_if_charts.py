@@ -27,11 +27,11 @@ def dead_course(changes: Sequence[Change]) -> Chart:
     title = "Groups without signal, before and after"
     if not changes:
         return Chart("what-if-dead", title, look_for, None, sentence=NOTHING)
-    shares = [[getattr(change, f"dead_{name}") for change in changes] for name in ("before", "after")]
+    looks = (("dead_after", *AFTER, "solid"), ("dead_before", "before", "var(--lab-text)", "dot"))  # the dots on top
     traces = [
-        line(steps, trailing_mean(pd.Series(values, dtype=np.float64), window), name, colour, width=1.8, dash=dash)
+        line(steps, _smooth([getattr(change, key) for change in changes], window), name, colour, width=1.8, dash=dash)
         | {"hovertemplate": "%{y:.0%}"}
-        for values, (name, colour), dash in zip(shares, (BEFORE, AFTER), ("dot", "solid"), strict=True)
+        for key, name, colour, dash in looks
     ]
     figure = figure_of(traces, "step", "share of groups")
     figure["layout"]["yaxis"] |= {"range": [0, 1], "tickformat": ".0%"}
@@ -64,3 +64,7 @@ def push_chart(pushes: PushByLength) -> Chart:
     figure["layout"]["yaxis"] |= {"tickformat": ".0%", "rangemode": "tozero"}
     figure["layout"]["xaxis"] |= {"tickvals": places, "ticktext": list(pushes.labels)}
     return Chart("what-if-push", term.label, term.look_for, figure)
+
+
+def _smooth(values: list[float], window: int) -> pd.Series:
+    return trailing_mean(pd.Series(values, dtype=np.float64), window)

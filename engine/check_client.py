@@ -59,8 +59,10 @@ class Check:
         )
 
 
-def check_in_child(config: RunConfig | str, *, timeout_s: float) -> Check:
+def check_in_child(config: RunConfig | str, *, timeout_s: float, cwd: Path | None = None) -> Check:
     """Check a configuration, or its JSON text, in a process of its own, which is ended after `timeout_s`.
+
+    Relative paths begin at `cwd`, or where this process works.
 
     Never raises for what the child meets: a check that ends without an answer is itself a problem.
     """
@@ -68,7 +70,7 @@ def check_in_child(config: RunConfig | str, *, timeout_s: float) -> Check:
     with subprocess.Popen(
         [sys.executable, "-P", "-m", "engine.check"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(),
-        start_new_session=True,
+        start_new_session=True, cwd=cwd,
     ) as child:  # fmt: skip
         try:
             answer, errors = child.communicate(text.encode("utf-8", "surrogatepass"), timeout=timeout_s)

@@ -38,10 +38,10 @@ def recompute(paths: RunPaths) -> tuple[int, list[str]]:
     """
     try:
         config, reader = read_config(paths), RunReader(paths.db)
-        steps = reader.steps(columns=())["step"].tolist()
+        scores = read_scores(reader, reader.steps(columns=())["step"].tolist())
     except LabError:
         return 0, []
-    scores, settings = read_scores(reader, steps), Settings.of(config)
+    settings = Settings.of(config)
     parts = list(stored_steps(scores, settings.names))
     stored = scores["advantage"].to_numpy()
     compared, wrong, start = 0, list[str](), 0

@@ -1,17 +1,20 @@
 """Every completion of a run. Views: the groups of one step, one of them in full with rewards, advantages and tokens."""
 
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
 from dashboard import state
 from dashboard.live_run import live_run
+from dashboard.views.keys import SEARCH_VIEW, keys
 from dashboard.views.problem import explained
 from dashboard.views.prompts_view import prompts_view
 from dashboard.views.run_choice import required_run
 from dashboard.views.run_header import group_header_html
 from dashboard.views.scrubber import scrubber, shown_step
-from dashboard.views.step_groups import step_groups
+from dashboard.views.search_view import search_view
+from dashboard.views.step_groups import look, step_groups
 from engine.runs.paths import read_config
 from engine.runs.status import run_status
 
@@ -24,19 +27,30 @@ shown = run_status(paths)
 run = live_run(paths)
 
 
+def back_link(step: int | None) -> None:
+    """To the Run page, at the step that is shown here; following the newest there when it is followed here."""
+    here = {state.STEP: str(step)} if step and state.number_in_url(state.STEP) else {}
+    values = {state.RUN: paths.run_id, **here}
+    st.page_link(state.RUN_PAGE, label="Back to the run", icon=":material/arrow_back:", query_params=values)
+
+
 @st.fragment(run_every=TICK_S if shown.is_live else None)
 def of_a_step() -> None:
     """The one view that follows the newest step."""
     with explained():
         if run_status(paths).state != shown.state:
             st.rerun()
-        newest = run.reader.last_step()
+        newest, oldest = run.reader.last_step(), run.reader.first_step()
+        with back:
+            back_link(shown_step(newest, oldest))
         if newest == 0:
             st.info("No step is finished yet. The first groups appear here.", icon=":material/hourglass_top:")
             return
-        oldest = run.reader.first_step()
         scrubber(newest, oldest=oldest, live=shown.is_live)
-        step_groups(paths, run.reader, config, shown_step(newest, oldest))
+        line = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
+        with line:
+            keys(newest, partial(look, run.reader, config), oldest=oldest, search=SEARCH_VIEW in VIEWS)
+        step_groups(paths, run.reader, config, shown_step(newest, oldest), line)
 
 
 @st.fragment
@@ -45,9 +59,15 @@ def of_all_prompts() -> None:
         prompts_view(run.reader)
 
 
+@st.fragment
+def search_of_run() -> None:
+    search_view(paths, run.reader)
+
+
 # What the page can show: key in the URL, label, icon, and who draws it.
 VIEWS: dict[str, tuple[str, str, Callable[[], None]]] = {
     "step": ("Groups of a step", ":material/grid_view:", of_a_step),
+    "search": ("Search", ":material/search:", search_of_run),
     "prompts": ("Prompts", ":material/question_answer:", of_all_prompts),
 }
 
@@ -71,8 +91,10 @@ def choose_view() -> str:
 
 st.html(group_header_html(config, shown))
 with st.container(horizontal=True, vertical_alignment="center"):
-    back = {"run": paths.run_id}
-    st.page_link(state.RUN_PAGE, label="Back to the run", icon=":material/arrow_back:", query_params=back)
+    back = st.empty()  # a fragment that draws again replaces what is in it
     view = choose_view()
+if view != "step":
+    with back:
+        back_link(state.number_in_url(state.STEP))
 with st.container(key="live"):
     VIEWS[view][2]()

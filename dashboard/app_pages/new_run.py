@@ -6,6 +6,7 @@ from dashboard.views.form import draw_field, draw_fields, draw_section
 from dashboard.views.form_budget import draw_budget
 from dashboard.views.form_check import PANEL_KEY, PANEL_STAYS_IN_SIGHT, draw_panel
 from dashboard.views.form_data import data_problems, draw_data
+from dashboard.views.form_fork import draw_fork_start
 from dashboard.views.form_model import place_problems
 from dashboard.views.form_model_section import draw_model, model_problems
 from dashboard.views.form_rewards import draw_rewards
@@ -20,12 +21,16 @@ open_sections(form)
 config, problems = form.parsed()
 problems += model_problems(str(form.value("model.source") or "")) + data_problems(form)
 if config is not None:
+    problems += form.fork_problems(config)
     problems += [problem for problem in form.check_problems(config) if problem not in problems]
 placed, elsewhere = place_problems(problems, anchors(form))
 
-st.title("New run", anchor=False)
+st.title("New run" if form.fork_step is None else "Fork a run", anchor=False)
 st.html(f"<style>{PANEL_STAYS_IN_SIGHT}</style>")
-draw_start(form)
+if form.fork_step is None:
+    draw_start(form)
+else:
+    draw_fork_start(form)
 page = st.grid(2, min_column_width=420, gap="large")
 with page.cell():
     draw_field(form, CONTROL["name"], placed)

@@ -6,8 +6,11 @@ import streamlit as st
 from dashboard import state
 from dashboard.live_plot import Click, kpi_row, live_charts
 from dashboard.live_run import live_run
+from dashboard.views.fork_dialog import open_fork_dialog
 from dashboard.views.group_rows import advantage_reach, group_row_list, group_rows
 from dashboard.views.held_out_answers import held_out_answers
+from dashboard.views.keys import keys
+from dashboard.views.lineage_line import lineage_line
 from dashboard.views.problem import explained
 from dashboard.views.run_board import run_charts, run_kpis
 from dashboard.views.run_choice import required_run
@@ -60,6 +63,7 @@ def body() -> None:
             state.go(state.GROUPS_PAGE, run=paths.run_id, step=int(of_step), group=int(group))
         if step:
             scrubber(course.last_step, oldest=course.first_step, live=shown.is_live)
+            keys(course.last_step, oldest=course.first_step)
         newest_groups(step, groups, completions)
 
 
@@ -91,8 +95,10 @@ top = live.container(horizontal=True, vertical_alignment="top")
 left, right = top.container(width="stretch"), top.container(width="content")
 with right:
     run_buttons(paths, shown)
+open_fork_dialog(state.RUN_PAGE)  # before the charts, which take longer
 with left:
     head()
+    lineage_line(paths)
 with live:
     progress()
     body()

@@ -42,7 +42,9 @@ def diff_panel(shown: ShownGroup) -> None:
     left, right, side = st.columns([2, 2, 1], vertical_alignment="bottom")
     with left:
         options = [*([HELD] if held is not None else []), *places]
-        a = int(st.selectbox("A", options, 0, format_func=label, key=f"diff_a_{key}_{held is not None}"))
+        asked = (state.number_in_url(state.COMPLETION) or 0) - 1
+        start = options.index(asked) if asked in places and held is None else 0
+        a = int(st.selectbox("A", options, start, format_func=label, key=f"diff_a_{key}_{held is not None}_{asked}"))
     with right:
         b = int(st.selectbox("B", places, len(places) - 1, format_func=label, key=f"diff_b_{key}"))
     with side:

@@ -20,6 +20,7 @@ _OVER_HEADER = (
     "white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
 )
 _SMALL_HEADING = "font-size:.85rem;font-weight:600;margin:.25rem 0 -.5rem;padding:0"
+FIXED_HELP = " A fork keeps what its checkpoint was made with."
 FIELD_WIDTH = 190  # pixels; narrower fields cut their labels
 
 
@@ -82,23 +83,27 @@ def draw_field(form: FormState, control: Control, placed: Placed) -> None:
 def draw_widget(form: FormState, control: Control) -> None:
     """The widget starts from the draft's value, and falls back to it when the browser loses what was in it."""
     key, label, help_line = form.key(control.path), control.label, control.help.replace("<", r"\<")  # it is Markdown
+    fixed = form.is_fixed(control.path)
+    help_line += FIXED_HELP if fixed else ""
     shown = to_widget(control, form.value(control.path))
     if control.kind in ("choice", "tristate"):
         options = list(TRISTATE) if control.kind == "tristate" else list(control.choices)
         st.selectbox(
             label, options, index=place(shown, options), key=key, help=help_line, format_func=control.word,
-            placeholder=control.empty or None,
+            placeholder=control.empty or None, disabled=fixed,
         )  # fmt: skip
     elif control.kind == "switch":
-        st.toggle(label, value=shown, key=key, help=help_line)
+        st.toggle(label, value=shown, key=key, help=help_line, disabled=fixed)
     elif control.kind == "integer":
         # None makes a field that can be cleared, which is right only where the setting may be missing.
         value = 0 if shown is None and not control.optional else shown
-        st.number_input(label, value=value, step=1, key=key, help=help_line, placeholder=control.empty or None)
+        st.number_input(
+            label, value=value, step=1, key=key, help=help_line, placeholder=control.empty or None, disabled=fixed
+        )
     elif control.kind == "paragraph":
-        st.text_area(label, value=shown, key=key, help=help_line, height=80)
+        st.text_area(label, value=shown, key=key, help=help_line, height=80, disabled=fixed)
     else:
-        st.text_input(label, value=shown, key=key, help=help_line, placeholder=control.empty or None)
+        st.text_input(label, value=shown, key=key, help=help_line, placeholder=control.empty or None, disabled=fixed)
 
 
 def place(value: Any, options: Sequence[Any]) -> int | None:

@@ -1,11 +1,12 @@
 """The right side of the New-run page: what will happen, the check that proves it, and the buttons that begin."""
 
 import json
+from pathlib import Path
 from typing import Final, Literal
 
 import streamlit as st
 
-from dashboard.state import RUN_PAGE, go
+from dashboard.state import RUN_PAGE, find_run, go
 from dashboard.text import as_html, as_label, visible
 from dashboard.views.form import Placed
 from dashboard.views.form_memory import draw_memory
@@ -17,8 +18,10 @@ from engine.config import RunConfig
 from engine.config_advice import advice
 from engine.config_io import dump_config
 from engine.errors import LabError, Problem
-from engine.runs.launch import start_run
+from engine.runs.fork import fork_run
+from engine.runs.launch import Launched, start_run
 from engine.runs.paths import runs_root
+from engine.runs.process import started_in
 
 CHECK_TIMEOUT_S: Final = 600.0  # a GGUF file is converted when it is used first
 CONFIG_FILE: Final = "config.json"
@@ -34,7 +37,7 @@ PANEL_STAYS_IN_SIGHT: Final = f"""
 def draw_panel(form: FormState, config: RunConfig | None, placed: Placed, elsewhere: list[Problem]) -> None:
     st.subheader("What will happen", anchor=False)
     if config is not None:
-        for line in plan(config):
+        for line in plan(config, form.fork_step or 0):
             st.text(line)
         draw_memory(form, config)
         draw_differences(form, config)
@@ -46,7 +49,7 @@ def draw_panel(form: FormState, config: RunConfig | None, placed: Placed, elsewh
     working = st.container()
     if config is not None:
         draw_check(form, config)
-        draw_export(config)
+        draw_export(form, config)
     with working:  # only now: whoever waits for a check sees the whole page
         if form.starting is not None:
             start(form, config, placed, elsewhere)
@@ -58,9 +61,10 @@ def draw_panel(form: FormState, config: RunConfig | None, placed: Placed, elsewh
 def draw_buttons(form: FormState, config: RunConfig | None) -> bool:
     """Start and Check. Returns whether Check was pressed."""
     busy = form.starting is not None
+    ready = "Start run" if form.fork_step is None else "Start fork"
     with st.container(horizontal=True):
         st.button(
-            "Starting …" if busy else "Start run", key="new_run.start", type="primary", icon=":material/play_arrow:",
+            "Starting …" if busy else ready, key="new_run.start", type="primary", icon=":material/play_arrow:",
             disabled=busy, on_click=begin_start, args=(form,),
         )  # fmt: skip
         return st.button(
@@ -92,13 +96,19 @@ def start(form: FormState, config: RunConfig | None, placed: Placed, elsewhere: 
 
 def launch(form: FormState, config: RunConfig) -> None:
     try:
-        launched = start_run(runs_root(), config)
+        launched = _launched(form, config)
     except LabError as error:
         form.failure = str(error)
         stop_starting(form, {})
     else:
         form.starting = None
         go(RUN_PAGE, run=launched.run_id)
+
+
+def _launched(form: FormState, config: RunConfig) -> Launched:
+    if form.fork_step is not None:
+        return fork_run(runs_root(), form.parent_id, form.fork_step, config)
+    return start_run(runs_root(), config, form.clone_origin(config))
 
 
 def stop_starting(form: FormState, placed: Placed) -> None:
@@ -110,8 +120,14 @@ def stop_starting(form: FormState, placed: Placed) -> None:
 
 def check(form: FormState, config: RunConfig) -> None:
     with st.spinner("Checking data, tokenizer and prompts …"):
-        result = check_in_child(config, timeout_s=CHECK_TIMEOUT_S)
+        result = check_in_child(config, timeout_s=CHECK_TIMEOUT_S, cwd=_where(form))
     form.checked, form.check = dump_config(config), result
+
+
+def _where(form: FormState) -> Path | None:
+    """Where relative paths begin: for a fork where its parent was started, else here."""
+    parent = find_run(form.parent_id) if form.fork_step is not None else None
+    return None if parent is None else started_in(parent)
 
 
 def draw_obstacles(placed: Placed, elsewhere: list[Problem]) -> None:
@@ -183,12 +199,13 @@ def draw_preview(preview: Preview) -> None:
         st.code(visible(preview.reference), language=None, wrap_lines=True)
 
 
-def draw_export(config: RunConfig) -> None:
+def draw_export(form: FormState, config: RunConfig) -> None:
     """The same run from a terminal, and the configuration as a file."""
     text = dump_config(config)
     with st.expander("Configuration and command", icon=":material/terminal:"):
         st.caption("The same run from a terminal:")
-        st.code(f"grpo-lab train {CONFIG_FILE}", language=None)
+        fork = f"fork {form.parent_id} --step {form.fork_step} --config"
+        st.code(f"grpo-lab {'train' if form.fork_step is None else fork} {CONFIG_FILE}", language=None)
         st.download_button(
             "Download config.json", text, file_name=CONFIG_FILE, mime="application/json", on_click="ignore",
             icon=":material/download:",

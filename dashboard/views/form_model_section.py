@@ -24,7 +24,7 @@ def draw_model(form: FormState, placed: Placed) -> None:
     show_problems(placed.get(SOURCE.path, []))
     if not placed.get(SOURCE.path):
         st.caption(" · ".join(look_at_model(str(form.value(SOURCE.path)))[1]))
-    for choice in choices:
+    for choice in [] if form.is_fixed(SOURCE.path) else choices:
         if not choice.available and choice.source != form.value(SOURCE.path):
             reason = as_html(f"Not available: {choice.label}. {choice.reason}")
             st.html(f'<div class="lab-muted" style="font-size:.9em">{reason}</div>')
@@ -45,6 +45,7 @@ def draw_picker(form: FormState, choices: list[ModelChoice]) -> None:
         key=form.key(SOURCE.path),
         format_func=lambda source: one_line(labels.get(str(source), str(source)), 80),
         accept_new_options=True,
+        disabled=form.is_fixed(SOURCE.path),
         placeholder="Choose a model, or type a folder, a .gguf file or a Hub id",
         help="A model of this machine, or type a local folder, a .gguf file, or the id of a model on the Hub.",
     )

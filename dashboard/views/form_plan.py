@@ -9,16 +9,17 @@ from engine.config_loss import updates_per_batch
 from engine.measure import stopping_metric
 
 
-def plan(config: RunConfig) -> list[str]:
-    """The run in a few sentences, with the numbers that decide how long it takes."""
-    rollout, steps = config.rollout, config.optim.max_steps
+def plan(config: RunConfig, after: int = 0) -> list[str]:
+    """The run in a few sentences, with the numbers that decide how long it takes. A fork goes on `after` a step."""
+    rollout, steps = config.rollout, max(0, config.optim.max_steps - after)
+    begin = f"Goes on after step {after:,} with {plural(steps, 'more step')}" if after else plural(steps, "step")
     per_step = rollout.prompts_per_step * rollout.num_generations
     count = len(config.rewards)
     scores = "scores" if count == 1 else "score"
     trained = "all weights are" if config.model.adapter == "full" else "the LoRA adapter is"
     updates = "once" if updates_per_batch(config.loss) == 1 else f"{updates_per_batch(config.loss)} times"
     return [
-        f"{plural(steps, 'step')}. In each, the model writes {plural(rollout.num_generations, 'completion')} to each "
+        f"{begin}. In each, the model writes {plural(rollout.num_generations, 'completion')} to each "
         f"of {plural(rollout.prompts_per_step, 'prompt')}: {per_step:,} completions of up to "
         f"{plural(rollout.max_completion_length, 'token')}, {per_step * steps:,} in the whole run.",
         f"{plural(count, 'reward')} {scores} them, and {trained} updated {updates} a step.",

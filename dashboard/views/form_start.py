@@ -1,23 +1,30 @@
 """Where a new run starts from: a preset, a paper's recipe, a config file, or a past run whose settings are cloned."""
 
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
 import streamlit as st
 
-from dashboard.state import CLONE, find_run
+from dashboard.state import CHANGES, CLONE, FORK, STEP, number_in_url, set_in_url
 from dashboard.text import as_label, one_line
 from dashboard.views.form import alert
+from dashboard.views.form_fork import follow_fork, leave_fork, settings_of
 from dashboard.views.form_import import FROM_FILE, IMPORT_PROBLEMS, draw_import, draw_translation
 from dashboard.views.form_model import set_value
 from dashboard.views.form_model_section import look_at_model
 from dashboard.views.form_recipe import draw_recipes, origin
 from dashboard.views.form_state import FormState
 from dashboard.views.form_upload import FOLDER
-from engine.errors import ConfigError, LabError, Problem
+from engine.errors import ConfigError, LabError
 from engine.presets import PRESETS, Preset
 from engine.recipe import Recipe
 from engine.runs.naming import names_in_use, next_name
-from engine.runs.paths import list_runs, read_config, runs_root
+from engine.runs.paths import list_runs, runs_root
 
 RECENT_RUNS = 50
+NO_CHANGES: Mapping[str, Any] = MappingProxyType({})
 
 
 def draw_start(form: FormState) -> None:
@@ -71,7 +78,7 @@ def use_recipe(form: FormState, recipe: Recipe) -> None:
 
 def fill(form: FormState, preset: Preset | Recipe, origin: str) -> None:
     """Fill the form. The data file is made if it can be; what only the user knows is left empty."""
-    st.query_params.pop(CLONE, None)
+    set_in_url(**{CLONE: None})
     form.load(preset.config, origin)
     if preset.make_data is not None:
         path = runs_root() / FOLDER / preset.config.data.source
@@ -111,31 +118,43 @@ def draw_past_runs(form: FormState) -> None:
     )
 
 
-def clone(form: FormState, run_id: str | None) -> None:
-    """Fill the form with the settings of a run, and remember them as the parent to compare with."""
+def clone(form: FormState, run_id: str | None, changes: Mapping[str, Any] = NO_CHANGES) -> None:
+    """Fill the form with the settings of a run, and remember them as the parent to compare with.
+
+    changes: dotted settings in which the clone differs; when they cannot be, what is wrong is shown and none is made.
+    """
     if run_id is None:
         return
-    paths = find_run(run_id)
-    if paths is None:
-        st.session_state[IMPORT_PROBLEMS] = (run_id, [Problem("clone", "there is no such run.")])
+    config = settings_of(run_id, "clone")
+    if config is None:
         return
-    try:
-        config = read_config(paths)
-    except ConfigError as error:
-        st.session_state[IMPORT_PROBLEMS] = (run_id, error.problems)
-        return
-    except LabError as error:
-        st.session_state[IMPORT_PROBLEMS] = (run_id, [Problem("clone", error.message, error.hint)])
-        return
-    st.session_state.pop(IMPORT_PROBLEMS, None)
     st.query_params[CLONE] = run_id
-    config = config.model_copy(update={"name": next_name(config.name, names_in_use(runs_root()))})
-    form.load(config, f"clone:{run_id}", parent_id=run_id)
+    named = config.model_copy(update={"name": next_name(config.name, names_in_use(runs_root()))})
+    form.load_child(named, f"{CLONE}:{run_id}", config, run_id, None)
+    try:
+        form.change(changes)
+    except ConfigError as error:
+        st.session_state[IMPORT_PROBLEMS] = (f"What was to be changed in {run_id}", error.problems)
 
 
 def follow_url(form: FormState) -> None:
-    """Load the run that the URL asks to clone, once."""
+    """Load the run that the URL asks to clone or to fork, once, with the changes that it asks for."""
     wanted = st.query_params.get(CLONE)
-    if wanted and form.origin != f"clone:{wanted}":
-        form.origin = f"clone:{wanted}"
-        clone(form, wanted)
+    changes = st.query_params.pop(CHANGES, None)  # made once: a reload must not undo what was edited since
+    if forked := st.query_params.get(FORK):
+        follow_fork(form, forked, number_in_url(STEP))
+        return
+    if form.fork_step is not None:  # the page was left, and opened again for something new
+        leave_fork(form)
+    if wanted and (changes is not None or form.origin != f"{CLONE}:{wanted}"):
+        form.origin = f"{CLONE}:{wanted}"
+        clone(form, wanted, *([] if changes is None else [_read_changes(changes)]))
+
+
+def _read_changes(text: str) -> dict[str, Any]:
+    """The changes of the URL; what is no JSON object becomes a setting that does not exist, and is refused as one."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) else {CHANGES: text}

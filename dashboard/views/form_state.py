@@ -5,7 +5,8 @@ survives a visit to another page, which widgets do not. Replacing the draft rais
 widget's key: all widgets then start anew.
 """
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,10 +16,12 @@ from dashboard.views.form_model import Control, Draft, controls, from_widget, ge
 from dashboard.views.form_sections import ALL_CONTROLS, is_shown
 from engine.check_client import Check
 from engine.config import RewardSpec, RunConfig
-from engine.config_io import dump_config, parse_config, spelled_out
+from engine.config_io import dump_config, flatten, parse_config, spelled_out
 from engine.errors import ConfigError, Problem
 from engine.presets import PRESETS
 from engine.rewards.registry import REWARDS
+from engine.runs.fork import FIXED, changed_settings, fork_problems
+from engine.runs.lineage import Origin
 from engine.trl.config import TrlImport
 
 FORM: Final = "new_run.form"
@@ -28,9 +31,10 @@ FORM: Final = "new_run.form"
 class FormState:
     """`checked` is the JSON of the configuration that `check` is about.
 
-    `origin` says what filled the form; `starting` is the draft that Start was pressed for, while that is under way;
-    `to_open` are sections to open when the page is drawn next; `notes` are about uploads, `failure` about the start;
-    `translation` says what became of the TRL config that filled the form.
+    `origin` says what filled the form; `parent` and `parent_id` are the run whose settings did, and `fork_step` is the
+    checkpoint of it that is gone on from; `prefix` begins the keys of the widgets; `starting` is the draft that Start
+    was pressed for, while that is under way; `to_open` are sections to open when the page is drawn next; `notes` are
+    about uploads, `failure` about the start; `translation` says what became of the TRL config that filled the form.
     """
 
     draft: Draft
@@ -38,6 +42,8 @@ class FormState:
     revision: int = 0
     parent: RunConfig | None = None
     parent_id: str = ""
+    fork_step: int | None = None
+    prefix: str = "new_run"
     checked: str = ""
     check: Check | None = None
     starting: Draft | None = None
@@ -48,13 +54,16 @@ class FormState:
 
     def key(self, path: str) -> str:
         """The session key of the widget that edits this path."""
-        return f"new_run.{self.revision}.{path}"
+        return f"{self.prefix}.{self.revision}.{path}"
 
-    def load(self, config: RunConfig, origin: str, parent_id: str = "") -> None:
-        """Fill the form with a configuration; with a parent id, differences from it are shown."""
-        config = spelled_out(config)
-        self._fill(config.model_dump(mode="json"), origin)
-        self.parent, self.parent_id = (config if parent_id else None), parent_id
+    def load(self, config: RunConfig, origin: str) -> None:
+        """Fill the form with a configuration."""
+        self._fill(spelled_out(config).model_dump(mode="json"), origin)
+
+    def load_child(self, config: RunConfig, origin: str, parent: RunConfig, parent_id: str, step: int | None) -> None:
+        """Fill the form for a run that comes from another one: a clone, or a fork of its checkpoint of `step`."""
+        self.load(config, origin)
+        self.parent, self.parent_id, self.fork_step = spelled_out(parent), parent_id, step
 
     def load_translation(self, result: TrlImport) -> None:
         """Fill the form with what became of a TRL config, which may need more before it is whole."""
@@ -63,8 +72,20 @@ class FormState:
 
     def _fill(self, draft: Draft, origin: str) -> None:
         self.draft, self.origin, self.translation = draft, origin, None
-        self.parent, self.parent_id = None, ""
+        self.parent, self.parent_id, self.fork_step = None, "", None
         self.checked, self.check, self.starting, self.failure, self.notes = "", None, None, "", []
+        self.redraw()
+
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Set these dotted settings. Raises ConfigError, and changes none, when they do not exist or do not fit."""
+        draft: Draft = json.loads(json.dumps(self.draft))
+        known = flatten(RunConfig.model_validate(draft))
+        if unknown := [path for path in changes if path not in known]:
+            raise ConfigError([Problem(path, "there is no such setting in this run.") for path in unknown])
+        for path, value in changes.items():
+            set_value(draft, path, value)
+        parse_config(draft)
+        self.draft = draft
         self.redraw()
 
     def redraw(self) -> None:
@@ -80,6 +101,22 @@ class FormState:
             return parse_config(self.draft), []
         except ConfigError as error:
             return None, error.problems
+
+    def is_fixed(self, path: str) -> bool:
+        """Whether the checkpoint that is gone on from leaves no choice here."""
+        return self.fork_step is not None and path in FIXED
+
+    def fork_problems(self, config: RunConfig) -> list[Problem]:
+        """What keeps this configuration from going on from the checkpoint; nothing when it need not."""
+        if self.parent is None or self.fork_step is None:
+            return []
+        return fork_problems(self.parent, config, self.fork_step)
+
+    def clone_origin(self, config: RunConfig) -> Origin | None:
+        """What the run that starts remembers of the one whose settings it had; None when it had none's."""
+        if self.parent is None:
+            return None
+        return Origin("clone", self.parent_id, 0, self.parent.name, changed_settings(self.parent, config))
 
     def check_problems(self, config: RunConfig) -> list[Problem]:
         """What the check found wrong, if it was about exactly this configuration."""

@@ -54,7 +54,8 @@ def course_words(course: pd.DataFrame) -> str:
     first, last = course["pass_rate"].iloc[0], course["pass_rate"].iloc[-1]
     known = first == first and last == last
     right = f": right {percent(first)} of the time at first, {percent(last)} at last" if known else ""
-    thin = f" {MOST} of them, evenly spaced, are drawn." if len(course) > MOST else ""
+    thin = " The dotted line is the shown step; a click on a point opens its group."
+    thin += f" {MOST} of them, evenly spaced, are drawn." if len(course) > MOST else ""
     return f"Asked {plural(len(course), 'time')}, in steps {steps.iloc[0]:,} to {steps.iloc[-1]:,}{right}.{thin}"
 
 
@@ -122,7 +123,9 @@ def _other_runs(shown: ShownGroup) -> None:
         return
     st.caption(f"Among the {MOST_RUNS} newest runs. A row opens the newest group of this prompt there.")
     event = st.dataframe(
-        runs_frame(found), hide_index=True, width="stretch", key="history_runs_table", on_select="rerun",
+        runs_frame(found), hide_index=True, width="stretch", on_select="rerun",
+        key=f"history_runs_{shown.paths.run_id}_{shown.step}_{shown.index}",  # a choice is about this group alone
+       
         selection_mode="single-row", alt="The same prompt in other runs",
     )  # fmt: skip
     if rows := event["selection"]["rows"]:

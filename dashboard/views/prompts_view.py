@@ -39,7 +39,8 @@ def prompts_view(reader: RunReader) -> None:
     event = st.dataframe(
         prompts_frame(table.rows), hide_index=True, width="stretch", height=HEIGHT,
         key=f"prompts_{first}_{outcome}",
-        on_select="rerun", selection_mode="single-row", column_config=_columns(), placeholder="–", alt="Prompts of the run",
+        on_select="rerun", selection_mode="single-row", column_config=_columns(), placeholder="–",
+        alt="Prompts of the run",
     )  # fmt: skip
     if rows := event["selection"]["rows"]:
         row = table.rows.iloc[rows[0]]

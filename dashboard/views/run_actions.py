@@ -1,17 +1,21 @@
-"""What can be done with a run of the list: open, clone, stop, resume, rename, delete; and the dialogs that ask."""
+"""What can be done with a run of the list: open, clone, fork, stop, and more; and the dialogs that ask."""
 
 from collections.abc import Callable
 from typing import Final
 
 import streamlit as st
 
-from dashboard.state import CLONE, NEW_RUN_PAGE, RUN_PAGE, go
+from dashboard.state import CLONE, NEW_RUN_PAGE, RUN_PAGE, RUNS_PAGE, go
 from dashboard.text import as_label, one_line, visible
-from dashboard.views.run_table import TO_OPEN, RunRow
+from dashboard.views.fork_dialog import ask_fork, open_fork_dialog
+from dashboard.views.notes_dialog import notes_form
+from dashboard.views.problem import explained
+from dashboard.views.run_table import TO_OPEN, RunRow, read_rows, tags_in_use
 from engine.errors import LabError
 from engine.runs.launch import resume_run, stop_run
 from engine.runs.manage import delete_run, list_trash, rename_run, restore_run
-from engine.runs.paths import open_run, runs_root
+from engine.runs.notes import change_notes
+from engine.runs.paths import list_runs, open_run, runs_root
 
 # Session keys. DIALOG is (which, run id, name): asked for in the ticking table, opened by the page, where it survives.
 DIALOG: Final = "runs.dialog"
@@ -30,13 +34,13 @@ def draw_actions(row: RunRow | None) -> None:
             go(RUN_PAGE, run=row.run_id)
         if action("Clone", ":material/content_copy:", row, readable, help_line="A new run from these settings") and row:
             go(NEW_RUN_PAGE, **{CLONE: row.run_id})
+        fork_help = "Goes on from a checkpoint with other settings"
+        if action("Fork", ":material/call_split:", row, readable, help_line=fork_help) and row:
+            attempt(lambda: ask_fork(row.paths, None, RUNS_PAGE))
+            st.rerun(scope="app")
         draw_stop_and_resume(row)
-        if action("Rename", ":material/edit:", row, readable) and row:
-            ask("rename", row)
-        ended = row is not None and not row.is_live
-        if action("Delete", ":material/delete:", row, ended, help_line="Moves it to the trash; stop it first") and row:
-            ask("delete", row)
-        st.text(selected_line(row), width="stretch", wrap=False)
+        draw_more(row)
+    st.text(selected_line(row), width="stretch", wrap=False)  # a row of its own: a long note must not move the table
 
 
 def action(
@@ -47,6 +51,28 @@ def action(
         label, key=f"runs.{label.lower()}", icon=icon, disabled=row is None or not enabled, help=help_line,
         type="primary" if primary and row is not None else "secondary",
     )  # fmt: skip
+
+
+def draw_more(row: RunRow | None) -> None:
+    """What is needed more rarely. Delete is not offered for a run that an engine works on."""
+    pinned = row is not None and row.notes.pinned
+    choices = {
+        "rename": "Rename", "notes": "Tags and note", "pin": "Unpin" if pinned else "Pin", "delete": "Move to trash",
+    }  # fmt: skip
+    if row is not None and row.summary is None:
+        del choices["rename"]
+    if row is not None and row.is_live:
+        del choices["delete"]
+    wanted = st.menu_button(
+        "More", list(choices), key="runs.more", icon=":material/more_horiz:", disabled=row is None,
+        format_func=lambda choice: choices.get(choice, choice),
+    )  # fmt: skip
+    if wanted is None or row is None:
+        return
+    if wanted == "pin":
+        attempt(lambda: change_notes(open_run(runs_root(), row.run_id), pinned=not pinned))
+        st.rerun(scope="app")
+    ask(wanted, row)
 
 
 def draw_stop_and_resume(row: RunRow | None) -> None:
@@ -62,10 +88,11 @@ def draw_stop_and_resume(row: RunRow | None) -> None:
 
 
 def selected_line(row: RunRow | None) -> str:
-    """The name of the selected run, and what went wrong with it."""
+    """The name of the selected run, its tags, its note, and what went wrong with it."""
     if row is None:
         return "Select a run below."
-    return one_line(f"{row.name}: {row.note}" if row.note else row.name, 300)
+    said = [row.note, " ".join(f"#{tag}" for tag in row.notes.tags), row.notes.note]
+    return one_line(": ".join([row.name, *[" · ".join(filter(None, said))] * any(said)]), 300)
 
 
 def attempt(action: Callable[[], object]) -> bool:
@@ -92,6 +119,9 @@ def open_dialog() -> None:
         delete_dialog(run_id, name)
     elif which == "rename":
         rename_dialog(run_id, name)
+    elif which == "notes":
+        notes_dialog(run_id, name)
+    open_fork_dialog(RUNS_PAGE)
 
 
 def close_dialog() -> None:
@@ -126,6 +156,13 @@ def rename_dialog(run_id: str, name: str) -> None:
 def rename(run_id: str) -> None:
     close_dialog()
     attempt(lambda: rename_run(open_run(runs_root(), run_id), st.session_state[NEW_NAME]))
+
+
+@st.dialog("Tags and note", on_dismiss=close_dialog)
+def notes_dialog(run_id: str, name: str) -> None:
+    with explained():
+        paths = open_run(runs_root(), run_id)
+        notes_form(paths, name, tags_in_use(read_rows(list_runs(runs_root()))), close_dialog)
 
 
 def draw_notices() -> None:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.text import as_label, visible
+from dashboard.views.fork_dialog import ask_fork
 from dashboard.wording import duration
 from engine.errors import LabError
 from engine.runs import launch
@@ -20,7 +21,7 @@ TAIL_HEIGHT = 200  # pixels
 
 
 def run_buttons(paths: RunPaths, status: RunStatus) -> None:
-    """Stop, Resume or Start, Clone and Groups, in one row."""
+    """Stop, Resume or Start, Fork, Clone, Groups and Compare, in one row."""
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if status.is_live:
             stopping = status.state == "stopping"
@@ -35,10 +36,15 @@ def run_buttons(paths: RunPaths, status: RunStatus) -> None:
             help_text = "Continues from the newest checkpoint. Stored steps stay."
             if st.button(label, icon=":material/play_arrow:", type="primary", help=help_text):
                 _resume(paths)
+        fork_help = "Goes on from a checkpoint with other settings, in a run of its own."
+        if st.button("Fork…", key="run.fork", icon=":material/call_split:", help=fork_help):
+            ask_fork(paths, state.number_in_url(state.STEP), state.RUN_PAGE)
         if st.button("Clone", icon=":material/content_copy:", help="Opens New run with these settings."):
             state.go(state.NEW_RUN_PAGE, clone=paths.run_id)
         if st.button("Groups", icon=":material/grid_view:", help="Every completion of a step, with its arithmetic."):
             state.go(state.GROUPS_PAGE, run=paths.run_id)
+        if st.button("Compare", icon=":material/compare_arrows:", help="This run beside its relatives or another run."):
+            state.go(state.COMPARE_PAGE, run=paths.run_id)
 
 
 def run_notice(paths: RunPaths, status: RunStatus) -> None:

@@ -3,8 +3,8 @@
 Pure but for `draw_table`. Numbers stay numbers, so that the browser sorts them as such.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,7 +17,9 @@ from dashboard.views.status_chip import chip_text
 from dashboard.wording import MISSING
 from engine.errors import LabError
 from engine.glossary import METRICS, TERMS
+from engine.runs.lineage import Origin, read_origin
 from engine.runs.manage import RunSummary, run_summary
+from engine.runs.notes import Notes, read_notes
 from engine.runs.paths import RunPaths
 from engine.runs.status import State
 
@@ -27,6 +29,8 @@ OPEN_CLICK: Final = "runs.open_click"
 TO_OPEN: Final = "runs.to_open"
 ROW_HEIGHT, HEADER_HEIGHT, MAX_HEIGHT = 35, 36, 620
 NAME_LIMIT, NOTE_LIMIT = 80, 300
+PIN: Final = "★ "
+OPTIONAL: Final = frozenset({"parent", "tags", "note"})  # columns that are only there when a run has something in them
 
 # What the status filter offers, and the states that each covers.
 FILTERS: Final[dict[str, frozenset[str]]] = {
@@ -44,6 +48,14 @@ class RunRow:
     paths: RunPaths
     summary: RunSummary | None
     error: str = ""
+
+    @property
+    def origin(self) -> Origin | None:
+        return self.summary.origin if self.summary else read_origin(self.paths)
+
+    @property
+    def notes(self) -> Notes:
+        return self.summary.notes if self.summary else read_notes(self.paths)
 
     @property
     def run_id(self) -> str:
@@ -81,41 +93,64 @@ def _read_row(paths: RunPaths) -> RunRow:
         return RunRow(paths, None, str(error))
 
 
-def matching(rows: Sequence[RunRow], search: str, filters: Sequence[str]) -> list[RunRow]:
-    """The rows with one of these statuses and every word of the search in name, id, model, data or rewards."""
+def matching(rows: Sequence[RunRow], search: str, filters: Sequence[str], tags: Sequence[str] = ()) -> list[RunRow]:
+    """The rows with one of these statuses, all of these tags, and every word of the search in name, id, model, data,
+    rewards, tags or note.
+    """
     words = search.casefold().split()
     states = frozenset[str]().union(*(FILTERS[name] for name in filters if name in FILTERS))
     return [
         row
         for row in rows
-        if all(word in _haystack(row) for word in words) and (not states or (row.state or "unreadable") in states)
+        if all(word in _haystack(row) for word in words)
+        and (not states or (row.state or "unreadable") in states)
+        and frozenset(tags) <= frozenset(row.notes.tags)
     ]
 
 
 def _haystack(row: RunRow) -> str:
     summary = row.summary
     details = (summary.model, summary.data, *summary.rewards) if summary else ()
-    return " ".join((row.name, row.run_id, *details)).casefold()
+    return " ".join((row.name, row.run_id, *details, *row.notes.tags, row.notes.note)).casefold()
 
 
-def table_frame(rows: Sequence[RunRow]) -> pd.DataFrame:
-    """One row a run, columns as `column_config` describes them; the last one only when something went wrong."""
-    columns = [name for name in column_config() if name != "note" or any(row.note for row in rows)]
-    return pd.DataFrame([_cells(row) for row in rows], columns=columns)
+def tags_in_use(rows: Sequence[RunRow]) -> list[str]:
+    """Every tag of these runs, once, in order."""
+    return sorted({tag for row in rows for tag in row.notes.tags}, key=str.casefold)
 
 
-def _cells(row: RunRow) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Family:
+    """What the table says of the runs' relations, by run id: what stands before a name, and where a run came from."""
+
+    marks: Mapping[str, str] = field(default_factory=dict)
+    parents: Mapping[str, str] = field(default_factory=dict)
+
+
+def table_frame(rows: Sequence[RunRow], family: Family | None = None) -> pd.DataFrame:
+    """One row a run, columns as `column_config` describes them; some of them only when a run has something there."""
+    cells = [_cells(row, family or Family()) for row in rows]
+    columns = [name for name in column_config() if name not in OPTIONAL or any(cell.get(name) for cell in cells)]
+    return pd.DataFrame(cells, columns=columns)
+
+
+def _cells(row: RunRow, family: Family) -> dict[str, Any]:
+    pin = PIN if row.notes.pinned else ""
+    said = {
+        "name": family.marks.get(row.run_id, "") + pin + one_line(row.name, NAME_LIMIT),
+        "parent": family.parents.get(row.run_id, ""),
+        "tags": [one_line(tag, NAME_LIMIT) for tag in row.notes.tags],
+    }
     summary = row.summary
     if summary is None:
         return {
-            "open": None, "status": "✖ unreadable", "name": one_line(row.name, NAME_LIMIT), "reward": [],
-            "note": one_line(row.error, NOTE_LIMIT),
+            "open": None, "status": "✖ unreadable", "reward": [], "note": one_line(row.error, NOTE_LIMIT), **said,
         }  # fmt: skip
     status = summary.status
     return {
         "open": "Open",
         "status": chip_text(status.state),
-        "name": one_line(row.name, NAME_LIMIT),
+        **said,
         "model": one_line(f"{source_name(summary.model)} · {source_name(summary.data)}", NAME_LIMIT),
         "reward": summary.reward_curve,
         "held_out": before_after(summary.eval_before, summary.eval_last),
@@ -136,14 +171,13 @@ def before_after(before: float | None, last: float | None) -> str:
 
 
 def column_config() -> dict[str, Any]:
-    """How each column is shown; its help is the glossary's."""
+    """How each column is shown; its help is the glossary's. The numbers stand before what may be scrolled for."""
     column = st.column_config
     held_out, kl, dead = TERMS["eval/pass_at_1"], METRICS["kl"], METRICS["frac_reward_zero_std"]
     return {
-        "open": column.ButtonColumn("", width=60, on_click=remember_click, key=OPEN_CLICK, type="tertiary"),
+        "open": column.ButtonColumn("", width=56, on_click=remember_click, key=OPEN_CLICK, type="tertiary"),
         "status": column.TextColumn("Status", width=105),
-        "name": column.TextColumn("Name", width=165),
-        "model": column.TextColumn("Model · data", width=140),
+        "name": column.TextColumn("Name", width=165, help=f"{PIN.strip()}: pinned"),
         "reward": column.LineChartColumn("Reward", width=95, help=METRICS["reward"].help),
         "held_out": column.TextColumn("Held-out", width=85, help=f"{held_out.label}: {held_out.help} Before → now."),
         "kl": column.NumberColumn("KL", width=60, format="%.3f", help=f"{kl.help} Mean of the newest 10 steps."),
@@ -151,6 +185,9 @@ def column_config() -> dict[str, Any]:
             "Dead groups", width=95, format="%.0f %%", help=f"{dead.help} Mean of the newest 10 steps."
         ),
         "steps": column.TextColumn("Steps", width=90, alignment="right"),
+        "parent": column.TextColumn("Parent", width=130, help="The run it was forked or cloned from."),
+        "tags": column.ListColumn("Tags", width=110),
+        "model": column.TextColumn("Model · data", width=140),
         "started": column.DatetimeColumn("Started", width=100, format="distance"),
         "duration": column.NumberColumn("Duration", width=75, format="compact", help="Time that engines worked on it."),
         "note": column.TextColumn("What went wrong", width=300),
@@ -170,11 +207,11 @@ def remember_click() -> None:
         st.session_state[TO_OPEN] = ids[click.row]
 
 
-def draw_table(rows: Sequence[RunRow]) -> RunRow | None:
+def draw_table(rows: Sequence[RunRow], family: Family) -> RunRow | None:
     """Show the table. Returns the selected row."""
     keep_selection([row.run_id for row in rows])
     event: Any = st.dataframe(
-        table_frame(rows),
+        table_frame(rows, family),
         key=TABLE,
         hide_index=True,
         width="stretch",
@@ -184,7 +221,7 @@ def draw_table(rows: Sequence[RunRow]) -> RunRow | None:
         on_select="rerun",
         selection_mode="single-row",
         placeholder=MISSING,
-        alt="The runs, newest first",
+        alt="The runs: pinned ones first, then the newest; or each below the run it came from",
     )
     chosen = [place for place in event.selection.rows if place < len(rows)]
     return rows[chosen[0]] if chosen else None

@@ -2,12 +2,15 @@
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import state
 from dashboard.charts import GROUP_KINDS
+from dashboard.views.completion_table import by_reward
 from dashboard.views.group_detail import group_detail
 from dashboard.views.group_rows import advantage_reach, group_row_list, group_rows
-from dashboard.wording import plural
+from dashboard.views.keys import Shown
+from dashboard.wording import number, plural
 from engine.config import RunConfig
 from engine.config_loss import has_scaled_advantages
 from engine.runs.paths import RunPaths
@@ -15,22 +18,70 @@ from engine.runs.reader import RunReader
 
 ALL = "every group"
 DISCARDED = "discarded"
+COMPLETION_PANELS = ("tokens", "diff")  # about one completion, which keys can change; the first is shown at first
 ROWS_PER_PAGE = 60
 LIST_HEIGHT = 720
 
 
-def step_groups(paths: RunPaths, reader: RunReader, config: RunConfig, step: int) -> None:
-    """List the groups of a step; the one that the URL names, or the first with signal, in full."""
+def step_groups(paths: RunPaths, reader: RunReader, config: RunConfig, step: int, line: DeltaGenerator) -> None:
+    """List the groups of a step; the one that the URL names, or the first with signal, in full.
+
+    line: a container above, where the best and the worst completion of the step are named.
+    """
     groups = reader.groups(step)
     if groups.empty:
         st.info(f"Step {step:,} is not stored.")
         return
-    place = min(state.number_in_url(state.GROUP) or first_of_interest(groups), len(groups))
+    place = shown_place(groups, state.number_in_url(state.GROUP))
+    completions = reader.completions(step)
+    with line:
+        best_and_worst(step, completions)
     left, right = st.columns([1, 2], gap="medium")
     with left:
-        list_groups(reader, config, step, groups, place)
+        list_groups(config, step, groups, completions, place)
     with right:
         group_detail(paths, reader, config, groups.iloc[place - 1], len(groups))
+
+
+def look(reader: RunReader, config: RunConfig, step: int, group: int | None) -> Shown:
+    """What the keys move through: the groups as they are listed, and the completions of one by reward.
+
+    Single completions only with a panel that is about one.
+    """
+    groups = reader.groups(step)
+    if groups.empty:
+        return Shown(1, ())
+    place = shown_place(groups, group)
+    chosen = st.session_state.get(filter_key(config.rollout.dynamic_sampling)) or ALL
+    order = (listed(groups, chosen)["group_index"] + 1).tolist()[:ROWS_PER_PAGE]
+    if st.query_params.get(state.PANEL, COMPLETION_PANELS[0]) not in COMPLETION_PANELS:
+        return Shown(place, order)
+    completions = (by_reward(reader.completions(step, place - 1))["completion_index"] + 1).tolist()
+    asked = state.number_in_url(state.COMPLETION)
+    return Shown(place, order, asked if asked in completions else next(iter(completions), None), completions)
+
+
+def shown_place(groups: pd.DataFrame, asked: int | None) -> int:
+    """The group that is shown, from 1: the one asked for, at most the last; without one the first of interest."""
+    return min(asked or first_of_interest(groups), len(groups))
+
+
+def best_and_worst(step: int, completions: pd.DataFrame) -> None:
+    """The completions of highest and lowest reward of the step, as buttons that open them. Nothing without a reward."""
+    totals = completions["total"]
+    if not totals.notna().any():
+        return
+    with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
+        for word, at in (("Best", totals.idxmax()), ("Worst", totals.idxmin())):
+            row = completions.loc[at]
+            group, place = int(row["group_index"]) + 1, int(row["completion_index"]) + 1
+            alike = int((totals == row["total"]).sum()) - 1
+            st.button(
+                f"{word} of the step: {number(row['total'])}, #{place} of group {group}",
+                key=f"open_{word}", type="tertiary", icon=":material/open_in_full:",
+                help=f"{plural(alike, 'other completion')} of the step have the same reward." if alike else None,
+                on_click=state.set_in_url, kwargs={"step": step, "group": group, "completion": place},
+            )  # fmt: skip
 
 
 def first_of_interest(groups: pd.DataFrame) -> int:
@@ -39,15 +90,12 @@ def first_of_interest(groups: pd.DataFrame) -> int:
     return int(mixed[0]) + 1 if len(mixed) else 1
 
 
-def list_groups(reader: RunReader, config: RunConfig, step: int, groups: pd.DataFrame, place: int) -> None:
+def list_groups(config: RunConfig, step: int, groups: pd.DataFrame, completions: pd.DataFrame, place: int) -> None:
     chosen = choose_kind(config.rollout.dynamic_sampling)
     discarded = groups["discarded"].notna()
     st.caption(counts_in_words(groups["kind"], int(discarded.sum())))
-    completions = reader.completions(step)
     reach = advantage_reach(completions["advantage"], scaled=has_scaled_advantages(config.loss))
-    order = groups.assign(last=discarded).sort_values(["last", "mean"], kind="stable").index
-    rows = group_row_list(groups.loc[order], completions, reach)
-    wanted = [row for row in rows if chosen in (ALL, row.kind) or (chosen == DISCARDED and row.discarded)]
+    wanted = group_row_list(listed(groups, chosen), completions, reach)
     with st.container(height=LIST_HEIGHT, border=False):
         group_rows(
             wanted[:ROWS_PER_PAGE], key="groups_list", step=step, selected=place,
@@ -57,12 +105,24 @@ def list_groups(reader: RunReader, config: RunConfig, step: int, groups: pd.Data
             st.caption(f"The first {ROWS_PER_PAGE} of {len(wanted)}; narrow the choice above to see others.")
 
 
+def listed(groups: pd.DataFrame, chosen: str) -> pd.DataFrame:
+    """The groups of a kind, or all, as they are listed: by mean reward, discarded ones last."""
+    discarded = groups["discarded"].notna()
+    order = groups.assign(last=discarded).sort_values(["last", "mean"], kind="stable").index
+    wanted = groups["kind"] == chosen if chosen not in (ALL, DISCARDED) else discarded | (chosen == ALL)
+    return groups.loc[[index for index in order if wanted[index]]]
+
+
+def filter_key(dynamic: bool) -> str:
+    return "group_filter_dynamic" if dynamic else "group_filter"
+
+
 def choose_kind(dynamic: bool) -> str:
     """Which groups to list. The choice has one more option, and is another widget, in a run with dynamic sampling."""
     options = [ALL, *GROUP_KINDS, *([DISCARDED] if dynamic else [])]
     return st.segmented_control(
         "Show groups", options, default=ALL, required=True, wrap=True,
-        key="group_filter_dynamic" if dynamic else "group_filter",
+        key=filter_key(dynamic),
         format_func=lambda name: GROUP_KINDS[name][0] if name in GROUP_KINDS else name,
     )  # fmt: skip
 

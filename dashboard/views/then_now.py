@@ -35,7 +35,7 @@ def then_and_now(occasions: Sequence[Occasion], here: int, *, key: str) -> None:
         )  # fmt: skip
     with right:
         which = st.segmented_control(
-            "Completion", list(WHICH), key=f"then_now_which_{key}", default="best", required=True,
+            "Completion", list(WHICH), key=f"then_now_which_{key}", default="typical", required=True,
             help="By reward. Typical: the one in the middle.",
         )  # fmt: skip
     if pair == "choose":

@@ -56,15 +56,16 @@ def _choose(ordered: pd.DataFrame, step: int, index: int) -> int:
     options = ordered.index.tolist()
     key = f"completion_{step}_{index}"
 
-    start = options.index(asked) if asked in options else 0
+    shown = asked if asked in options else options[0]
+    st.session_state[key] = shown  # the URL decides: keys and links change it, too
 
     def choose() -> None:
         # Streamlit also reports the start value by itself when a live step replaces the box: nobody chose that.
-        if (chosen := st.session_state[key]) != options[start]:
+        if (chosen := st.session_state[key]) != shown:
             state.set_in_url(step=step, group=index + 1, completion=chosen + 1)
 
     def label(place: int) -> str:
         row = ordered.loc[place]
         return f"#{place + 1} · reward {number(row['total'])} · {one_line(row['text'], 60)}"
 
-    return int(st.selectbox("Tokens of completion", options, start, format_func=label, key=key, on_change=choose))
+    return int(st.selectbox("Tokens of completion", options, format_func=label, key=key, on_change=choose))

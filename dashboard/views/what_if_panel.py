@@ -1,11 +1,13 @@
 """What-if: the shown group, and the whole run, under other settings, computed again from what is stored."""
 
-from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
+from dashboard import state
 from dashboard.live_plot import Kpi, kpi_row, live_charts
 from dashboard.text import as_label
+from dashboard.views.form_model import Control, from_widget, to_widget
 from dashboard.views.form_sections import CONTROL
 from dashboard.views.shown_group import ShownGroup
 from dashboard.views.what_if_state import WhatIfState
@@ -29,7 +31,7 @@ from engine.glossary import METRICS
 from engine.runs.scores import read_scores
 
 WEIGHT_WIDTH, FIELD_WIDTH = 210, 150  # pixels; narrower ones cut labels
-BOUNDS = {"loss.epsilon": (0.001, 100.0), "loss.epsilon_high": (0.001, 100.0)}
+SHORT_WORDS = {"sum_then_normalize": "sum, then compare", "normalize_then_sum": "compare, then sum (GDPO)"}
 FLIP_HELP = "Of the advantages that are not 0 before and after: how many change from push up to push down, or back."
 BEST_HELP = "Of the groups with signal before and after: in how many another completion has the highest total."
 
@@ -65,8 +67,8 @@ def _reward_controls(tried: WhatIfState) -> None:
         with grid.cell(), st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
             monitor = "" if spec.weight else " (monitor)"
             st.number_input(
-                f"{as_label(spec.name)} ×{monitor}", -100.0, 100.0, step=0.1, format="%g",
-                key=tried.widget(path, float), on_change=tried.take(path),
+                f"{as_label(spec.name)} ×{monitor}", -100.0, 100.0, float(tried.value(path)), 0.1, format="%g",
+                key=tried.key(path), on_change=tried.take(path),
                 help="Its share in the total reward. 0: recorded, but not trained on.",
             )  # fmt: skip
             _reward_buttons(tried, path)
@@ -75,15 +77,15 @@ def _reward_controls(tried: WhatIfState) -> None:
 def _reward_buttons(tried: WhatIfState, path: str) -> None:
     weight = float(tried.value(path))
     st.button(
-        "½", key=f"{tried.key(path)}.half", disabled=weight == 0, help="Halve this weight.",
+        "½", key=tried.name(f"{path}.half"), disabled=weight == 0, help="Halve this weight.",
         on_click=tried.put, args=(path, weight / 2),
     )  # fmt: skip
     if weight:
-        st.button("0", key=f"{tried.key(path)}.drop", help="Drop this reward.", on_click=tried.put, args=(path, 0.0))
+        st.button("0", key=tried.name(f"{path}.drop"), help="Drop this reward.", on_click=tried.put, args=(path, 0.0))
     else:
         own = float(tried.own(path)) or 1.0
         st.button(
-            f"{own:g}", key=f"{tried.key(path)}.use", help="Train on this reward.", on_click=tried.put,
+            f"{own:g}", key=tried.name(f"{path}.use"), help="Train on this reward.", on_click=tried.put,
             args=(path, own),
         )  # fmt: skip
 
@@ -95,52 +97,49 @@ def _loss_controls(tried: WhatIfState) -> None:
         control = CONTROL[path]
         with grid.cell():
             st.selectbox(
-                control.label, control.choices, format_func=control.word,
-                key=tried.widget(path), on_change=tried.take(path), help=control.help, disabled=not tried.applies(path),
+                control.label, control.choices, control.choices.index(tried.value(path)),
+                format_func=partial(_word, control), key=tried.key(path), on_change=tried.take(path),
+                help=control.help, disabled=not tried.applies(path),
             )  # fmt: skip
     with grid.cell():
         _group_size(tried)
-    for path, (low, high) in BOUNDS.items():
+    for path in ("loss.epsilon", "loss.epsilon_high"):
         control = CONTROL[path]
         with grid.cell():
-            st.number_input(
-                control.label, low, high, value=None, step=0.05, format="%g",
-                placeholder=control.empty or None, key=tried.widget(path, float), on_change=_take_epsilon(tried, path),
-                help=control.help, disabled=not tried.applies(path),
+            st.text_input(
+                control.label, to_widget(control, tried.value(path)), placeholder=control.empty or None,
+                key=tried.key(path), on_change=tried.take(path, partial(from_widget, control)), help=control.help,
+                disabled=not tried.applies(path),
             )  # fmt: skip
     if not tried.applies("loss.scale_rewards"):
         st.caption("Compare each, then sum (GDPO) divides by the spreads itself, so “Scale rewards” does not matter.")
 
 
-def _take_epsilon(tried: WhatIfState, path: str) -> Callable[[], None]:
-    """An empty field is None for epsilon_high, which has a meaning; for epsilon it is the run's own."""
-
-    def take() -> None:
-        value = st.session_state[tried.key(path)]
-        tried.set(path, tried.own(path) if value is None and path == "loss.epsilon" else value)
-
-    return take
+def _word(control: Control, choice: str) -> str:
+    """What a choice is called where there is little room."""
+    return SHORT_WORDS.get(choice) or (choice if control.path == "loss.loss_type" else control.word(choice))
 
 
 def _group_size(tried: WhatIfState) -> None:
     path, own = "rollout.num_generations", tried.config.rollout.num_generations
     st.number_input(
-        CONTROL[path].label, 2, own, step=1, key=tried.widget(path, int), on_change=tried.take(path),
+        CONTROL[path].label, 2, own, int(tried.value(path)), 1, key=tried.key(path), on_change=tried.take(path),
         disabled=own == 2, help=f"Fewer of the {own} completions that are stored. More were never sampled.",
     )  # fmt: skip
 
 
 def _buttons(tried: WhatIfState, after: RunConfig | None) -> None:
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Reset", key=f"{tried.key('')}reset", icon=":material/restart_alt:", on_click=tried.reset,
+            "Reset", key=tried.name("reset"), icon=":material/restart_alt:", on_click=tried.reset,
             disabled=not tried.changes,
         )  # fmt: skip
-        if st.button(
-            "Start a run with these settings", key=f"{tried.key('')}start", icon=":material/rocket_launch:",
+        # A link, and no button: a change of page from within a fragment that ticks may leave the new page empty.
+        st.page_link(
+            state.NEW_RUN_PAGE, label="Start a run with these settings", icon=":material/rocket_launch:",
             disabled=after is None, help="Opens the form for a new run: this run cloned, with these changes.",
-        ) and after is not None:  # fmt: skip
-            tried.start_run(after)
+            query_params={} if after is None else tried.in_url(after),
+        )  # fmt: skip
 
 
 def _group(shown: ShownGroup, after: RunConfig) -> None:
@@ -188,11 +187,11 @@ def _kpis(found: Summary) -> list[Kpi]:
             "dead", metric.label, percent(found.dead_after), change, tone, f"{percent(found.dead_before)} before",
             f"{metric.help} {metric.look_for}",
         ),
-        Kpi("flips", "Advantages that change sign", percent(found.flipped), help=FLIP_HELP),
-        Kpi("best", "Groups with another best", percent(found.new_best), help=BEST_HELP),
+        Kpi("flips", "Changed signs", percent(found.flipped), note="of advantages", help=FLIP_HELP),
+        Kpi("best", "Another best", percent(found.new_best), note="of groups with signal", help=BEST_HELP),
         Kpi(
             "push", "Sum of all pushes", f"× {number(found.push, 2)}", note=direction(found.push),
-            help="The sum of the sizes of all weights per token, after as a multiple of before. AdamW undoes most of a "
-            "common factor; the gradient clip and the KL penalty do not.",
+            help="The sum of the sizes of all weights per token, as a multiple of that before. AdamW evens out a "
+            "common factor; but beside a stronger push the KL penalty weighs less, and gradients are clipped sooner.",
         ),
     ]  # fmt: skip

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from engine.analysis.advantages import Credit, Floats, Steps, credit, total_rewards
 from engine.analysis.groups import FLAT
+from engine.analysis.token_weights import clip_weights
 from engine.config import RunConfig
-from engine.config_loss import LossConfig, upper_epsilon
+from engine.config_loss import LossConfig
 from engine.errors import StoreError
 
 NO_ADVANTAGE = 1e-9  # as engine.train.update: below it an advantage is a rounding error
@@ -167,8 +168,8 @@ def token_weights(lengths: NDArray[np.int64], counted: Bools, settings: Settings
 
 
 def ratio_weight(loss: LossConfig) -> float:
-    """The weight of a token whose ratio is 1: 1 within every clip, and in sapo's gate and vespo's φ; cispo caps it."""
-    return min(1.0, upper_epsilon(loss)) if loss.loss_type == "cispo" else 1.0
+    """The weight of a token whose ratio is 1: 1 within every clip, in sapo's gate, in vespo's φ; cispo may cap it."""
+    return float(clip_weights([0.0], [0.0], 1.0, loss)[0])
 
 
 def dead_share_of_subsets(step: StoredStep, settings: Settings, size: int) -> float:

@@ -126,7 +126,7 @@ TERMS: dict[str, Metric] = {
             "push_by_length",
             "Which lengths get the push",
             "share",
-            "For each length of completions its share of the push of all tokens: the sum of the sizes of their weights.",
+            "For each length of completions its share of all push: the sum of the sizes of its tokens' weights.",
             "A bar above the line: completions of this length push more than their number. grpo evens lengths out; "
             "dapo, dr_grpo and luspo let long ones push more.",
         ),

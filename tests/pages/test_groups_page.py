@@ -245,3 +245,15 @@ def test_a_group_that_was_trained_on_says_nothing_of_discarding(root):
     assert len(app.info) == 0
     assert "iscarded" not in app.subheader[0].value
     assert "Strongest:" in app.text[0].value
+
+
+def test_long_completions_are_shown_in_columns_and_by_choice_in_rows(root):
+    paths = write_fake_run(root, "done", steps=2)
+    assert 'role="listitem"' not in raw_html(opened("done", step="2"))
+    with sqlite3.connect(paths.db) as db:
+        db.execute("UPDATE completions SET text = text || ' because ' || text || printf('%90s', '.')")
+    app = opened("done", step="2", group="1")
+    assert raw_html(app).count('role="listitem"') == 8
+    app.session_state["completion_layout"] = "rows"
+    app.run()
+    assert "lab-above" in raw_html(app) and 'role="listitem"' not in raw_html(app)

@@ -19,6 +19,7 @@ from engine.presets import PRESETS, preset, write_sums
 from engine.recipes import recipe
 from engine.rewards.registry import REWARDS
 from engine.runs.launch import Launched
+from engine.runs.lineage import Origin
 from tests.fakes import fake_config, write_fake_run
 from tests.pages.reading import APP, in_url
 
@@ -35,15 +36,17 @@ class Engine:
         self.refusal: RunBusyError | None = None
         self.checked: list[RunConfig] = []
         self.started: list[RunConfig] = []
+        self.origins: list[Origin | None] = []
 
-    def check_in_child(self, config, *, timeout_s):
+    def check_in_child(self, config, *, timeout_s, cwd=None):
         self.checked.append(config)
         return self.check
 
-    def start_run(self, root, config):
+    def start_run(self, root, config, origin=None):
         if self.refusal:
             raise self.refusal
         self.started.append(config)
+        self.origins.append(origin)
         run_id = f"run-{len(self.started)}"
         write_fake_run(root, run_id, steps=2)
         return Launched(run_id, created=True)

@@ -38,6 +38,12 @@ def click(page: AppTest, key: str) -> AppTest:
     return page
 
 
+def more(page: AppTest, choice: str) -> AppTest:
+    page = page.menu_button(key="runs.more").click(choice).run()
+    assert not page.exception
+    return page
+
+
 def texts(page: AppTest) -> str:
     return " ".join(element.value for element in (*page.text, *page.markdown, *page.caption, *page.error))
 
@@ -127,14 +133,15 @@ def test_search_and_status_narrow_the_table(root):
     assert list(table(page)["name"]) == ["apple-tart"]
     page.text_input(key="runs.search").set_value("digit_match plum").run()
     assert len(page.dataframe) == 0
-    assert "No run matches the search and the statuses." in texts(page)
+    assert "No run matches the search, the statuses and the tags." in texts(page)
 
 
 def test_without_a_selection_the_actions_are_disabled(root):
     write_fake_run(root, "first", steps=2)
     page = opened()
     actions = [button for button in page.button if button.key not in ("runs.demo", "runs.new")]
-    assert len(actions) == 6 and all(button.disabled for button in actions)
+    assert len(actions) == 5 and all(button.disabled for button in actions)
+    assert page.menu_button(key="runs.more").disabled
 
 
 @pytest.mark.parametrize(("outcome", "resumable"), [("finished", False), ("stopped", True), ("interrupted", True)])
@@ -150,7 +157,7 @@ def test_a_live_run_can_be_stopped_and_not_deleted(root):
     with Lease(paths.lock):
         page = select(opened(), 0)
         assert table(page)["status"][0] == "● running"
-        assert page.button(key="runs.delete").disabled
+        assert page.menu_button(key="runs.more").options == ["Rename", "Tags and note", "Pin"]
         page = click(page, "runs.stop")
         assert (paths.control / "stop").exists()
         assert table(page)["status"][0] == "◑ stopping"
@@ -185,7 +192,7 @@ def test_the_selection_stays_with_its_run_when_a_new_one_appears(root):
 def test_delete_asks_moves_to_the_trash_and_can_be_undone(root):
     write_fake_run(root, "keep", steps=2)
     write_fake_run(root, "gone", steps=2)
-    page = click(select(opened(), 0), "runs.delete")
+    page = more(select(opened(), 0), "delete")
     assert "It moves to the trash" in texts(page)
     assert len(list_runs(root)) == 2
     page = click(page, "runs.delete.sure")
@@ -199,7 +206,7 @@ def test_delete_asks_moves_to_the_trash_and_can_be_undone(root):
 def test_a_run_comes_back_from_the_trash_by_choice(root):
     write_fake_run(root, "keep", steps=2)
     write_fake_run(root, "gone", steps=2)
-    page = click(click(select(opened(), 0), "runs.delete"), "runs.delete.sure")
+    page = click(more(select(opened(), 0), "delete"), "runs.delete.sure")
     page = opened()
     page.selectbox(key="runs.trash").select_index(0).run()
     click(page, "runs.restore")
@@ -208,7 +215,7 @@ def test_a_run_comes_back_from_the_trash_by_choice(root):
 
 def test_rename_changes_the_name_and_keeps_the_folder(root):
     write_fake_run(root, "run", steps=2)
-    page = click(select(opened(), 0), "runs.rename")
+    page = more(select(opened(), 0), "rename")
     page.text_input(key="runs.new_name").set_value("better").run()
     page = click(page, "runs.rename.sure")
     assert read_config(RunPaths(root / "run")).name == "better"
@@ -217,7 +224,7 @@ def test_rename_changes_the_name_and_keeps_the_folder(root):
 
 def test_an_empty_name_is_refused_in_words(root):
     write_fake_run(root, "run", steps=2)
-    page = click(select(opened(), 0), "runs.rename")
+    page = more(select(opened(), 0), "rename")
     page.text_input(key="runs.new_name").set_value("").run()
     page = click(page, "runs.rename.sure").run()
     assert "name" in page.error[0].value and "empty" in page.error[0].value

@@ -1,0 +1,81 @@
+"""The sample that stands for a run, how it grows, and what is remembered of it."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dashboard import what_if
+from dashboard.what_if import MAX_CHANGES, Sample, WhatIfRun, sample_of
+from engine.analysis.what_if import Settings
+from engine.runs.store import StoreWriter
+from tests.fake_records import FakeRun
+from tests.fakes import fake_config, write_fake_run
+
+
+@pytest.mark.parametrize(
+    ("last", "per_step", "every", "count"),
+    [
+        (0, 64, 1, 0), (300, 64, 1, 300), (400, 64, 1, 400), (401, 64, 2, 200), (10_000, 64, 32, 312),
+        (10_000, 1024, 256, 39), (1000, 100_000, 128, 7),
+    ],
+)  # fmt: skip
+def test_a_sample_is_every_so_manyth_step_within_bounds(last: int, per_step: int, every: int, count: int) -> None:
+    found = sample_of(last, per_step)
+    assert (found.every, len(found.steps)) == (every, count)
+    assert all(step % every == 0 and 1 <= step <= last for step in found.steps)
+
+
+def test_a_sample_says_how_much_of_the_run_it_is() -> None:
+    assert Sample(1, 300).words == "all 300 steps"
+    assert Sample(1, 1).words == "the one step"
+    assert Sample(32, 10_000).words == "312 of 10,000 steps, evenly spaced"
+
+
+def own_and_halved() -> tuple[Settings, Settings]:
+    own = Settings.of(fake_config(name="run", steps=1))
+    return own, replace(own, weights=(("exact_match", 1.0), ("digit_match", 0.15)))
+
+
+def test_a_growing_run_is_read_on_and_nothing_is_read_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[int]] = []
+    read = what_if.read_scores
+    monkeypatch.setattr(what_if, "read_scores", lambda reader, steps: asked.append(list(steps)) or read(reader, steps))
+    monkeypatch.setattr(what_if, "MAX_STEPS", 10)
+    paths = write_fake_run(tmp_path, "run", steps=8, outcome=None)
+    run, (own, halved) = WhatIfRun(paths.db), own_and_halved()
+    for _ in range(2):
+        sample, changes = run.changes(own, halved, 48)
+        assert [change.step for change in changes] == list(sample.steps) == list(range(1, 9))
+    assert asked == [list(range(1, 9))]
+    writer = StoreWriter(paths.db)
+    for step in range(9, 15):
+        writer.commit_step(FakeRun(fake_config(name="run", steps=16)).step(step))
+    writer.close()
+    sample, changes = run.changes(own, halved, 48)
+    assert [change.step for change in changes] == list(sample.steps) == [2, 4, 6, 8, 10, 12, 14]
+    assert asked[1:] == [[10, 12, 14]]
+
+
+def test_a_run_of_other_rewards_and_one_that_was_computed_again_are_read_anew(tmp_path: Path) -> None:
+    paths = write_fake_run(tmp_path, "run", steps=3)
+    run, (own, halved) = WhatIfRun(paths.db), own_and_halved()
+    before = run.changes(own, halved, 48)[1]
+    with closing(sqlite3.connect(paths.db)) as db, db:
+        db.execute("UPDATE completions SET reward_0 = 0, reward_1 = 0")
+    assert run.changes(own, halved, 48)[1][0].dead_before == before[0].dead_before
+    with closing(sqlite3.connect(paths.db)) as db, db:
+        db.execute("INSERT INTO superseded VALUES (1, 1, '{}')")
+        db.execute("UPDATE completions SET advantage = 0")  # what all-equal rewards give
+    assert [change.dead_before for change in run.changes(own, halved, 48)[1]] == [1.0, 1.0, 1.0]
+    one = replace(own, weights=own.weights[:1])
+    assert len(run.changes(one, one, 48)[1]) == 3
+
+
+def test_only_the_newest_changes_are_remembered(tmp_path: Path) -> None:
+    run, (own, _) = WhatIfRun(write_fake_run(tmp_path, "run", steps=1).db), own_and_halved()
+    for number in range(MAX_CHANGES + 5):
+        run.changes(own, replace(own, weights=(("exact_match", 1.0), ("digit_match", float(number)))), 48)
+    assert len(run._changes) == MAX_CHANGES
