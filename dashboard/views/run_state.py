@@ -21,7 +21,7 @@ TAIL_HEIGHT = 200  # pixels
 
 
 def run_buttons(paths: RunPaths, status: RunStatus) -> None:
-    """Stop, Resume or Start, Fork, Clone and Groups, in one row."""
+    """Stop, Resume or Start, Fork, Clone, Groups and Compare, in one row."""
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if status.is_live:
             stopping = status.state == "stopping"
@@ -43,6 +43,8 @@ def run_buttons(paths: RunPaths, status: RunStatus) -> None:
             state.go(state.NEW_RUN_PAGE, clone=paths.run_id)
         if st.button("Groups", icon=":material/grid_view:", help="Every completion of a step, with its arithmetic."):
             state.go(state.GROUPS_PAGE, run=paths.run_id)
+        if st.button("Compare", icon=":material/compare_arrows:", help="This run beside its relatives or another run."):
+            state.go(state.COMPARE_PAGE, run=paths.run_id)
 
 
 def run_notice(paths: RunPaths, status: RunStatus) -> None:
