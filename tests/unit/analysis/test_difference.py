@@ -23,7 +23,9 @@ NAN = float("nan")
 def every_sign(values: list[float]) -> float:
     """The sign-flip test by counting all 2^P choices of signs."""
     seen = abs(sum(values)) - 1e-9
-    sums = [abs(sum(s * v for s, v in zip(signs, values, strict=True))) for signs in product((1, -1), repeat=len(values))]
+    sums = [
+        abs(sum(s * v for s, v in zip(signs, values, strict=True))) for signs in product((1, -1), repeat=len(values))
+    ]
     return sum(s >= seen for s in sums) / len(sums)
 
 
