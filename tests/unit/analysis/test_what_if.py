@@ -159,6 +159,29 @@ def test_where_rewards_are_compared_by_themselves_subsets_are_drawn_always_the_s
     assert mixed == 0.5
 
 
+def test_subsets_are_drawn_from_each_group_by_itself() -> None:
+    gdpo = settings(1.0, 0.5, group_size=2, multi_objective_aggregation="normalize_then_sum")
+    apart = ((1.0, 4.0), (2.0, 7.0), (3.0, 9.0), (4.0, 10.0))  # both rewards agree, so that no pair cancels out
+    assert judge(stored(*[(1.0, 1.0)] * 4, *apart), gdpo).dead_share == 0.5
+
+
+def test_one_completion_at_the_mean_does_not_make_a_group_dead() -> None:
+    found = judge(stored((1.0,), (0.5,), (0.0,), size=3), settings(1.0, group_size=3))
+    assert found.advantages[1] == 0.0 and found.live.tolist() == [True]
+
+
+def test_tokens_can_have_signal_where_their_mean_has_none() -> None:
+    # Scores 1, 0 | 0, 1 are z, −z | −z, z, and each token sums those from it on: 0, −z | 0, z.
+    within = ({"exact": [(0, 1.0), (1, 0.0)]}, {"exact": [(0, 0.0), (1, 1.0)]})
+    found = judge(
+        stored((0.5,), (0.5,), size=2, steps=within, lengths=np.array([2, 2])), settings(1.0, group_size=2)
+    )  # fmt: skip
+    assert found.live.tolist() == [True] and found.advantages[0] < 0 < found.advantages[1]
+    cancelling = ({"exact": [(0, 1.0), (2, 0.5)]}, {"exact": [(0, 0.0), (2, 0.5)]})  # only the first token differs
+    step = stored((0.75,), (0.25,), size=2, steps=cancelling, lengths=np.array([3, 3]))
+    assert judge(step, settings(1.0, group_size=2)).live.tolist() == [True]
+
+
 def test_a_completion_that_the_loss_leaves_out_keeps_its_advantage_and_has_no_push() -> None:
     cut = np.array([True, False, False, False])
     assert (judge(stored(*MIXED, cut=cut), settings(1.0, 0.5)).push != 0).all()
