@@ -57,7 +57,9 @@ def trained(root: Path, name: str, start: Callable[[], str]) -> RunPaths:
     return paths
 
 
-def picture(page: Page, name: str, url: str, ready: str, height: int, act: Callable[[Page], None] | None = None) -> None:
+def picture(
+    page: Page, name: str, url: str, ready: str, height: int, act: Callable[[Page], None] | None = None
+) -> None:
     """docs/guide-NAME.png of an address, once these words are there."""
     page.set_viewport_size({"width": 1440, "height": height})
     page.goto(url)
