@@ -5,13 +5,17 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
+from engine.config_io import dump_config
+from engine.runs.durable import write_atomic
 from engine.runs.lineage import Origin, write_origin
 from engine.runs.manage import delete_run, list_trash
 from engine.runs.notes import Notes, change_notes, read_notes
 from engine.runs.paths import RunPaths, list_runs
-from tests.fake_records import HOSTILE
-from tests.fakes import write_fake_run
-from tests.pages.reading import in_url, open_page, words
+from engine.runs.status import run_status
+from engine.runs.store import StoreWriter
+from tests.fake_records import HOSTILE, FakeRun
+from tests.fakes import fake_config, write_fake_run
+from tests.pages.reading import component, in_url, open_page, words
 
 TABLE = "runs.table"
 
@@ -209,3 +213,21 @@ def test_a_run_comes_back_from_a_trash_of_two_hundred_with_all_that_belongs_to_i
     good(app.button(key="runs.restore").click().run())
     assert {paths.run_id for paths in list_runs(root)} == {"mine", "other"} and len(list_trash(root)) == 200
     assert list(table(runs_page())["parent"]) == ["", "r000, clone (in the trash)"]
+
+
+def test_the_steps_of_a_fork_begin_after_its_parents_checkpoint(root: Path) -> None:
+    config = fake_config(name="late", steps=60, prompts=1, group_size=2)
+    paths = RunPaths(root / "late")
+    paths.root.mkdir()
+    write_origin(paths.origin, Origin("fork", "gone", 50))
+    write_atomic(paths.config, dump_config(config).encode())
+    store, fake = StoreWriter(paths.db), FakeRun(config)
+    store.begin_attempt(50, {})
+    assert run_status(paths).step == 50  # nothing is stored yet
+    for step in (51, 52, 53):
+        store.commit_step(fake.step(step))
+    store.close()
+    for page in ("run", "groups"):
+        app = good(open_page(page, run="late", step="7"))
+        shown = component(app, "step_scrubber")
+        assert (shown["oldest"], shown["step"], shown["newest"]) == (51, 51, 53)
