@@ -117,6 +117,8 @@ def test_letters_move_after_a_click_on_a_choice_whose_arrows_are_its_own(
     expect(page.get_by_role("button", name=re.compile("^Hold #"))).to_be_visible()
     press(page, "j", "j")
     expect_url(page, step=8, group=groups[2], panel="diff")
+    press(page, "l", "l", "h")
+    expect_url(page, step=9, group=None, panel="diff")
 
 
 def test_the_list_of_keys_opens_with_a_question_mark_and_closes(
