@@ -1,4 +1,4 @@
-// Moves by keyboard: ← → steps, ↑ ↓ or j k groups, [ ] or p n completions, f follows the newest step, / searches, ?
+// Moves by keyboard: ← → or h l steps, ↑ ↓ or j k groups, [ ] or p n completions, f follows the newest step, / searches, ?
 // lists the keys. A key moves a place that is kept here, and what is reported is that place, not the key: presses that
 // come while the page is still drawing are neither lost nor counted twice.
 
@@ -7,7 +7,7 @@ const WAIT_MS = 60; // presses within it are reported as one
 const TRUST_MS = 5000; // a report that is not answered by then was lost
 
 const MOVES = {
-  ArrowLeft: ["step", -1], ArrowRight: ["step", 1],
+  ArrowLeft: ["step", -1], h: ["step", -1], ArrowRight: ["step", 1], l: ["step", 1],
   ArrowUp: ["group", -1], k: ["group", -1], ArrowDown: ["group", 1], j: ["group", 1],
   "[": ["completion", -1], p: ["completion", -1], "]": ["completion", 1], n: ["completion", 1],
 };
@@ -51,7 +51,7 @@ function drawHints(keyboard) {
 function help(keyboard) {
   const { has } = keyboard.data;
   const rows = [
-    ["← →", "previous, next step"],
+    ["← → or h l", "previous, next step"],
     ["f", "follow the newest step"],
     ["↑ ↓ or k j", "previous, next group of the list", "group"],
     ["[ ] or p n", "previous, next completion, by reward", "completion"],
