@@ -125,24 +125,16 @@ def _asked(query: SearchQuery, asks: Mapping[str, Any]) -> bool:
 
 def _apply(query: SearchQuery) -> None:
     """Put what the widgets say into the URL; what does not fit together is told, and the URL stays."""
-
-    def of(name: str, default: Any) -> Any:
-        return st.session_state.get(f"search.{name}", default)
-
-    reward = of("reward", query.reward or ANY)
-    values: dict[str, Any] = {
-        "phrase": of("phrase", query.phrase), "reward": None if reward == ANY else reward,
-        "reward_missing": of("reward_missing", query.reward_missing), "parsed": of("parsed", query.parsed) or None,
-    }  # fmt: skip
-    for name in (*RANGES, "reward"):
-        for end in ("min", "max"):
-            values[f"{name}_{end}"] = of(f"{name}_{end}", getattr(query, f"{name}_{end}"))
-    if values["reward"] is None:
-        values.update(reward_min=None, reward_max=None)
+    values = {name: getattr(query, name) for name in SearchQuery.__dataclass_fields__}
+    for name in values.keys() - CHOICES.keys():
+        values[name] = st.session_state.get(f"search.{name}", values[name])
     for name, options in CHOICES.items():
         if f"search.{name}" in st.session_state:
             values.update({field: None for asks in options.values() for field in asks})
             values.update(options.get(st.session_state[f"search.{name}"], {}))
+    values["parsed"] = values["parsed"] or None
+    if values["reward"] in (None, ANY):
+        values.update(reward=None, reward_min=None, reward_max=None)
     try:
         put_in_url(SearchQuery(**values))
     except LabError as error:
