@@ -16,6 +16,8 @@ GROUP: Final = "group"
 COMPLETION: Final = "completion"
 VIEW: Final = "view"  # Groups: what it shows of the run
 PANEL: Final = "panel"  # Groups: what is looked at below a group's completions
+TOKEN: Final = "token"  # Groups: one token of the completion; means nothing without `completion`
+MEASURE: Final = "measure"  # Groups: by which number tokens are coloured and ranked
 CLONE: Final = "clone"  # New run: the run whose settings fill the form
 
 RUNS_PAGE: Final = "app_pages/runs.py"

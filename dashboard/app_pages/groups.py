@@ -11,6 +11,7 @@ from dashboard.views.run_choice import required_run
 from dashboard.views.run_header import group_header_html
 from dashboard.views.scrubber import scrubber, shown_step
 from dashboard.views.step_groups import step_groups
+from dashboard.views.step_tokens import step_tokens
 from engine.runs.paths import read_config
 from engine.runs.status import run_status
 
@@ -23,9 +24,8 @@ shown = run_status(paths)
 run = live_run(paths)
 
 
-@st.fragment(run_every=TICK_S if shown.is_live else None)
-def of_a_step() -> None:
-    """The one view that follows the newest step."""
+def follow(draw: Callable[[int], None]) -> None:
+    """Draw a view of one step below the scrubber, which may follow the newest."""
     with explained():
         if run_status(paths).state != shown.state:
             st.rerun()
@@ -34,12 +34,23 @@ def of_a_step() -> None:
             st.info("No step is finished yet. The first groups appear here.", icon=":material/hourglass_top:")
             return
         scrubber(newest, live=shown.is_live)
-        step_groups(paths, run.reader, config, shown_step(newest))
+        draw(shown_step(newest))
+
+
+@st.fragment(run_every=TICK_S if shown.is_live else None)
+def of_a_step() -> None:
+    follow(lambda step: step_groups(paths, run.reader, config, step))
+
+
+@st.fragment(run_every=TICK_S if shown.is_live else None)
+def tokens_of_a_step() -> None:
+    follow(lambda step: step_tokens(run.reader, config, step))
 
 
 # What the page can show: key in the URL, label, icon, and who draws it.
 VIEWS: dict[str, tuple[str, str, Callable[[], None]]] = {
     "step": ("Groups of a step", ":material/grid_view:", of_a_step),
+    "tokens": ("Tokens of the step", ":material/abc:", tokens_of_a_step),
 }
 
 
