@@ -81,8 +81,12 @@ def test_the_curve_by_place_is_there_from_both_ends(root):
 
 def test_the_view_follows_the_step_of_the_scrubber(root):
     write_fake_run(root, "done", steps=3)
-    assert component(opened(view="tokens"), "step_token_list")["step"] == 3
-    assert component(opened(view="tokens", step="2"), "step_token_list")["step"] == 2
+    app = opened(view="tokens")
+    newest = component(app, "step_token_list")
+    app.query_params["step"] = "2"
+    moved = component(app.run(), "step_token_list")
+    assert (newest["step"], moved["step"]) == (3, 2)
+    assert moved["rows"] != newest["rows"]
 
 
 @pytest.mark.parametrize(("key", "word"), [("push", "Push"), ("logprob", "Log-probability"), ("entropy", "Entropy")])

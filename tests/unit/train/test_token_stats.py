@@ -1,14 +1,20 @@
 """What an update leaves behind of each token: alternatives, and its log-probability at the last update that used it."""
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.testing import assert_close
 
 from engine.config import RunConfig
+from engine.runs.reader import RunReader
 from engine.train.forward import Forward, micro_batches
-from tests.toy import toy_policy
+from engine.train.loop import run_engine
+from engine.train.session import build_session
+from tests.toy import CHARACTERS, EOS, PAD, toy_config, toy_policy
+from tests.unit.train.conftest import make_run
 from tests.unit.train.lessons import ADVANTAGES, LIVE_ROWS, ROWS, loss_config, moved_policy, update_on, weights
 
 
@@ -73,3 +79,36 @@ def test_an_update_that_was_left_out_used_nothing() -> None:
     result = update_on(toy_policy(), loss_config(num_iterations=2), advantages)
     assert result.skipped
     assert all(stats.update_logprobs is None for stats in result.tokens)
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_run_stores_every_alternative_with_its_text_and_the_special_ones_as_such(tmp_path: Path, count: int) -> None:
+    paths = make_run(tmp_path / "r", toy_config(rollout={"num_alternatives": count}, optim={"max_steps": 1}))
+    assert run_engine(paths) == "finished"
+    for tokens in RunReader(paths.db).step_tokens(1).values():
+        for place in range(len(tokens.ids)):
+            found = tokens.alternatives(place)
+            assert len(found) == count
+            assert [tokens.piece(token) for token, _ in found] == [CHARACTERS[token] for token, _ in found]
+            shares = dict(found)
+            own = int(tokens.ids[place])
+            assert shares.get(own, 0.0) in (0.0, pytest.approx(float(np.exp(tokens.logprobs[place])), rel=2e-3))
+        assert {CHARACTERS[i] for i, (_, special) in tokens.vocabulary.items() if special} <= {"<eos>", "<pad>"}
+
+
+def test_the_steps_of_a_run_are_the_same_whatever_number_of_alternatives_it_keeps(tmp_path: Path) -> None:
+    digests = []
+    for count in (0, 3):
+        paths = make_run(tmp_path / str(count), toy_config(rollout={"num_alternatives": count}))
+        assert run_engine(paths) == "finished"
+        digests.append(RunReader(paths.db).steps()["digest"].tolist())
+    assert digests[0] == digests[1]
+
+
+def test_a_special_token_is_known_as_such_and_has_a_name_even_where_it_stands_for_no_text() -> None:
+    session = build_session(toy_config(), progress=lambda _: None)
+    assert session.piece(EOS) == ("<eos>", True) and session.piece(PAD) == ("<pad>", True)
+    assert session.piece(3) == ("1", False)
+    silent = build_session(toy_config(), progress=lambda _: None)
+    silent.policy.tokenizer.decode = lambda ids: ""
+    assert silent.piece(EOS) == ("<eos>", True) and silent.piece(3) == ("", False)
