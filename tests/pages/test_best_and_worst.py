@@ -44,7 +44,7 @@ def test_keys_move_through_completions_by_reward_where_a_panel_shows_one(root):
     assert component(app, "keys")["completion"] == 5
     app.query_params["panel"] = "history"
     app.run()
-    assert component(app, "keys")["has"] == ["group"]
+    assert component(app, "keys")["has"] == ["group", "search"]
 
 
 def test_the_run_page_moves_through_steps_alone(root):
