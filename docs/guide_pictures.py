@@ -13,8 +13,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from engine.config import RunConfig
 from engine.config_io import parse_config
 from engine.presets import REWARD_HACKING
@@ -22,11 +21,15 @@ from engine.runs.fork import fork_run
 from engine.runs.launch import start_run
 from engine.runs.paths import RunPaths, list_runs, read_config
 from engine.runs.reader import RunReader
+from engine.runs.search import find
+from engine.runs.search_query import SearchQuery
 from engine.runs.status import run_status
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, start_dashboard
 from tests.waiting import wait_until
 
+HERE = Path(__file__).parent
 FORK_AT, BETA = 25, 0.3
+STEP, GROUP = 5, 7  # a right sum that was pushed down
 NAMES = ("reward hacking", "sums count", "held near the reference")
 
 
@@ -75,6 +78,81 @@ def settle(page: Page) -> None:
     """Until fonts and charts are there, which come after the page."""
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(2500)
+
+
+def main(root: Path) -> int:
+    os.environ["GRPO_LAB_RUNS"] = str(root)
+    runs = make_runs(root)
+    dashboard = start_dashboard(root)
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+            take_pictures(browser.new_page(), dashboard.url, *(paths.run_id for paths in runs.values()))
+            browser.close()
+    finally:
+        dashboard.kill()
+    for line in quoted_numbers(runs):
+        print(line)
+    return 0
+
+
+def take_pictures(page: Page, url: str, hacked: str, sums: str, held: str) -> None:
+    all_runs = f"{hacked},{sums},{held}"
+    at = f"{url}groups?run={hacked}&step={STEP}&group={GROUP}"
+    picture(page, "new-run", f"{url}new_run", "what will happen|Start run", 900, choose_preset)
+    picture(page, "run", f"{url}run?run={hacked}", "Held-out reward", 1500)
+    picture(page, "group", at, "advantage = ", 1240)
+    picture(page, "search", f"{url}groups?run={hacked}&view=search", "Wrong but rewarded", 900, wrong_but_rewarded)
+    picture(page, "tokens", f"{url}groups?run={hacked}&view=tokens&step=40", "Tokens of", 1300)
+    picture(page, "prompts", f"{url}groups?run={hacked}&view=prompts", "prompts in steps", 700)
+    picture(page, "what-if", f"{at}&panel=what_if", "The whole run", 2420, let_sums_count)
+    picture(page, "fork", f"{url}run?run={hacked}&step={FORK_AT}", "Held-out reward", 900, ask_to_fork)
+    picture(page, "compare", f"{url}compare?runs={all_runs}", "KL to reference", 1240)
+    picture(page, "reward-over-kl", f"{url}compare?runs={all_runs}&view=kl", "KL", 900)
+    picture(page, "evaluations", f"{url}compare?runs={all_runs}&view=evaluations", "paired", 1000)
+    picture(page, "runs", url, "Select a run", 560, as_a_tree)
+
+
+def choose_preset(page: Page) -> None:
+    page.get_by_role("button", name="Reward hacking").first.click()
+
+
+def wrong_but_rewarded(page: Page) -> None:
+    page.get_by_role("button", name="Wrong but rewarded").click()
+
+
+def let_sums_count(page: Page) -> None:
+    """Train on the monitor, too: the button beside its weight."""
+    page.get_by_role("button", name="1", exact=True).click()
+
+
+def ask_to_fork(page: Page) -> None:
+    page.get_by_role("button", name="Fork…").click()
+    page.get_by_role("textbox", name="KL weight β").fill(str(BETA))
+    page.get_by_role("dialog").get_by_text("Fork this run").click()  # out of the field, which takes the value
+
+
+def as_a_tree(page: Page) -> None:
+    page.get_by_text("As a tree").first.click()
+
+
+def quoted_numbers(runs: dict[str, RunPaths]) -> list[str]:
+    """What the text of the guide quotes, so that it can be compared."""
+    lines = []
+    for name, paths in runs.items():
+        found = RunReader(paths.db).evaluations()
+        course = ", ".join(
+            f"{step}: {value:.1%}" for step, value in zip(found["step"], found["pass_at_1"], strict=True)
+        )
+        lines.append(f"{name}: held-out pass@1 {course}")
+    reader = RunReader(runs[NAMES[0]].db)
+    for word, query in (
+        ("wrong but rewarded", SearchQuery(passed=False, advantage="positive")),
+        ("right and pushed down", SearchQuery(passed=True, advantage="negative")),
+    ):
+        result = find(reader, query, seconds=60)
+        lines.append(f"{word}: {len(result.keys)} completions in {result.steps} steps")
+    return lines
 
 
 if __name__ == "__main__":
