@@ -1,15 +1,15 @@
-"""How quickly the pages answer on a run of 10,000 steps: `python benchmarks/large_views.py RUNS_FOLDER RUN [OTHER]`.
+"""How quickly the pages answer on a run of 10,000 steps: `python benchmarks/large_views.py RUNS_FOLDER RUN OTHER`.
 
-RUNS_FOLDER holds RUN, made by benchmarks/large_run.py, and for the Compare page OTHER. Opens each view in Chromium by its
-address (TRIES times, the first not counted: caches of browser and server are warm after it), and uses it. The clock runs
-in the page, from the navigation or the click to the frame in which what was asked for is there. Goals: 1.5 s to open,
-0.5 s to answer. Needs playwright and Debian's chromium.
+RUNS_FOLDER holds RUN and OTHER, made by benchmarks/large_run.py. Opens each view in Chromium by its address, TRIES
+after a first that is told apart (caches of browser and server are warm after it), and uses it. The clock runs from the
+navigation or the press to the frame in which the page shows what was asked for. Goals: 1.5 s to open, 0.5 s to answer.
+Needs playwright and Debian's chromium.
 """
 
+import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,42 +21,108 @@ from tests.browser.conftest import ARGUMENTS, CHROMIUM, start_dashboard
 TRIES = 5
 OPEN_S, ANSWER_S = 1.5, 0.5
 
-# What of the page's text is there, as a function to wait for; \u00a0 is a space here.
-SAYS = "words => words.every(word => document.body.innerText.replaceAll('\\u00a0', ' ').includes(word))"
+# Whether the page shows all of these words; a thin or fixed space counts as a space.
+SHOWS = (
+    "words => { const text = document.body.innerText.replace(/\\s+/g, ' '); return words.every(w => text.includes(w)) }"
+)
+
+
+@dataclass(frozen=True)
+class Use:
+    """Something to do with a view, and what the page shows after it. `press`: a key; else the name of what to click."""
+
+    name: str
+    shows: tuple[str, ...]
+    press: str = ""
+    click: tuple[str, str] = ("", "")  # role and name
 
 
 @dataclass(frozen=True)
 class View:
-    """An address, the words that it shows when it is there, and things to do with it: (name, action, words after)."""
-
     name: str
     address: str
-    words: tuple[str, ...]
-    actions: tuple[tuple[str, Callable[[Page], None], str], ...] = ()
+    shows: tuple[str, ...]
+    uses: tuple[Use, ...] = ()
 
 
-def key(name: str) -> Callable[[Page], None]:
-    return lambda page: page.keyboard.press(name)
-
-
-def button(name: str) -> Callable[[Page], None]:
-    return lambda page: page.get_by_role("button", name=name, exact=True).first.click()
-
-
-def views(run: str, other: str | None) -> list[View]:
-    at = f"groups?run={run}&step=5000&group=2"
+def views(run: str, other: str) -> list[View]:
+    of_step = f"groups?run={run}&step=5000&group=2"
+    groups = f"groups?run={run}&step=5000"
+    both = f"compare?runs={run},{other}"
     return [
-        View("Run", f"run?run={run}", ("Reward over steps", "step 10,000")),
-        View("Run, an older step", f"run?run={run}&step=5000", ("Groups of step 5,000",), (
-            ("next step by key", key("ArrowRight"), "Groups of step 5,001"),)),
-        View("Groups of a step", at, ("Group 2 of", "Colour tokens by"), (
-            ("next step by key", key("ArrowRight"), "of 10,000"),)),
+        View("Runs", "", ("Select a run below",)),
+        View("Run", f"run?run={run}", ("Groups of step 10,000", "Reward over steps"), (
+            Use("next step by key", ("Groups of step 9,999",), press="ArrowLeft"),)),
+        View("Groups of a step", of_step, ("Group 2 of 8", "Colour tokens by"), (
+            Use("next group by key", ("Group",), press="ArrowDown"),
+            Use("panel: compare two", ("side by side",), click=("radio", "Compare two")),
+            Use("panel: over time", ("Then and now",), click=("radio", "This prompt over time")),
+            Use("panel: what if", ("The whole run",), click=("radio", "What if")),
+            Use("what if: half a weight", ("advantages as in the run",), click=("button", "½")))),
+        View("Search, a phrase", f"groups?run={run}&view=search&q=zebra", ("completions in", "zebra"), (
+            Use("another search", ("completions",), click=("button", "Cut off but rewarded")),)),
+        View("Prompts", f"groups?run={run}&view=prompts", ("prompts in steps",), (
+            Use("always right", ("always right",), click=("radio", "always right")),)),
+        View("Tokens of the step", f"{groups}&view=tokens", ("By piece of the vocabulary",), (
+            Use("other measure", ("Entropy by place",), click=("radio", "Entropy")),)),
+        View("Compare, curves", both, ("KL to reference", "Held-out pass@1"), (
+            Use("over tokens", ("tokens so far",), click=("radio", "tokens")),)),
+        View("Compare, reward over KL", f"{both}&view=kl", ("mean total reward",)),
+        View("Compare, settings", f"{both}&view=settings", ("name",)),
+        View("Compare, answers", f"{both}&view=answers", ("Step",)),
+        View("Compare, evaluations", f"{both}&view=evaluations", ("Differences in",)),
     ]  # fmt: skip
 
 
-def seconds_to_open(page: Page, url: str, words: tuple[str, ...]) -> float:
+def until(page: Page, words: tuple[str, ...], started: float) -> float:
+    page.wait_for_function(SHOWS, arg=list(words), polling="raf", timeout=60_000)
+    return time.monotonic() - started
+
+
+def opened(page: Page, url: str, view: View) -> float:
     page.goto("about:blank")
     started = time.monotonic()
-    page.goto(url, wait_until="commit")
-    page.wait_for_function(SAYS, arg=list(words), polling="raf", timeout=60_000)
-    return time.monotonic() - started
+    page.goto(url + view.address, wait_until="commit")
+    return until(page, view.shows, started)
+
+
+def answered(page: Page, use: Use) -> float:
+    started = time.monotonic()
+    if use.press:
+        page.keyboard.press(use.press)
+    else:
+        role, name = use.click
+        page.get_by_role(role, name=name).first.click()  # type: ignore[arg-type]
+    return until(page, use.shows, started)
+
+
+def line(name: str, seconds: list[float], goal: float, first: float | None = None) -> str:
+    before = f"  first {first:.2f}" if first is not None else ""
+    worst = max(seconds)
+    return f"{name:32} median {statistics.median(seconds):5.2f}  worst {worst:5.2f}  goal {goal}{before}"
+
+
+def main(folder: Path, run: str, other: str) -> int:
+    os.environ["GRPO_LAB_RUNS"] = str(folder)
+    dashboard = start_dashboard(folder)
+    try:
+        with sync_playwright() as playwright:
+            page = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS).new_page(
+                viewport={"width": 1440, "height": 2600}  # all of a view is drawn: charts wait until they are in sight
+            )
+            for view in views(run, other):
+                measure(page, dashboard.url, view)
+    finally:
+        dashboard.kill()
+    return 0
+
+
+def measure(page: Page, url: str, view: View) -> None:
+    first = opened(page, url, view)
+    print(line(view.name, [opened(page, url, view) for _ in range(TRIES)], OPEN_S, first), flush=True)
+    for use in view.uses:
+        print(line(f"  {use.name}", [answered(page, use)], ANSWER_S), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))
