@@ -21,20 +21,29 @@ from tests.browser.conftest import ARGUMENTS, CHROMIUM, start_dashboard
 TRIES = 5
 OPEN_S, ANSWER_S = 1.5, 0.5
 
-# Whether the page shows all of these words; a thin or fixed space counts as a space.
-SHOWS = (
-    "words => { const text = document.body.innerText.replace(/\\s+/g, ' '); return words.every(w => text.includes(w)) }"
-)
+# Whether the page shows all of these words and not the one that has to go, and has drawn the charts that are in sight.
+SHOWS = """([words, gone]) => {
+  const text = (document.body?.innerText ?? "").replace(/\\s+/g, " ");
+  const isDrawn = ({ plot, box }) =>
+    box.height < 5 || box.bottom < 0 || box.top > innerHeight || plot.querySelector(".main-svg");
+  const plots = [...document.querySelectorAll(".lab-plot")].map(
+    (plot) => ({ plot, box: plot.getBoundingClientRect() }));
+  return words.every((word) => text.includes(word)) && !(gone && text.includes(gone)) && plots.every(isDrawn);
+}"""
 
 
 @dataclass(frozen=True)
 class Use:
-    """Something to do with a view, and what the page shows after it. `press`: a key; else the name of what to click."""
+    """Something to do with a view. `press`: a key; else what to `click`, as role and name.
+
+    After it the page has the words that it `shows`, and no longer the one that is `gone`.
+    """
 
     name: str
     shows: tuple[str, ...]
     press: str = ""
-    click: tuple[str, str] = ("", "")  # role and name
+    click: tuple[str, str] = ("", "")
+    gone: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,30 +61,30 @@ def views(run: str, other: str) -> list[View]:
     return [
         View("Runs", "", ("Select a run below",)),
         View("Run", f"run?run={run}", ("Groups of step 10,000", "Reward over steps"), (
-            Use("next step by key", ("Groups of step 9,999",), press="ArrowLeft"),)),
+            Use("next step by key", ("Groups of step 9,999",), press="ArrowLeft"),
+            Use("and the next", ("Groups of step 9,998",), press="ArrowLeft"))),
         View("Groups of a step", of_step, ("Group 2 of 8", "Colour tokens by"), (
-            Use("next group by key", ("Group",), press="ArrowDown"),
+            Use("next group by key", (" of 8: ",), press="ArrowDown", gone="Group 2 of 8"),
             Use("panel: compare two", ("side by side",), click=("radio", "Compare two")),
             Use("panel: over time", ("Then and now",), click=("radio", "This prompt over time")),
             Use("panel: what if", ("The whole run",), click=("radio", "What if")),
-            Use("what if: half a weight", ("advantages as in the run",), click=("button", "½")))),
+            Use("what if: half a weight", ("not the same advantages",), click=("button", "½")))),
         View("Search, a phrase", f"groups?run={run}&view=search&q=zebra", ("completions in", "zebra"), (
-            Use("another search", ("completions",), click=("button", "Cut off but rewarded")),)),
+            Use("a filter, too", ("Filters: 2 set",), click=("button", "Cut off but rewarded")),)),
         View("Prompts", f"groups?run={run}&view=prompts", ("prompts in steps",), (
             Use("always right", ("always right",), click=("radio", "always right")),)),
         View("Tokens of the step", f"{groups}&view=tokens", ("By piece of the vocabulary",), (
             Use("other measure", ("Entropy by place",), click=("radio", "Entropy")),)),
-        View("Compare, curves", both, ("KL to reference", "Held-out pass@1"), (
-            Use("over tokens", ("tokens so far",), click=("radio", "tokens")),)),
-        View("Compare, reward over KL", f"{both}&view=kl", ("mean total reward",)),
+        View("Compare, curves", both, ("KL to reference", "Held-out pass@1")),
+        View("Compare, reward over KL", f"{both}&view=kl", ("Every run starts at KL 0",)),
         View("Compare, settings", f"{both}&view=settings", ("name",)),
         View("Compare, answers", f"{both}&view=answers", ("Step",)),
         View("Compare, evaluations", f"{both}&view=evaluations", ("Differences in",)),
     ]  # fmt: skip
 
 
-def until(page: Page, words: tuple[str, ...], started: float) -> float:
-    page.wait_for_function(SHOWS, arg=list(words), polling="raf", timeout=60_000)
+def until(page: Page, words: tuple[str, ...], started: float, gone: str = "") -> float:
+    page.wait_for_function(SHOWS, arg=[list(words), gone], polling="raf", timeout=60_000)
     return time.monotonic() - started
 
 
@@ -87,13 +96,15 @@ def opened(page: Page, url: str, view: View) -> float:
 
 
 def answered(page: Page, use: Use) -> float:
+    role, name = use.click
+    button = page.get_by_role(role, name=name).first if role else page.locator(".lab-keys")  # type: ignore[arg-type]
+    button.wait_for()  # what listens to keys, or is clicked, may come after what the view was waited for
     started = time.monotonic()
     if use.press:
         page.keyboard.press(use.press)
     else:
-        role, name = use.click
-        page.get_by_role(role, name=name).first.click()  # type: ignore[arg-type]
-    return until(page, use.shows, started)
+        button.click()
+    return until(page, use.shows, started, use.gone)
 
 
 def line(name: str, seconds: list[float], goal: float, first: float | None = None) -> str:
@@ -108,7 +119,7 @@ def main(folder: Path, run: str, other: str) -> int:
     try:
         with sync_playwright() as playwright:
             page = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS).new_page(
-                viewport={"width": 1440, "height": 2600}  # all of a view is drawn: charts wait until they are in sight
+                viewport={"width": 1440, "height": 900}
             )
             for view in views(run, other):
                 measure(page, dashboard.url, view)

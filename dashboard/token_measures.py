@@ -76,7 +76,7 @@ class Measure:
         look, unit = self.look, self.look.metric.unit.partition("/")[0]
         if not look.above:
             darker = "the less likely" if self.key == "logprob" else "the larger"
-            return f"The darker, {darker}; full colour from {self.full:g} {unit} on."
+            return f"The stronger the colour, {darker}; full colour from {self.full:g} {unit} on."
         if self.key == "ratio":
             full = f"beyond {np.exp(-self.full):.2f} and {np.exp(self.full):.2f}"
         else:
