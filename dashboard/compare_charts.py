@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dashboard.charts import Chart
-from dashboard.plot_parts import FEW, MAX_POINTS, Figure, Trace, figure_of, line, plot_text
+from dashboard.plot_parts import FEW, Figure, Trace, figure_of, line, plot_text
 from engine.analysis.downsample import keep_extremes
 from engine.analysis.smoothing import debiased_ema
 from engine.glossary import METRICS, TERMS
@@ -21,6 +21,7 @@ NUM_COLOURS = 8  # --lab-run-0 … in lab.css
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 DASH_WORDS = ("", "dashed", "dotted", "dash-dotted", "long-dashed", "long dash-dotted")
 FAINT = 0.3
+WAY_POINTS = 400  # per line of reward over KL, which goes back and forth: browsers are slow at long dashed lines
 SAME_NAME_ID = 9  # characters of the id that tell runs of one name apart: the end, with seconds and random digits
 
 AXES = {  # what the x axis counts: its title, and what it means
@@ -220,7 +221,7 @@ def _way(
     if not known.any():
         return []
     steps, kl, values = steps[known], kl[known], values[known]
-    shown = np.searchsorted(steps, keep_extremes(steps, values, MAX_POINTS)[0])
+    shown = np.searchsorted(steps, keep_extremes(steps, values, WAY_POINTS)[0])
     whole = {
         "type": "scatter", "mode": "lines", "name": name, "legendgroup": group, "x": kl[shown], "y": values[shown],
         "customdata": steps[shown], "line": {"color": look.colour, "width": width, "dash": dash},
