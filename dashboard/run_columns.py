@@ -42,7 +42,9 @@ class RunColumns:
             missing = tuple(name for name in names if name not in self._frame)
             if missing:
                 more = reader.steps(columns=missing)
-                self._frame = more if self._frame.empty else pd.concat([self._frame, more[list(missing)]], axis=1)
+                self._frame = (
+                    pd.concat([self._frame, more[list(missing)]], axis=1) if len(self._frame.columns) else more
+                )
             return self._frame[["step", *names]]
 
     def function_means(self) -> pd.DataFrame:
@@ -62,7 +64,7 @@ class RunColumns:
         if not known or last_step < known[0] or superseded != known[1]:
             self._frame, self._means = pd.DataFrame(), None
             return
-        if not self._frame.empty:
+        if len(self._frame.columns):  # with no row yet, too
             new = reader.steps(after=int(known[0]), columns=tuple(self._frame.columns[1:]))
             self._frame = pd.concat([self._frame, new], ignore_index=True)
         if self._means is not None:
