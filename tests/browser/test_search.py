@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from playwright.sync_api import Browser, Page, expect
 
 from engine.runs.hits import hits
@@ -31,8 +32,15 @@ def test_all_cut_off_completions_with_positive_advantage_are_one_press_away(
 ) -> None:
     dashboard = launch_dashboard()
     paths = write_fake_run(dashboard.runs, "plain", steps=3)
-    cut = completion("an answer that never en", finish_reason="length", advantage=0.75)
-    with_cut = group(completions=[cut, completion("4", advantage=-0.75), completion("5", finish_reason="length")])
+    totals = np.array([1.0, 0.0, 1.0])
+    advantages = (totals - totals.mean()) / (totals.std(ddof=1) + 1e-4)  # about 0.577, −1.154, 0.577
+    texts, ends = ("an answer that never en", "4", "5"), ("length", "eos", "length")
+    rows = zip(texts, ends, totals.tolist(), advantages.tolist(), strict=True)
+    with_cut = group(completions=[
+        completion(text, finish_reason=end, rewards={"exact_match": total, "digit_match": 0.0}, total=total,
+                   advantage=advantage)
+        for text, end, total, advantage in rows
+    ])  # fmt: skip
     store = StoreWriter(paths.db)
     store.commit_step(step(4, groups=[with_cut]))
     store.close()

@@ -1,8 +1,8 @@
 """What people come for, each from the Run page in at most three clicks or keys, counted by `Hands`.
 
-Six of the ten tasks; four have a file of their own: what halving a weight would have done (test_what_if), a fork with
-another beta (test_fork), all truncated completions with positive advantage, and every completion that contains a phrase
-(test_search).
+Five of the ten tasks; five are beside what they are about: the token with most KL (test_tokens), what halving a weight
+would have done (test_what_if), a fork with another beta (test_fork), all truncated completions with positive advantage,
+and every completion that contains a phrase (test_search).
 """
 
 import re
@@ -69,7 +69,9 @@ def test_find_the_best_and_the_worst_completion_of_the_newest_step(
         row = completions.loc[at]
         hands.click(page.get_by_role("button", name=re.compile(f"^.*{word} of the step: {row['total']:.3f}")))
         expect(page.get_by_text(f"Group {row['group_index'] + 1} of 6")).to_be_visible()
-        expect(page.get_by_label("Tokens of completion")).to_have_value(re.compile(f"^#{row['completion_index'] + 1} "))
+        expect(page.get_by_label("Tokens of completion", exact=True)).to_have_value(
+            re.compile(f"^#{row['completion_index'] + 1} ")
+        )
 
 
 def test_say_why_a_completion_got_its_advantage(page: Page, dashboard: Dashboard, paths: RunPaths) -> None:
@@ -123,3 +125,20 @@ def test_find_which_prompts_are_always_solved(page: Page, dashboard: Dashboard, 
     hands.click(view(page, "Prompts"))
     hands.click(page.get_by_role("radio", name=re.compile("always right")))
     expect(page.get_by_role("radio", name=f"always right ({always})")).to_be_checked()
+
+
+def test_compare_two_runs_answers_to_one_prompt(page: Page, dashboard: Dashboard, paths: RunPaths) -> None:
+    other = write_fake_run(dashboard.runs, "other", steps=STEPS // 2, outcome="stopped")  # learns half as quickly
+    hands = at_the_run_page(page, dashboard)
+    hands.click(page.get_by_role("button", name="Compare"))
+    hands.click(page.get_by_role("radio", name=re.compile("Answers")))
+    expect(page.get_by_role("link", name="Open this group")).to_have_count(2)
+    prompt = page.get_by_test_id("stCode").first.inner_text().strip()
+    for run in (paths, other):
+        reader = RunReader(run.db)
+        groups = reader.groups(STEPS // 2)
+        group = groups[groups["prompt"] == prompt].iloc[0]
+        place = f"step {STEPS // 2}, group {group['group_index'] + 1} · mean reward {group['mean']:.3f}"
+        expect(page.get_by_test_id("stMain")).to_contain_text(place)
+        for text in set(reader.completions(STEPS // 2, int(group["group_index"]))["text"]):
+            expect(page.get_by_test_id("stMain")).to_contain_text(text)
