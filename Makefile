@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Every install names the constraints: a range would let pip choose a newer torch than the one that was tested.
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Two processes (pytest-xdist): each test is one process or a few short ones. Browsers and their engines get all cores.
+TWO_AT_ONCE := --numprocesses 2
 
 .PHONY: demo dashboard install smollm2 test test-fast check clean
 
@@ -23,10 +25,11 @@ test: install $(VENV)/.dev $(VENV)/.smollm2
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy engine dashboard
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(TWO_AT_ONCE) --ignore tests/browser
+	$(BIN)/python -m pytest tests/browser
 
 test-fast: install $(VENV)/.dev
-	$(BIN)/python -m pytest -m "not slow" --ignore tests/browser
+	$(BIN)/python -m pytest $(TWO_AT_ONCE) -m "not slow" --ignore tests/browser
 
 check: install $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -126,7 +126,7 @@ def _group(prompt: int, completions: list[CompletionRecord]) -> GroupRecord:
         prompt_id=f"p{prompt}", prompt=text, rendered=f"<|user|>{text}<|assistant|>", reference=str(7 * prompt),
         columns={"boxes": prompt}, prompt_tokens=20, mean=mean, std=std, scale=std,
         kind=group_kind(totals.tolist(), [row.passed for row in completions],
-                        [row.finish_reason == "length" for row in completions]),
+                        [row.finish_reason == "length" for row in completions], [row.text for row in completions]),
         completions=completions,
     )  # fmt: skip
 

@@ -27,6 +27,7 @@ def run_page() -> None:
             st.Page(state.NEW_RUN_PAGE, title="New run", icon=":material/add:", help="Set up and start a run"),
             st.Page(state.RUN_PAGE, title="Run", icon=":material/monitoring:", help="Watch one run"),
             st.Page(state.GROUPS_PAGE, title="Groups", icon=":material/grid_view:", help="Every completion of a step"),
+            st.Page(state.COMPARE_PAGE, title="Compare", icon=":material/compare_arrows:", help="Runs side by side"),
         ]
     )
     with explained():

@@ -15,7 +15,16 @@ STEP: Final = "step"
 GROUP: Final = "group"
 COMPLETION: Final = "completion"
 VIEW: Final = "view"  # Groups: what it shows of the run
+RUNS: Final = "runs"  # Compare: which runs, their ids with commas between them
+METRIC: Final = "metric"  # Compare: which curves, with commas between them
+AXIS: Final = "x"  # Compare: what the curves stand over
+SMOOTHING: Final = "smoothing"  # Compare: how much they are smoothed
+PROMPT: Final = "prompt"  # Compare: the prompt whose answers are shown
 PANEL: Final = "panel"  # Groups: what is looked at below a group's completions
+QUERY: Final = "q"  # Groups, Search: the phrase
+FILTERS: Final = "filters"  # Groups, Search: the filters as JSON
+TOKEN: Final = "token"  # Groups: one token of the completion; means nothing without `completion`
+MEASURE: Final = "measure"  # Groups: by which number tokens are coloured and ranked
 CLONE: Final = "clone"  # New run: the run whose settings fill the form
 CHANGES: Final = "set"  # New run: settings in which the clone differs, as JSON: dotted field → value
 FORK: Final = "fork"  # New run: the run that is gone on from, after the step of STEP
@@ -24,6 +33,7 @@ RUNS_PAGE: Final = "app_pages/runs.py"
 NEW_RUN_PAGE: Final = "app_pages/new_run.py"
 RUN_PAGE: Final = "app_pages/run.py"
 GROUPS_PAGE: Final = "app_pages/groups.py"
+COMPARE_PAGE: Final = "app_pages/compare.py"
 
 
 def chosen_run() -> RunPaths | None:

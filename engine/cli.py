@@ -7,6 +7,7 @@ grpo-lab import-trl FILE       turn a GRPOConfig or a YAML file of `trl grpo` in
 grpo-lab eval RUN              evaluate a checkpoint of a run, and print JSON
 grpo-lab fork RUN --set loss.beta=0.1   go on from a checkpoint with other settings
 grpo-lab tag RUN TAG ...       tags, a note or a pin for a run
+grpo-lab search RUN PHRASE     find completions of a run, and write them as JSONL, CSV or Parquet
 grpo-lab resume RUN · stop RUN · runs · doctor
 """
 
@@ -34,6 +35,7 @@ from engine.runs.launch import is_live, reap, resume_run, start_run, stop_run
 from engine.runs.paths import MAX_CONFIG_BYTES, RunPaths, list_runs, open_run, runs_root
 from engine.runs.reader import RunReader
 from engine.runs.status import LIVE_STATES, run_status
+from engine.search_command import add_search
 from engine.trl.config import import_trl, looks_like_trl, report_lines
 
 POLL_S = 0.5
@@ -86,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_eval(commands.add_parser("eval", help="evaluate a checkpoint on the held-out examples, and print JSON"))
     add_fork(commands.add_parser("fork", help="start a run from a checkpoint of another one"), _follow, _read_config)
     add_tag(commands.add_parser("tag", help="show or change the tags, the note and the pin of a run"))
+    add_search(commands)
     commands.add_parser("runs", help="list all runs").set_defaults(command=_runs)
     commands.add_parser("doctor", help="show versions, devices and what is missing").set_defaults(command=_doctor)
     return parser

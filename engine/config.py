@@ -174,6 +174,16 @@ class RolloutConfig(Section):
         ge=1,
         le=64,
     )
+    num_alternatives: int = knob(
+        3,
+        "For each token of a completion, keep so many of the tokens that were likeliest in its place, with their "
+        "probabilities: what the policy could have said. 0 is off. What is trained is the same.",
+        label="Alternatives kept",
+        unit="tokens",
+        advanced=True,
+        ge=0,
+        le=20,
+    )
     max_batch_tokens: int = knob(
         65_536,
         "Tokens, prompts and completions together, that are sampled at once. Lower needs less memory; what is sampled "

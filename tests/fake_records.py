@@ -16,6 +16,7 @@ from engine.analysis.evaluation import Outcomes, metrics_of, prompt_counts
 from engine.analysis.groups import group_kind, is_dead
 from engine.config import RunConfig
 from engine.config_io import pass_reward
+from engine.config_loss import updates_per_batch
 from engine.runs.records import (
     CompletionRecord,
     EvaluationRecord,
@@ -194,13 +195,32 @@ class FakeRun:
         logprobs = -rng.exponential(0.35, shape).astype(np.float32)
         reference = logprobs + rng.normal(0, 0.25, shape).astype(np.float32)
         entropies = rng.gamma(2.0, 0.25, shape).astype(np.float32)
+        later = logprobs + rng.normal(0, 0.15, shape).astype(np.float32)
         records = []
         for i, answer in enumerate(draft.answers):
             ids = [PIECES.index(character) for character in answer] + ([] if draft.truncated else [END])
             n = len(ids)
             kept = reference[i, :n] if self.config.loss.beta > 0 else None
-            records.append(TokenRecord(np.array(ids, dtype=np.uint32), logprobs[i, :n], kept, entropies[i, :n]))
+            several = updates_per_batch(self.config.loss) > 1
+            others, shares = self._alternatives(ids, logprobs[i, :n])
+            records.append(
+                TokenRecord(
+                    np.array(ids, dtype=np.uint32), logprobs[i, :n], kept, entropies[i, :n],
+                    update_logprobs=later[i, :n] if several else None,
+                    alternative_ids=others, alternative_logprobs=shares,
+                )
+            )  # fmt: skip
         return records
+
+    def _alternatives(self, ids: list[int], logprobs: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The token itself with its true probability, and neighbours with shares of the rest, best first; [T, K]."""
+        count = self.config.rollout.num_alternatives
+        places = (np.array(ids)[:, None] + np.arange(count)) % len(PIECES)
+        rest = np.log1p(-np.minimum(np.exp(logprobs.astype(float)), 1 - 1e-6))[:, None] + np.log(0.6) * np.arange(count)
+        rest = rest - np.log(4.0)
+        rest[:, :1] = logprobs[:, None]
+        order = np.argsort(-rest, axis=1, kind="stable")
+        return np.take_along_axis(places, order, axis=1), np.take_along_axis(rest, order, axis=1)
 
     def _completion(
         self, draft: "_Draft", index: int, passed: bool | None, total: float, advantage: float, tokens: TokenRecord
@@ -281,7 +301,9 @@ def _without_signal_last(groups: list[GroupRecord]) -> list[GroupRecord]:
 
 
 def _discarded(group: GroupRecord) -> GroupRecord:
-    none = {"logprobs": None, "ref_logprobs": None, "entropies": None}
+    none = dict.fromkeys(
+        ("logprobs", "ref_logprobs", "entropies", "update_logprobs", "alternative_ids", "alternative_logprobs")
+    )
     unmeasured: dict[str, Any] = {"mean_kl": None, "max_kl": None, "mean_entropy": None, "mean_logprob": None}
     completions = [replace(row, tokens=replace(row.tokens, **none), **unmeasured) for row in group.completions]
     return replace(group, completions=completions, scale=None, discarded="no_signal")

@@ -7,13 +7,15 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.live_run import live_run
-from dashboard.views.keys import SEARCH_VIEW, keys
+from dashboard.views.keys import keys
 from dashboard.views.problem import explained
 from dashboard.views.prompts_view import prompts_view
 from dashboard.views.run_choice import required_run
 from dashboard.views.run_header import group_header_html
 from dashboard.views.scrubber import scrubber, shown_step
+from dashboard.views.search_view import search_view
 from dashboard.views.step_groups import look, step_groups
+from dashboard.views.step_tokens import step_tokens
 from engine.runs.paths import read_config
 from engine.runs.status import run_status
 
@@ -33,22 +35,41 @@ def back_link(step: int | None) -> None:
     st.page_link(state.RUN_PAGE, label="Back to the run", icon=":material/arrow_back:", query_params=values)
 
 
-@st.fragment(run_every=TICK_S if shown.is_live else None)
-def of_a_step() -> None:
-    """The one view that follows the newest step."""
+def follow(draw: Callable[[int, int, int], None]) -> None:
+    """Draw a view of one step below the scrubber, which may follow the newest. draw: of step, newest and oldest."""
     with explained():
         if run_status(paths).state != shown.state:
             st.rerun()
-        newest = run.reader.last_step()
+        newest, oldest = run.reader.last_step(), run.reader.first_step()
+        with back:
+            back_link(shown_step(newest, oldest))
         if newest == 0:
             st.info("No step is finished yet. The first groups appear here.", icon=":material/hourglass_top:")
             return
-        oldest = run.reader.first_step()
-        with back:
-            back_link(shown_step(newest, oldest))
         scrubber(newest, oldest=oldest, live=shown.is_live)
-        keys(newest, partial(look, run.reader, config), oldest=oldest, search=SEARCH_VIEW in VIEWS)
-        step_groups(paths, run.reader, config, shown_step(newest, oldest))
+        draw(shown_step(newest, oldest), newest, oldest)
+
+
+@st.fragment(run_every=TICK_S if shown.is_live else None)
+def of_a_step() -> None:
+    follow(groups_of)
+
+
+def groups_of(step: int, newest: int, oldest: int) -> None:
+    line = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
+    with line:
+        keys(newest, partial(look, run.reader, config), oldest=oldest, search=True)
+    step_groups(paths, run.reader, config, step, line)
+
+
+@st.fragment(run_every=TICK_S if shown.is_live else None)
+def tokens_of_a_step() -> None:
+    follow(tokens_of)
+
+
+def tokens_of(step: int, newest: int, oldest: int) -> None:
+    keys(newest, oldest=oldest, search=True)
+    step_tokens(run.reader, config, step)
 
 
 @st.fragment
@@ -57,10 +78,17 @@ def of_all_prompts() -> None:
         prompts_view(run.reader)
 
 
+@st.fragment
+def search_of_run() -> None:
+    search_view(paths, run.reader)
+
+
 # What the page can show: key in the URL, label, icon, and who draws it.
 VIEWS: dict[str, tuple[str, str, Callable[[], None]]] = {
     "step": ("Groups of a step", ":material/grid_view:", of_a_step),
+    "search": ("Search", ":material/search:", search_of_run),
     "prompts": ("Prompts", ":material/question_answer:", of_all_prompts),
+    "tokens": ("Tokens of the step", ":material/abc:", tokens_of_a_step),
 }
 
 

@@ -99,6 +99,7 @@ top = live.container(horizontal=True, vertical_alignment="top")
 left, right = top.container(width="stretch"), top.container(width="content")
 with right:
     run_buttons(paths, shown)
+open_fork_dialog(state.RUN_PAGE)  # before the charts, which take longer
 with left:
     head()
     lineage_line(paths)

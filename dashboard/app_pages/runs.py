@@ -63,15 +63,15 @@ def draw_filters(rows: list[RunRow]) -> Filters:
     tags = tags_in_use(rows)
     with st.container(horizontal=True, vertical_alignment="center"):
         search = st.text_input(
-            "Search", key="runs.search", type="search", live=True, label_visibility="collapsed", width=280,
-            placeholder="Search name, model, data, reward, tag", persist_state="session",
+            "Search", key="runs.search", type="search", live=True, label_visibility="collapsed", width=230,
+            placeholder="Search name, model, tag, …", persist_state="session",
         )  # fmt: skip
         statuses = st.pills(
             "Status", list(FILTERS), selection_mode="multi", key="runs.status", label_visibility="collapsed",
             persist_state="session",
         )  # fmt: skip
         chosen = st.multiselect(
-            "Tags", tags, key="runs.tags", label_visibility="collapsed", width=200, placeholder="Tags",
+            "Tags", tags, key="runs.tags", label_visibility="collapsed", width=150, placeholder="Tags",
             format_func=one_line, persist_state="session",
         ) if tags else []  # fmt: skip
         tree = any(row.origin is not None for row in rows) and st.toggle(

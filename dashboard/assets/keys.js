@@ -1,4 +1,4 @@
-// Moves by keyboard: ← → steps, ↑ ↓ or j k groups, [ ] or p n completions, f follows the newest step, / searches, ?
+// Moves by keyboard: ← → or h l steps, ↑ ↓ or j k groups, [ ] or p n completions, f follows the newest step, / searches, ?
 // lists the keys. A key moves a place that is kept here, and what is reported is that place, not the key: presses that
 // come while the page is still drawing are neither lost nor counted twice.
 
@@ -7,15 +7,18 @@ const WAIT_MS = 60; // presses within it are reported as one
 const TRUST_MS = 5000; // a report that is not answered by then was lost
 
 const MOVES = {
-  ArrowLeft: ["step", -1], ArrowRight: ["step", 1],
+  ArrowLeft: ["step", -1], h: ["step", -1], ArrowRight: ["step", 1], l: ["step", 1],
   ArrowUp: ["group", -1], k: ["group", -1], ArrowDown: ["group", 1], j: ["group", 1],
   "[": ["completion", -1], p: ["completion", -1], "]": ["completion", 1], n: ["completion", 1],
 };
-// What uses keys itself. Nothing of ours happens while one of these has the focus.
-const BUSY =
-  'input, textarea, select, [contenteditable]:not([contenteditable="false"]), [role="radiogroup"], [role="radio"], ' +
-  '[role="listbox"], [role="option"], [role="combobox"], [role="slider"], [role="menu"], [role="tablist"], ' +
-  '[role="grid"], [role="dialog"], dialog, [data-testid="stDataFrame"], .js-plotly-plot';
+// Where letters are typed, and nothing of ours happens; a box to tick is none of these.
+const TYPING =
+  'input:not([type="checkbox"]):not([type="radio"]):not([type="range"]), textarea, select, ' +
+  '[contenteditable]:not([contenteditable="false"]), [role="listbox"], [role="combobox"], [role="menu"], ' +
+  '[role="grid"], [role="dialog"], [data-testid="stDataFrame"]';
+// Where arrows have a meaning of their own.
+const ARROWS =
+  'input:not([type="checkbox"]), [role="radiogroup"], [role="radio"], [role="slider"], [role="tablist"], .js-plotly-plot';
 
 function el(tag, className, parent, text) {
   const node = document.createElement(tag);
@@ -48,7 +51,7 @@ function drawHints(keyboard) {
 function help(keyboard) {
   const { has } = keyboard.data;
   const rows = [
-    ["← →", "previous, next step"],
+    ["← → or h l", "previous, next step"],
     ["f", "follow the newest step"],
     ["↑ ↓ or k j", "previous, next group of the list", "group"],
     ["[ ] or p n", "previous, next completion, by reward", "completion"],
@@ -120,8 +123,8 @@ function isWaiting(keyboard) {
 }
 
 function searchBox() {
-  const boxes = [...document.querySelectorAll('[data-testid="stMain"] input[type="text"], [data-testid="stMain"] textarea')];
-  return boxes.find((box) => /search|phrase/i.test(box.getAttribute("aria-label") ?? ""));
+  const boxes = document.querySelectorAll('[data-testid="stMain"] :is(input[type="text"], textarea)');
+  return [...boxes].find((box) => /search|phrase/i.test(box.getAttribute("aria-label") ?? ""));
 }
 
 function focusSearch(keyboard) {
@@ -139,7 +142,8 @@ function focusSearch(keyboard) {
 function press(keyboard, event) {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   const target = event.composedPath()[0];
-  if (target instanceof Element && target.closest(BUSY)) return;
+  const isOver = (selector) => target instanceof Element && target.closest(selector) !== null;
+  if (isOver(TYPING) || (event.key.startsWith("Arrow") && isOver(ARROWS))) return;
   if (document.querySelector("dialog[open]")) return;
   const { data } = keyboard;
   if (MOVES[event.key] && !(event.shiftKey && event.key.startsWith("Arrow"))) {

@@ -121,8 +121,9 @@ def _parts_html(parts: Iterable[Part]) -> str:
 def _part_html(part: Part) -> str:
     if part.change == "same":
         return as_html(part.text)
-    tag = TAGS[part.change]
-    return f"<{tag}>{as_html(part.text.replace(chr(10), '⏎' + chr(10)))}</{tag}>"  # a changed line break must be seen
+    tag, text = TAGS[part.change], part.text.replace("\n", "⏎\n")  # a changed line break must be seen
+    words = text.lstrip(" ") or text
+    return f"{text[: len(text) - len(words)]}<{tag}>{as_html(words)}</{tag}>"
 
 
 def _skipped_words(count: int) -> str:

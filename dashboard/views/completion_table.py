@@ -40,6 +40,25 @@ def by_reward(completions: pd.DataFrame) -> pd.DataFrame:
     return completions.sort_values("total", ascending=False, na_position="last", kind="stable")
 
 
+def are_long(completions: pd.DataFrame) -> bool:
+    """Whether a text is too long for a cell of the table."""
+    return bool(completions["text"].str.len().max() > STACK_FROM)
+
+
+def completion_cards(
+    group: pd.Series, completions: pd.DataFrame, weights: Mapping[str, float], loss: LossConfig, *, exact: bool = True
+) -> str:
+    """The same as `completion_table` as columns that scroll sideways: long texts can be read beside each other."""
+    totals = completions["total"].tolist()
+    stepwise = any(trained_steps(steps, weights) for steps in completions.get("steps", ()))
+    largest = max((_reach(rewards, weights) for rewards in completions["rewards"]), default=0.0) or 1.0
+    cards = "".join(
+        _card(row, weights, largest, _why(row, group, totals, weights, loss, stepwise) if exact else RECORDED)
+        for row in by_reward(completions).to_dict(orient="records")
+    )
+    return f'{legend(weights)}<div class="lab-cards" tabindex="0" role="list" aria-label="Completions">{cards}</div>'
+
+
 def completion_table(
     group: pd.Series, completions: pd.DataFrame, weights: Mapping[str, float], loss: LossConfig, *, exact: bool = True
 ) -> str:
@@ -50,7 +69,7 @@ def completion_table(
     totals = completions["total"].tolist()
     stepwise = any(trained_steps(steps, weights) for steps in completions.get("steps", ()))
     largest = max((_reach(rewards, weights) for rewards in completions["rewards"]), default=0.0) or 1.0
-    stacked = bool(completions["text"].str.len().max() > STACK_FROM)
+    stacked = are_long(completions)
     rows = "".join(
         _row(row, weights, largest, _why(row, group, totals, weights, loss, stepwise) if exact else RECORDED, stacked)
         for row in by_reward(completions).to_dict(orient="records")
@@ -89,6 +108,17 @@ def _row(row: dict[Any, Any], weights: Mapping[str, float], largest: float, why:
     return f'<tr class="lab-above">{"".join(cells)}</tr><tr>{below}</tr>'
 
 
+def _card(row: dict[Any, Any], weights: Mapping[str, float], largest: float, why: str) -> str:
+    length, ended, kl, entropy = _lengths_and_more(row)
+    return (
+        f'<div class="lab-card" role="listitem"><div class="lab-card-head"><span>#{row["completion_index"] + 1}</span>'
+        f"<b>{number(row['total'])}</b></div>{_verdict(row)}{_bar(row['rewards'], weights, largest)}"
+        f'{_terms(row, weights)}<div class="lab-card-advantage">{_advantage(row["advantage"], why)}</div>'
+        f'<div class="lab-card-text lab-mono">{_text(row["text"])}</div>'
+        f'<div class="lab-small">{length} tokens, {ended}, KL {kl}, entropy {entropy}</div></div>'
+    )
+
+
 def _lengths_and_more(row: dict[Any, Any]) -> tuple[str, ...]:
     """The values below WIDE_HEADINGS."""
     ended = END_WORDS.get(row["finish_reason"], MISSING)
@@ -104,18 +134,22 @@ def _text(text: str) -> str:
     return f'{as_html(text[:TEXT_HEAD])}<span class="lab-muted"> … {left_out} … </span>{as_html(tail)}'
 
 
-def _about_text(row: dict[Any, Any]) -> str:
-    """Right or wrong, what the reward read, and in a narrow table what else is known of the text."""
+def _verdict(row: dict[Any, Any]) -> str:
+    """Right or wrong, and what the reward read."""
     mark = {1.0: '<span class="lab-pass">✔ right</span>', 0.0: '<span class="lab-fail">✘ wrong</span>'}
     parsed = row["parsed"]
     read = ""
     if isinstance(parsed, str) and parsed.strip() != row["text"].strip():
         read = f'<span class="lab-muted">read as {as_html(parsed[:80])}</span>'
-    verdict = " ".join(filter(None, (mark.get(row["passed"], ""), read)))
+    return f'<div class="lab-small">{" ".join(filter(None, (mark.get(row["passed"], ""), read)))}</div>'
+
+
+def _about_text(row: dict[Any, Any]) -> str:
+    """The verdict, and in a narrow table what else is known of the text."""
     length, ended, kl, entropy = _lengths_and_more(row)
     more = f"{length} tokens, {ended}, KL {kl}, entropy {entropy}"
     more = "" if {length, ended, kl, entropy} == {MISSING} else more
-    return f'<div class="lab-small">{verdict}</div><div class="lab-small lab-narrow-only">{more}</div>'
+    return f'{_verdict(row)}<div class="lab-small lab-narrow-only">{more}</div>'
 
 
 def _bar(rewards: Mapping[str, float | None], weights: Mapping[str, float], largest: float) -> str:

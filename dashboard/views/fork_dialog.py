@@ -9,7 +9,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard.state import FORK, NEW_RUN_PAGE, RUN_PAGE, go
-from dashboard.text import as_label, visible
+from dashboard.text import as_label, one_line, visible
 from dashboard.views.form import draw_field, draw_grid
 from dashboard.views.form_fork import choose_checkpoint, fill_fork
 from dashboard.views.form_model import place_problems
@@ -65,7 +65,7 @@ def fork_dialog(form: FormState) -> None:
         without_checkpoint(form)
         return
     collect(form)
-    st.text(f"“{form.parent.name if form.parent else form.parent_id}”")
+    st.text(f"“{one_line(form.parent.name if form.parent else form.parent_id, 100)}”")
     choose_checkpoint(form)
     config, problems = form.parsed()
     problems += form.fork_problems(config) if config is not None else []

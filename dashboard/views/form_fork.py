@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard.state import CLONE, FORK, STEP, find_run, set_in_url
-from dashboard.text import as_label
+from dashboard.text import one_line
 from dashboard.views.form_import import IMPORT_PROBLEMS
 from dashboard.views.form_model import set_value
 from dashboard.views.form_state import FormState
@@ -73,7 +73,7 @@ def make_room(form: FormState) -> None:
 def draw_fork_start(form: FormState) -> None:
     """Which checkpoint is gone on from, and the way out of forking."""
     name = form.parent.name if form.parent else form.parent_id
-    st.text(f"A fork of “{name}”", width="stretch")
+    st.text(f"A fork of “{one_line(name, 100)}”", width="stretch")
     st.caption(HOW)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choose_checkpoint(form)
@@ -109,8 +109,9 @@ def step_words(step: int, saved: Saved) -> str:
     if saved.best is None or saved.best.step != step:
         return f"step {step:,}"
     best = saved.best
-    return as_label(
-        f"step {step:,}, the best held-out {measure_words(best.metric)}: {measure_value(best.metric, best.value)}"
+    return one_line(
+        f"step {step:,}, the best held-out {measure_words(best.metric)}: {measure_value(best.metric, best.value)}",
+        100,
     )
 
 

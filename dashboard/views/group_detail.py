@@ -8,7 +8,7 @@ import streamlit as st
 from dashboard import state
 from dashboard.charts import GROUP_KINDS
 from dashboard.views.box import text_box
-from dashboard.views.completion_table import completion_table, pass_words
+from dashboard.views.completion_table import are_long, completion_cards, completion_table, pass_words
 from dashboard.views.diff_panel import diff_panel
 from dashboard.views.history_panel import history_panel
 from dashboard.views.imported_run import logged_columns, recorded_rule
@@ -24,6 +24,7 @@ from engine.runs.reader import RunReader
 
 NUM_STEPS = 12
 PANEL_KEY = "group_panel"
+LAYOUTS = {"columns": ":material/view_column: in columns", "rows": ":material/table_rows: in rows"}
 
 # What can be looked at below the table: key in the URL, label, and who draws it.
 PANELS: dict[str, tuple[str, Callable[[ShownGroup], None]]] = {
@@ -61,7 +62,8 @@ def group_detail(paths: RunPaths, reader: RunReader, config: RunConfig, group: p
     else:
         recorded_rule(group)
     weights: Mapping[str, float] = {spec.name: spec.weight for spec in config.rewards}
-    st.html(completion_table(group, completions, weights, config.loss, exact=exact))
+    draw = completion_cards if _as_cards(completions) else completion_table
+    st.html(draw(group, completions, weights, config.loss, exact=exact))
     if imported is not None:
         logged_columns(group)
     _panel(ShownGroup(paths, reader, config, group, completions))
@@ -117,6 +119,17 @@ def _rule(group: pd.Series, config: RunConfig, completions: pd.DataFrame) -> Non
     if config.loss.multi_objective_aggregation == "sum_then_normalize" and not pd.isna(group["mean"]):
         rule += f", {scale_words(config.loss.scale_rewards)}"
     st.caption(f"{rule}.")
+
+
+def _as_cards(completions: pd.DataFrame) -> bool:
+    """Whether to draw columns rather than rows: a choice where texts are long, and columns at first."""
+    if not are_long(completions):
+        return False
+    chosen = st.segmented_control(
+        "Completions", list(LAYOUTS), key="completion_layout", default="columns", required=True,
+        format_func=LAYOUTS.__getitem__, label_visibility="collapsed",
+    )  # fmt: skip
+    return chosen == "columns"
 
 
 def _panel(shown: ShownGroup) -> None:

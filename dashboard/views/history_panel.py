@@ -123,7 +123,9 @@ def _other_runs(shown: ShownGroup) -> None:
         return
     st.caption(f"Among the {MOST_RUNS} newest runs. A row opens the newest group of this prompt there.")
     event = st.dataframe(
-        runs_frame(found), hide_index=True, width="stretch", key="history_runs_table", on_select="rerun",
+        runs_frame(found), hide_index=True, width="stretch", on_select="rerun",
+        key=f"history_runs_{shown.paths.run_id}_{shown.step}_{shown.index}",  # a choice is about this group alone
+       
         selection_mode="single-row", alt="The same prompt in other runs",
     )  # fmt: skip
     if rows := event["selection"]["rows"]:

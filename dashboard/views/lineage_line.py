@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard.state import RUN, RUN_PAGE, STEP, find_run
+from dashboard.state import RUN_PAGE, STEP, find_run, go
 from dashboard.text import as_label, one_line
 from engine.errors import LabError
 from engine.runs.lineage import Origin, children, origins
@@ -25,7 +25,7 @@ def lineage_line(paths: RunPaths) -> None:
         for run_id, came in young[:MAX_CHILDREN]:
             words = f"fork at step {came.step:,}" if came.kind == "fork" else "clone"
             label = f"{words}: {as_label(run_name(run_id), NAME_LIMIT)}"
-            st.page_link(RUN_PAGE, label=label, icon=":material/subdirectory_arrow_right:", query_params={RUN: run_id})
+            link(label, ":material/subdirectory_arrow_right:", f"lineage.{run_id}", run_id, 0)
         if len(young) > MAX_CHILDREN:
             st.caption(f"and {len(young) - MAX_CHILDREN:,} more, on the page Runs")
 
@@ -36,9 +36,14 @@ def parent_link(origin: Origin) -> None:
         st.caption(as_label(origin_words(origin), 300))
         return
     label = as_label(run_name(origin.parent, origin.parent_name), NAME_LIMIT)
-    where = {RUN: origin.parent, **({STEP: str(origin.step)} if origin.step else {})}
     words = f"fork of {label} at step {origin.step:,}" if origin.kind == "fork" else f"clone of {label}"
-    st.page_link(RUN_PAGE, label=words, icon=":material/call_split:", query_params=where)
+    link(words, ":material/call_split:", "lineage.parent", origin.parent, origin.step)
+
+
+def link(label: str, icon: str, key: str, run_id: str, step: int) -> None:
+    """Leads to another run, at a step if it is not 0. A button: st.page_link does nothing on the page it leads to."""
+    if st.button(label, key=key, icon=icon, type="tertiary"):
+        go(RUN_PAGE, run=run_id, **({STEP: step} if step else {}))
 
 
 def origin_words(origin: Origin) -> str:

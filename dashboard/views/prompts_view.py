@@ -107,7 +107,7 @@ def _choose_outcome(table: PromptTable) -> None:
 
 def _columns() -> dict[str, Any]:
     return {
-        "prompt": st.column_config.TextColumn(width="large"),
+        "prompt": st.column_config.TextColumn(width="medium"),
         "asked": st.column_config.NumberColumn(help="Groups in which the prompt was asked.", format="localized"),
         "right at first": st.column_config.NumberColumn(help="Right completions of its first group.", format=SHARE),
         "right at last": st.column_config.NumberColumn(help="Right completions of its newest group.", format=SHARE),

@@ -41,7 +41,7 @@ def draw_actions(row: RunRow | None) -> None:
             st.rerun(scope="app")
         draw_stop_and_resume(row)
         draw_more(row)
-        st.text(selected_line(row), width="stretch", wrap=False)
+    st.text(selected_line(row), width="stretch", wrap=False)  # a row of its own: a long note must not move the table
 
 
 def action(

@@ -44,8 +44,9 @@ def _offer(page: str) -> None:
         return
     st.write("Which run?")
     here = state.RUN_PAGE if page == "Run" else state.GROUPS_PAGE
-    for paths in runs:
-        st.page_link(here, label=_line(paths), query_params={state.RUN: paths.run_id})
+    for paths in runs:  # buttons, as st.page_link does nothing on the page that it leads to
+        if st.button(_line(paths), key=f"offered.{paths.run_id}", type="tertiary"):
+            state.go(here, run=paths.run_id)
 
 
 def _line(paths: RunPaths) -> str:

@@ -21,7 +21,7 @@ TAIL_HEIGHT = 200  # pixels
 
 
 def run_buttons(paths: RunPaths, status: RunStatus) -> None:
-    """Stop, Resume or Start, Fork, Clone and Groups, in one row."""
+    """Stop, Resume or Start, Fork, Clone, Groups and Compare, in one row."""
     with st.container(horizontal=True, horizontal_alignment="right", gap="small"):
         if status.is_live:
             stopping = status.state == "stopping"
@@ -37,19 +37,21 @@ def run_buttons(paths: RunPaths, status: RunStatus) -> None:
             if st.button(label, icon=":material/play_arrow:", type="primary", help=help_text):
                 _resume(paths)
         if status.state == "imported":
-            _groups_button(paths)
+            _look_buttons(paths)
             return
         fork_help = "Goes on from a checkpoint with other settings, in a run of its own."
         if st.button("Fork…", key="run.fork", icon=":material/call_split:", help=fork_help):
             ask_fork(paths, state.number_in_url(state.STEP), state.RUN_PAGE)
         if st.button("Clone", icon=":material/content_copy:", help="Opens New run with these settings."):
             state.go(state.NEW_RUN_PAGE, clone=paths.run_id)
-        _groups_button(paths)
+        _look_buttons(paths)
 
 
-def _groups_button(paths: RunPaths) -> None:
+def _look_buttons(paths: RunPaths) -> None:
     if st.button("Groups", icon=":material/grid_view:", help="Every completion of a step, with its arithmetic."):
         state.go(state.GROUPS_PAGE, run=paths.run_id)
+    if st.button("Compare", icon=":material/compare_arrows:", help="This run beside its relatives or another run."):
+        state.go(state.COMPARE_PAGE, run=paths.run_id)
 
 
 def run_notice(paths: RunPaths, status: RunStatus) -> None:

@@ -171,16 +171,13 @@ def before_after(before: float | None, last: float | None) -> str:
 
 
 def column_config() -> dict[str, Any]:
-    """How each column is shown; its help is the glossary's."""
+    """How each column is shown; its help is the glossary's. The numbers stand before what may be scrolled for."""
     column = st.column_config
     held_out, kl, dead = TERMS["eval/pass_at_1"], METRICS["kl"], METRICS["frac_reward_zero_std"]
     return {
         "open": column.ButtonColumn("", width=56, on_click=remember_click, key=OPEN_CLICK, type="tertiary"),
         "status": column.TextColumn("Status", width=105),
         "name": column.TextColumn("Name", width=165, help=f"{PIN.strip()}: pinned"),
-        "parent": column.TextColumn("Parent", width=130, help="The run it was forked or cloned from."),
-        "tags": column.ListColumn("Tags", width=110),
-        "model": column.TextColumn("Model · data", width=140),
         "reward": column.LineChartColumn("Reward", width=95, help=METRICS["reward"].help),
         "held_out": column.TextColumn("Held-out", width=85, help=f"{held_out.label}: {held_out.help} Before → now."),
         "kl": column.NumberColumn("KL", width=60, format="%.3f", help=f"{kl.help} Mean of the newest 10 steps."),
@@ -188,6 +185,9 @@ def column_config() -> dict[str, Any]:
             "Dead groups", width=95, format="%.0f %%", help=f"{dead.help} Mean of the newest 10 steps."
         ),
         "steps": column.TextColumn("Steps", width=90, alignment="right"),
+        "parent": column.TextColumn("Parent", width=130, help="The run it was forked or cloned from."),
+        "tags": column.ListColumn("Tags", width=110),
+        "model": column.TextColumn("Model · data", width=140),
         "started": column.DatetimeColumn("Started", width=100, format="distance"),
         "duration": column.NumberColumn("Duration", width=75, format="compact", help="Time that engines worked on it."),
         "note": column.TextColumn("What went wrong", width=300),

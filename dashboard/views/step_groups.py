@@ -2,6 +2,7 @@
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import state
 from dashboard.charts import GROUP_KINDS
@@ -22,8 +23,11 @@ ROWS_PER_PAGE = 60
 LIST_HEIGHT = 720
 
 
-def step_groups(paths: RunPaths, reader: RunReader, config: RunConfig, step: int) -> None:
-    """List the groups of a step; the one that the URL names, or the first with signal, in full."""
+def step_groups(paths: RunPaths, reader: RunReader, config: RunConfig, step: int, line: DeltaGenerator) -> None:
+    """List the groups of a step; the one that the URL names, or the first with signal, in full.
+
+    line: a container above, where the best and the worst completion of the step are named.
+    """
     groups = reader.groups(step)
     if groups.empty:
         logged = step in reader.steps(after=step - 1, columns=())["step"].tolist()[:1]
@@ -32,7 +36,8 @@ def step_groups(paths: RunPaths, reader: RunReader, config: RunConfig, step: int
         return
     place = shown_place(groups, state.number_in_url(state.GROUP))
     completions = reader.completions(step)
-    best_and_worst(step, completions)
+    with line:
+        best_and_worst(step, completions)
     left, right = st.columns([1, 2], gap="medium")
     with left:
         list_groups(config, step, groups, completions, place)
@@ -68,7 +73,7 @@ def best_and_worst(step: int, completions: pd.DataFrame) -> None:
     totals = completions["total"]
     if not totals.notna().any():
         return
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(horizontal=True, vertical_alignment="center", width="content", gap="small"):
         for word, at in (("Best", totals.idxmax()), ("Worst", totals.idxmin())):
             row = completions.loc[at]
             group, place = int(row["group_index"]) + 1, int(row["completion_index"]) + 1

@@ -30,7 +30,7 @@ def then_and_now(occasions: Sequence[Occasion], here: int, *, key: str) -> None:
     left, right = st.columns([3, 2])
     with left:
         pair = st.segmented_control(
-            "Then and now", list(PAIRS), key=f"then_now_{key}", default="ends", required=True,
+            "Then and now", list(PAIRS), key=f"then_now_{key}", default="ends", required=True, wrap=True,
             format_func=PAIRS.__getitem__,
         )  # fmt: skip
     with right:

@@ -1,19 +1,20 @@
 """The token view of one completion: which one, what its tokens are coloured by, and all their numbers."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 import streamlit as st
 
 from dashboard import state
 from dashboard.text import one_line
+from dashboard.token_measures import is_counted, measures, token_numbers
 from dashboard.views.box import text_box
 from dashboard.views.completion_table import by_reward
+from dashboard.views.group_rows import advantage_reach
+from dashboard.views.measure_choice import chosen_measure, measure_caption, measure_notes
 from dashboard.views.shown_group import ShownGroup
-from dashboard.views.token_strip import Measure, largest_words, measures, token_frame, token_strip
+from dashboard.views.token_strip import strip_data, token_frame, token_strip
 from dashboard.wording import number
+from engine.config_loss import has_scaled_advantages
 from engine.runs.imported import is_imported
-from engine.runs.reader import Tokens
 
 NO_TOKENS = "TRL records the text of a completion and not its tokens, so there is nothing to colour. The whole text:"
 
@@ -27,31 +28,30 @@ def token_panel(shown: ShownGroup) -> None:
         st.caption(NO_TOKENS if is_imported(shown.paths) else "The tokens of this completion are not stored.")
         text_box("", ordered.loc[chosen, "text"])
         return
-    found = measures(tokens)
-    if not found:
-        st.caption("Log-probabilities, KL and entropy are not measured: this group was discarded.")
-        st.html(token_strip(tokens, None))
+    loss, row = shown.config.loss, ordered.loc[chosen]
+    counted = is_counted(row["finish_reason"], loss)
+    numbers = token_numbers(tokens, float(row["advantage"]), counted=counted, loss=loss)
+    measure = None
+    if numbers:
+        reach = advantage_reach(shown.completions["advantage"], scaled=has_scaled_advantages(loss))
+        found = measures(numbers, reach)
+        measure = found[chosen_measure(list(found))]
+        measure_caption(measure, measure_notes(measure, shown.config))
+        if not counted:
+            st.caption("Cut off, and this run leaves such completions out of the loss: nothing is pushed.")
     else:
-        _coloured(tokens, found)
-    with st.expander("All tokens as a table, and the whole text"):
-        st.dataframe(token_frame(tokens), height=300)
-        text_box("", ordered.loc[chosen, "text"])
-
-
-def _coloured(tokens: Tokens, found: Mapping[str, Measure]) -> None:
-    """The token strip, with the choice of what it is coloured by."""
-    name = st.segmented_control(
-        "Colour tokens by", list(found), required=True, default=next(iter(found)), key="token_measure",
-        format_func=lambda key: found[key].metric.label,
+        st.caption("Log-probabilities, KL and entropy are not measured: this group was discarded.")
+    place = state.number_in_url(state.TOKEN) if state.number_in_url(state.COMPLETION) == chosen + 1 else None
+    name = f"completion #{chosen + 1} of group {shown.index + 1}, step {shown.step:,}"
+    token_strip(
+        strip_data(tokens, numbers, measure, name=name, selected=place), key="token_strip",
+        on_pick=lambda token: state.set_in_url(
+            step=shown.step, group=shown.index + 1, completion=chosen + 1, token=token
+        ),
     )  # fmt: skip
-    measure = found.get(name) or next(iter(found.values()))
-    if "kl" not in found:
-        st.caption("No KL here: this run keeps no reference.")
-    unit = measure.metric.unit.partition("/")[0]
-    full = f"{measure.full:g} {unit}".rstrip()
-    st.caption(f"{measure.metric.help} {measure.metric.look_for} Full colour from {full} on.")
-    st.html(token_strip(tokens, measure))
-    st.text(f"Strongest: {largest_words(tokens, measure)}")
+    with st.expander("All tokens as a table, and the whole text"):
+        st.dataframe(token_frame(tokens, numbers), height=300)
+        text_box("", row["text"])
 
 
 def _choose(ordered: pd.DataFrame, step: int, index: int) -> int:
@@ -66,7 +66,7 @@ def _choose(ordered: pd.DataFrame, step: int, index: int) -> int:
     def choose() -> None:
         # Streamlit also reports the start value by itself when a live step replaces the box: nobody chose that.
         if (chosen := st.session_state[key]) != shown:
-            state.set_in_url(step=step, group=index + 1, completion=chosen + 1)
+            state.set_in_url(step=step, group=index + 1, completion=chosen + 1, token=None)
 
     def label(place: int) -> str:
         row = ordered.loc[place]

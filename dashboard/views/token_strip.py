@@ -1,102 +1,131 @@
-"""One completion token by token, each with a background as strong as the chosen number, and all numbers on hover.
+"""One completion token by token: coloured text, the most extreme tokens listed, and the numbers of one of them beside.
 
-Tokens are escaped text in st.html. The largest values are listed too, so that nothing hangs on colour or on a mouse.
+The component (assets/token_strip.js) puts model text on the page as text only. Arrow keys go from token to token; the
+place that is looked at is kept there, and only a click tells the page, so that it stands in the URL.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+import streamlit as st
 
-from dashboard.text import as_html, visible
-from dashboard.wording import number, signed
-from engine.glossary import METRICS, TERMS, Metric
-from engine.runs.reader import Tokens
+from dashboard.style import asset
+from dashboard.text import one_line, visible
+from dashboard.token_measures import LOOKS, Floats, Measure
+from dashboard.wording import number, percent, signed
+from engine.runs.tokens import Tokens
 
 MAX_TOKENS = 4000
-NUM_LARGEST = 5
+NUM_EXTREME = 10
+SHADES = 20  # on either side of none
+PIECE_LIMIT = 400  # characters of one token
+
+_strip = st.components.v2.component("grpo_lab.token_strip", js=asset("token_strip.js"), isolate_styles=False)
 
 
-@dataclass(frozen=True)
-class Measure:
-    """A number per token. `strength`: how dark its background is, 1 at `full`; `root` 0.5 lets small ones show."""
+def token_strip(data: dict[str, Any], *, key: str, on_pick: Callable[[int], None]) -> None:
+    """Show what `strip_data` made. on_pick hears the place, from 1, of a token that was clicked."""
 
-    metric: Metric
-    values: NDArray[np.float64]
-    full: float
-    root: float = 1.0
+    def picked() -> None:
+        match st.session_state[key].get("picked"):
+            case {"token": int(place)} if place > 0:
+                on_pick(place)
 
-    @property
-    def strength(self) -> NDArray[np.float64]:
-        return np.clip(np.abs(np.nan_to_num(self.values)) / self.full, 0, 1) ** self.root
+    _strip(key=key, data=data, on_picked_change=picked)
 
 
-def measures(tokens: Tokens) -> dict[str, Measure]:
-    """What tokens can be coloured by: KL only with a reference, advantages only where each token has its own, and
-    nothing at all in a discarded group. The scales are fixed, so that shades compare.
+def strip_data(
+    tokens: Tokens, numbers: dict[str, Floats], measure: Measure | None, *, name: str, selected: int | None
+) -> dict[str, Any]:
+    """What the component shows. numbers: of token_measures.token_numbers; without a measure no colours.
+
+    name: of the completion, also for screen readers. selected: a place from 1, or None.
     """
-    candidates = (
-        ("advantage", TERMS["advantage"], tokens.advantages, 2.0, 1.0),
-        ("kl", TERMS["token_kl"], tokens.kl, 1.0, 0.5),
-        ("logprob", TERMS["logprob"], tokens.logprobs, 5.0, 1.0),
-        ("entropy", METRICS["entropy"], tokens.entropies, 3.0, 1.0),
-    )
+    count = min(len(tokens.ids), MAX_TOKENS)
+    levels = np.zeros(len(tokens.ids)) if measure is None else measure.levels
+    left = len(tokens.ids) - count
     return {
-        key: Measure(metric, values.astype(np.float64), full, root)
-        for key, metric, values, full, root in candidates
-        if values is not None
+        "name": name,
+        "total": len(tokens.ids),
+        "signed": measure is not None and bool(measure.look.above),
+        "pieces": [shown_piece(tokens, place) for place in range(count)],
+        "special": [place for place in range(count) if tokens.special[place]],
+        "levels": (levels[:count] * SHADES).round().astype(int).tolist(),
+        "columns": _columns(tokens, numbers, count),
+        "alternatives": [_alternatives(tokens, place) for place in range(count)],
+        "listTitle": "" if measure is None else f"Most extreme: {measure.look.metric.label}",
+        "list": [] if measure is None else _list(tokens, measure, count),
+        "selected": selected if selected is not None and selected <= count else None,
+        "note": f"and {left:,} more tokens: see the table" if left else "",
     }
 
 
-def token_strip(tokens: Tokens, measure: Measure | None) -> str:
-    """The tokens as HTML; without a measure on plain ground."""
-    shades = np.zeros(len(tokens.pieces)) if measure is None else measure.strength
-    strengths = (shades * 20).round() * 5  # twenty-one shades
-    spans = [
-        f'<span class="lab-token{" lab-special" if special else ""}" title="{as_html(_numbers(tokens, place))}"'
-        f' style="--lab-strength:{strengths[place]:.0f}%">{_piece(piece)}</span>'
-        for place, (piece, special) in enumerate(zip(tokens.pieces, tokens.special, strict=True))
-        if place < MAX_TOKENS
-    ]
-    left = len(tokens.pieces) - len(spans)
-    rest = f'<div class="lab-muted">and {left:,} more tokens: see the table</div>' if left else ""
-    return f'<div class="lab-tokens">{"".join(spans)}</div>{rest}'
+def shown_piece(tokens: Tokens, place: int) -> str:
+    """A token as text of its own: a newline is shown and breaks the line, a special one stands in ⟨ ⟩."""
+    piece = tokens.pieces[place]
+    text = visible(piece[:PIECE_LIMIT]) + ("…" if len(piece) > PIECE_LIMIT else "")
+    if tokens.special[place]:
+        return f"⟨{text or 'special'}⟩"
+    return text.replace("\n", "⏎\n") or "∅"
 
 
-def largest_words(tokens: Tokens, measure: Measure) -> str:
-    """The tokens with the strongest values, in words."""
-    order = np.argsort(-measure.strength, kind="stable")[:NUM_LARGEST]
-    return " · ".join(f"{visible(tokens.pieces[i])!r} (token {i + 1}) {number(measure.values[i])}" for i in order)
+def share_words(share: float) -> str:
+    """A share of which even a thousandth counts: 62 %, 0.3 %, < 0.1 %."""
+    return "< 0.1 %" if 0 < share < 0.001 else percent(share)
 
 
-def token_frame(tokens: Tokens) -> pd.DataFrame:
+def value_words(key: str, value: float) -> str:
+    """A number of a token, with its sign where the sign has a meaning."""
+    return signed(value, 3) if LOOKS[key].above and key != "ratio" else number(value)
+
+
+def token_frame(tokens: Tokens, numbers: dict[str, Floats]) -> pd.DataFrame:
     """All numbers of all tokens, for a table."""
     frame = pd.DataFrame({"token": [visible(piece) for piece in tokens.pieces], "id": tokens.ids})
-    columns = (
-        ("log-probability", tokens.logprobs), ("of the reference", tokens.ref_logprobs), ("KL", tokens.kl),
-        ("entropy", tokens.entropies), ("advantage", tokens.advantages),
-    )  # fmt: skip
-    for name, values in columns:
-        if values is not None:
-            frame[name] = values
+    if tokens.ref_logprobs is not None:
+        frame["of the reference"] = tokens.ref_logprobs
+    for key, values in numbers.items():
+        frame[LOOKS[key].metric.label] = values
+    if tokens.alternative_ids is not None:
+        frame["alternatives"] = [
+            " · ".join(f"{piece} {share}" for piece, share, _ in _alternatives(tokens, place))
+            for place in range(len(tokens.ids))
+        ]
     return frame.set_index(pd.RangeIndex(1, len(frame) + 1, name="#"))
 
 
-def _numbers(tokens: Tokens, place: int) -> str:
-    lines = [f"token {place + 1}: {tokens.pieces[place]!r}, id {tokens.ids[place]}"]
-    if tokens.logprobs is not None:
-        lines.append(f"log-probability {number(float(tokens.logprobs[place]))}")
-    if tokens.ref_logprobs is not None and tokens.kl is not None:
-        lines.append(f"of the reference {number(float(tokens.ref_logprobs[place]))}")
-        lines.append(f"KL {number(float(tokens.kl[place]))} nats")
-    if tokens.entropies is not None:
-        lines.append(f"entropy {number(float(tokens.entropies[place]))} nats")
-    if tokens.advantages is not None:
-        lines.append(f"advantage {signed(float(tokens.advantages[place]))}")
-    return "\n".join(lines)
+def _columns(tokens: Tokens, numbers: dict[str, Floats], count: int) -> list[dict[str, Any]]:
+    """What is known of each token, as words: [{"name", "values" [count]}]."""
+    columns = [{"name": "id", "values": [str(token) for token in tokens.ids[:count].tolist()]}]
+    for key, values in numbers.items():
+        words = [value_words(key, value) for value in values[:count].tolist()]
+        columns.append({"name": LOOKS[key].metric.label, "values": words})
+        if key == "logprob":
+            shares = np.exp(values[:count]).tolist()
+            columns.append({"name": "Probability", "values": [share_words(share) for share in shares]})
+    if tokens.ref_logprobs is not None:
+        words = [number(value) for value in tokens.ref_logprobs[:count].astype(float).tolist()]
+        columns.append({"name": "Log-probability, reference", "values": words})
+    return columns
 
 
-def _piece(piece: str) -> str:
-    """A newline is shown, and breaks the line; a token of nothing is shown as such."""
-    return as_html(piece).replace("\n", "⏎<br>") or "∅"
+def _alternatives(tokens: Tokens, place: int) -> list[tuple[str, str, bool]]:
+    """(text, probability, whether it is the token itself), the likeliest first."""
+    own = int(tokens.ids[place])
+    return [
+        (one_line(tokens.piece(token), 24) or "∅", share_words(share), token == own)
+        for token, share in tokens.alternatives(place)
+    ]
+
+
+def _list(tokens: Tokens, measure: Measure, count: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "place": place + 1,
+            "text": one_line(shown_piece(tokens, place).replace("\n", ""), 20),
+            "value": value_words(measure.key, float(measure.values[place])),
+        }
+        for place in measure.most_extreme(NUM_EXTREME)
+    ]

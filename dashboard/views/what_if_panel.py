@@ -1,13 +1,13 @@
 """What-if: the shown group, and the whole run, under other settings, computed again from what is stored."""
 
 from functools import partial
-from typing import Literal
 
 import streamlit as st
 
+from dashboard import state
 from dashboard.live_plot import Kpi, kpi_row, live_charts
 from dashboard.text import as_label
-from dashboard.views.form_model import Control
+from dashboard.views.form_model import Control, from_widget, to_widget
 from dashboard.views.form_sections import CONTROL
 from dashboard.views.shown_group import ShownGroup
 from dashboard.views.what_if_state import WhatIfState
@@ -32,7 +32,6 @@ from engine.runs.imported import is_imported, read_imported
 from engine.runs.scores import read_scores
 
 WEIGHT_WIDTH, FIELD_WIDTH = 210, 150  # pixels; narrower ones cut labels
-EPSILONS: dict[str, Literal["min"] | None] = {"loss.epsilon": "min", "loss.epsilon_high": None}  # None: may be empty
 SHORT_WORDS = {"sum_then_normalize": "sum, then compare", "normalize_then_sum": "compare, then sum (GDPO)"}
 FLIP_HELP = "Of the advantages that are not 0 before and after: how many change from push up to push down, or back."
 NO_RULE = (
@@ -77,8 +76,8 @@ def _reward_controls(tried: WhatIfState) -> None:
         with grid.cell(), st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
             monitor = "" if spec.weight else " (monitor)"
             st.number_input(
-                f"{as_label(spec.name)} ×{monitor}", -100.0, 100.0, step=0.1, format="%g",
-                key=tried.widget(path, float), on_change=tried.take(path),
+                f"{as_label(spec.name)} ×{monitor}", -100.0, 100.0, float(tried.value(path)), 0.1, format="%g",
+                key=tried.key(path), on_change=tried.take(path),
                 help="Its share in the total reward. 0: recorded, but not trained on.",
             )  # fmt: skip
             _reward_buttons(tried, path)
@@ -87,15 +86,15 @@ def _reward_controls(tried: WhatIfState) -> None:
 def _reward_buttons(tried: WhatIfState, path: str) -> None:
     weight = float(tried.value(path))
     st.button(
-        "½", key=f"{tried.key(path)}.half", disabled=weight == 0, help="Halve this weight.",
+        "½", key=tried.name(f"{path}.half"), disabled=weight == 0, help="Halve this weight.",
         on_click=tried.put, args=(path, weight / 2),
     )  # fmt: skip
     if weight:
-        st.button("0", key=f"{tried.key(path)}.drop", help="Drop this reward.", on_click=tried.put, args=(path, 0.0))
+        st.button("0", key=tried.name(f"{path}.drop"), help="Drop this reward.", on_click=tried.put, args=(path, 0.0))
     else:
         own = float(tried.own(path)) or 1.0
         st.button(
-            f"{own:g}", key=f"{tried.key(path)}.use", help="Train on this reward.", on_click=tried.put,
+            f"{own:g}", key=tried.name(f"{path}.use"), help="Train on this reward.", on_click=tried.put,
             args=(path, own),
         )  # fmt: skip
 
@@ -107,17 +106,18 @@ def _loss_controls(tried: WhatIfState) -> None:
         control = CONTROL[path]
         with grid.cell():
             st.selectbox(
-                control.label, control.choices, format_func=partial(_word, control),
-                key=tried.widget(path), on_change=tried.take(path), help=control.help, disabled=not tried.applies(path),
+                control.label, control.choices, control.choices.index(tried.value(path)),
+                format_func=partial(_word, control), key=tried.key(path), on_change=tried.take(path),
+                help=control.help, disabled=not tried.applies(path),
             )  # fmt: skip
     with grid.cell():
         _group_size(tried)
-    for path, empty in EPSILONS.items():
+    for path in ("loss.epsilon", "loss.epsilon_high"):
         control = CONTROL[path]
         with grid.cell():
-            st.number_input(
-                control.label, 0.001, 100.0, value=empty, step=0.05, format="%g", placeholder=control.empty or None,
-                key=tried.widget(path, float), on_change=tried.take(path), help=control.help,
+            st.text_input(
+                control.label, to_widget(control, tried.value(path)), placeholder=control.empty or None,
+                key=tried.key(path), on_change=tried.take(path, partial(from_widget, control)), help=control.help,
                 disabled=not tried.applies(path),
             )  # fmt: skip
     if not tried.applies("loss.scale_rewards"):
@@ -132,22 +132,23 @@ def _word(control: Control, choice: str) -> str:
 def _group_size(tried: WhatIfState) -> None:
     path, own = "rollout.num_generations", tried.config.rollout.num_generations
     st.number_input(
-        CONTROL[path].label, 2, own, step=1, key=tried.widget(path, int), on_change=tried.take(path),
+        CONTROL[path].label, 2, own, int(tried.value(path)), 1, key=tried.key(path), on_change=tried.take(path),
         disabled=own == 2, help=f"Fewer of the {own} completions that are stored. More were never sampled.",
     )  # fmt: skip
 
 
 def _buttons(tried: WhatIfState, after: RunConfig | None, *, can_start: bool) -> None:
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
-            "Reset", key=f"{tried.key('')}reset", icon=":material/restart_alt:", on_click=tried.reset,
+            "Reset", key=tried.name("reset"), icon=":material/restart_alt:", on_click=tried.reset,
             disabled=not tried.changes,
         )  # fmt: skip
-        if can_start and st.button(
-            "Start a run with these settings", key=f"{tried.key('')}start", icon=":material/rocket_launch:",
+        # A link, and no button: a change of page from within a fragment that ticks may leave the new page empty.
+        st.page_link(
+            state.NEW_RUN_PAGE, label="Start a run with these settings", icon=":material/rocket_launch:",
             disabled=after is None, help="Opens the form for a new run: this run cloned, with these changes.",
-        ) and after is not None:  # fmt: skip
-            tried.start_run(after)
+            query_params={} if after is None else tried.in_url(after),
+        )  # fmt: skip
 
 
 def _group(shown: ShownGroup, after: RunConfig) -> None:

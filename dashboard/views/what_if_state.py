@@ -17,34 +17,28 @@ from engine.config_scope import in_scope
 from engine.runs.paths import RunPaths, parse_config_of
 
 CHANGES: Final = "what_if.changes"
-REVISION: Final = "what_if.revision"
-FIELDS: Final = (
-    "loss.loss_type", "loss.scale_rewards", "loss.multi_objective_aggregation", "loss.baseline",
-    "rollout.num_generations", "loss.epsilon", "loss.epsilon_high",
-)  # fmt: skip
+REVISIONS: Final = "what_if.revisions"
 
 
 class WhatIfState:
-    """The changes to one run. A widget's key holds a revision: a new one makes all widgets start anew."""
+    """The changes to one run. Widgets start from `value`; their keys hold a revision, and a new one makes them start
+    anew. Their session state is never written: a browser that is slower than a live page would not hear of it.
+    """
 
     def __init__(self, paths: RunPaths, config: RunConfig) -> None:
         self.paths, self.run_id, self.config = paths, paths.run_id, config
         self.draft: dict[str, Any] = config.model_dump(mode="json")
         everything: dict[str, dict[str, Any]] = st.session_state.setdefault(CHANGES, {})
         self.changes = everything.setdefault(paths.run_id, {})
+        self._revisions: dict[str, int] = st.session_state.setdefault(REVISIONS, {})
+
+    def name(self, part: str) -> str:
+        """The session key of a part of this run's panel."""
+        return f"what_if.{self.run_id}.{part}"
 
     def key(self, path: str) -> str:
-        return f"what_if.{self.run_id}.{st.session_state.get(REVISION, 0)}.{path}"
-
-    def widget(self, path: str, kind: Callable[[Any], Any] = lambda value: value) -> str:
-        """The key of the widget of this setting, which starts from the value that is tried, as a `kind` of number.
-
-        Set only once: a live page is drawn every second, and must not take away what is being typed.
-        """
-        key, value = self.key(path), self.value(path)
-        if key not in st.session_state:
-            st.session_state[key] = None if value is None else kind(value)
-        return key
+        """The session key of the widget that edits this setting."""
+        return self.name(f"{path}.{self._revisions.get(path, 0)}")
 
     def own(self, path: str) -> Any:
         """The run's value of this setting."""
@@ -64,18 +58,22 @@ class WhatIfState:
         else:
             self.changes[path] = value
 
-    def take(self, path: str) -> Callable[[], None]:
+    def take(self, path: str, read: Callable[[Any], Any] = lambda shown: shown) -> Callable[[], None]:
         """A callback that takes over what the widget of this setting shows."""
-        return lambda: self.set(path, st.session_state[self.key(path)])
+        return lambda: self.set(path, read(st.session_state[self.key(path)]))
 
     def put(self, path: str, value: Any) -> None:
-        """Change a setting and what its widget shows. In a callback."""
+        """Change a setting that another widget shows."""
         self.set(path, value)
-        st.session_state[self.key(path)] = value
+        self._start_anew(path)
 
     def reset(self) -> None:
+        for path in list(self.changes):
+            self._start_anew(path)
         self.changes.clear()
-        st.session_state[REVISION] = st.session_state.get(REVISION, 0) + 1
+
+    def _start_anew(self, path: str) -> None:
+        self._revisions[path] = self._revisions.get(path, 0) + 1
 
     def after(self) -> RunConfig:
         """The run's configuration with the changes. Raises ConfigError when they do not fit together."""
@@ -84,7 +82,7 @@ class WhatIfState:
             set_value(draft, path, value)
         return parse_config_of(self.paths, draft)
 
-    def start_run(self, after: RunConfig) -> None:
-        """Go to the form for a new run, with this run cloned and the changes filled in."""
+    def in_url(self, after: RunConfig) -> dict[str, str]:
+        """What the form for a new run needs in its URL to clone this run with the changes filled in."""
         changes = {field: new for field, _, new in config_diff(self.config, after)}
-        state.go(state.NEW_RUN_PAGE, clone=self.run_id, **({state.CHANGES: json.dumps(changes)} if changes else {}))
+        return {state.CLONE: self.run_id} | ({state.CHANGES: json.dumps(changes)} if changes else {})

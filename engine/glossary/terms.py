@@ -131,6 +131,39 @@ TERMS: dict[str, Metric] = {
             "dapo, dr_grpo and luspo let long ones push more.",
         ),
         Metric(
+            "token_change",
+            "Change since the reference",
+            "nats",
+            "The token's log-probability under the policy less that under the reference: how training has moved it.",
+            "Above 0: the policy says it more readily than the reference would. Below 0: less so.",
+            equation="p − q",
+        ),
+        Metric(
+            "token_ratio",
+            "Ratio",
+            "",
+            "How much likelier the token was at the last update that used it than when it was sampled.",
+            "Always 1 with one update for each batch of completions. Far from 1: the clip takes the token out.",
+            equation="ρ = exp(p − o)",
+        ),
+        Metric(
+            "push",
+            "Push",
+            "",
+            "What the last update that used the token did with it: its advantage times the weight that the clip of the "
+            "loss leaves it.",
+            "Above 0: made likelier. Below 0: made less likely. 0: clipped, masked, or no better than its group.",
+            equation="A · w, where −A · w is the derivative of the policy term by p",
+        ),
+        Metric(
+            "alternatives",
+            "Alternatives",
+            "share",
+            "The tokens that were likeliest in this place when it was sampled, with their probabilities at the "
+            "sampling temperature, before top-p, top-k and min-p.",
+            "Several likely ones: here the policy could still say something else.",
+        ),
+        Metric(
             "finish_reason",
             "End",
             "",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -26,6 +27,12 @@ class Policy:
     pad_id: int
     frozen_copy: nn.Module | None = None
     reference_adapter: dict[str, Tensor] = field(default_factory=dict)
+
+    @cached_property
+    def special_ids(self) -> frozenset[int]:
+        """Tokens that are no text: what the tokenizer calls so, the end tokens and the padding."""
+        added = {token for token, entry in self.tokenizer.added_tokens_decoder.items() if entry.special}
+        return frozenset({*self.tokenizer.all_special_ids, *added, *self.eos_ids, self.pad_id})
 
     def trainable(self) -> list[tuple[str, nn.Parameter]]:
         """The parameters that training changes, sorted by name. A tied weight is listed once."""

@@ -20,7 +20,7 @@ from engine.runs.durable import disk_errors, fsync_dir, fsync_file, verify_direc
 from engine.runs.imported import refuse_imported
 from engine.runs.launch import Launched, launch_lock, start_prepared, start_run
 from engine.runs.lease import Lease, is_held
-from engine.runs.lineage import Origin, write_origin
+from engine.runs.lineage import Origin, read_origin, write_origin
 from engine.runs.paths import RunPaths, open_run, read_config
 from engine.runs.process import started_in
 
@@ -48,6 +48,7 @@ def fork_run(root: Path, parent_id: str, step: int, config: RunConfig) -> Launch
         return start_run(root, config, Origin("clone", parent_id, 0, before.name, changed))
     with _draft(root) as draft:
         _take_checkpoint(parent, step, draft)
+        changed = tuple(dict.fromkeys((*_changed_before(parent, step), *changed)))
         write_origin(draft.origin, Origin("fork", parent_id, step, before.name, changed))
         write_atomic(draft.config, dump_config(config).encode())
         return start_prepared(root, draft, config.name, started_in(parent))
@@ -76,6 +77,12 @@ def fork_problems(parent: RunConfig, config: RunConfig, step: int) -> list[Probl
 def changed_settings(parent: RunConfig, config: RunConfig) -> tuple[str, ...]:
     """The dotted settings that differ, the name left out: what origin.json keeps."""
     return tuple(field for field, _, _ in config_diff(parent, config) if field != "name")
+
+
+def _changed_before(parent: RunPaths, step: int) -> tuple[str, ...]:
+    """What a parent that is itself a fork changed, where the checkpoint is still its own parent's."""
+    origin = read_origin(parent)
+    return origin.changed if origin is not None and origin.kind == "fork" and origin.step == step else ()
 
 
 @contextmanager

@@ -26,8 +26,8 @@ MAX_STEP = 10**9
 class Origin:
     """A fork goes on from the checkpoint of `step` of the run `parent`; a clone has its settings and begins at step 0.
 
-    An import has no parent: `parent_name` is what was imported. `changed` are the dotted settings that differ from the
-    parent's, the name left out.
+    An import has no parent: `parent_name` is what was imported. `changed` are the dotted settings, the name left
+    out, that differ from the parent's; of a fork from those that its checkpoint was made with.
     """
 
     kind: Kind

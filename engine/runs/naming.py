@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Collection
-from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
-from engine.errors import LabError
-from engine.runs.paths import list_runs, read_config
+from engine.runs.lineage import read_small_json
+from engine.runs.paths import MAX_CONFIG_BYTES, list_runs
 
 NAME_LENGTH = 80  # characters, as in RunConfig
 
@@ -21,9 +20,6 @@ def next_name(name: str, taken: Collection[str]) -> str:
 
 
 def names_in_use(root: Path) -> set[str]:
-    """The names of all runs that can be read."""
-    names = set()
-    for paths in list_runs(root):
-        with suppress(LabError):
-            names.add(read_config(paths).name)
-    return names
+    """The names of all runs, also of those whose configuration is no longer valid."""
+    raw = (read_small_json(paths.config, MAX_CONFIG_BYTES) for paths in list_runs(root))
+    return {config["name"] for config in raw if isinstance(config, dict) and isinstance(config.get("name"), str)}

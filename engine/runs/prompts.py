@@ -4,6 +4,8 @@ Queries of RunReader that read the index `groups_prompt` alone, and not the text
 shown.
 """
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,6 +27,11 @@ FROM groups WHERE step >= ? GROUP BY prompt_id
 _COURSE = """
 SELECT step, group_index, mean, std, kind, pass_rate, mean_length, mean_kl, discarded
 FROM groups WHERE prompt_id = ? ORDER BY step, group_index
+"""
+# Of a group by max(step), SQLite takes the other columns from the row with that step.
+_NEWEST = """
+SELECT prompt_id, max(step) AS step, group_index, mean, pass_rate FROM groups
+WHERE prompt_id IN (SELECT value FROM json_each(?)) AND step <= ? GROUP BY prompt_id
 """
 _OUTCOME = "CASE WHEN lowest = 1 THEN 'always' WHEN highest = 0 THEN 'never' WHEN lowest >= 0 THEN 'sometimes' END"
 # The first and the newest group of each prompt, looked up for the rows that are shown alone.
@@ -60,6 +67,12 @@ class PromptQueries:
     def prompt_course(self, prompt_id: str) -> pd.DataFrame:
         """Every group of a prompt by step: step, group_index, mean, std, kind, pass_rate, mean_length, mean_kl."""
         return self._frame(_COURSE, prompt_id)
+
+    def prompts_asked(self, prompt_ids: Sequence[str], until: int) -> pd.DataFrame:
+        """The newest group up to step `until` of each of these prompts that was asked by then: prompt_id, step,
+        group_index, mean, pass_rate.
+        """
+        return self._frame(_NEWEST, json.dumps(list(prompt_ids)), until)
 
     def prompt_table(self, first_step: int, outcome: Outcome | None, most: int) -> PromptTable:
         """The prompts of the steps from `first_step` on, at most `most` of them; with `outcome` only those.

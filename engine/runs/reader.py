@@ -16,13 +16,11 @@ from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from engine.analysis.evaluation import read_estimates
 from engine.errors import StoreError
 from engine.runs.prompts import PromptQueries
 from engine.runs.schema import (
-    ARRAY_DTYPES,
     INTEGER_COLUMNS,
     METRIC_COLUMNS,
     REAL_COLUMNS,
@@ -31,9 +29,9 @@ from engine.runs.schema import (
     SCHEMA_VERSION,
     completion_ids,
 )
+from engine.runs.tokens import TOKEN_ARRAYS, Tokens, token_arrays, unpack
 
 LOG_LIMIT = 10_000  # rows of the log at most
-TOKEN_ARRAYS = ("ids", "logprobs", "ref_logprobs", "entropies", "token_advantages")
 COMPLETION_COLUMNS = (
     *("step", "group_index", "completion_index", "text", "length", "finish_reason", "errors"),
     "coalesce(texts.parsed, completions.parsed) AS parsed",
@@ -70,29 +68,6 @@ class Attempt:
     outcome: str | None
     message: str | None
     versions: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """Per-token arrays of one completion; `pieces` are the tokens as text. None where nothing was measured: with a
-    discarded group all three arrays.
-    """
-
-    ids: NDArray[np.uint32]
-    pieces: list[str]
-    special: list[bool]
-    logprobs: NDArray[np.float32] | None
-    ref_logprobs: NDArray[np.float32] | None
-    entropies: NDArray[np.float32] | None
-    advantages: NDArray[np.float32] | None = None  # None: each token has the completion's
-
-    @property
-    def kl(self) -> NDArray[np.float32] | None:
-        """k3 per token, in nats: exp(q − p) − (q − p) − 1."""
-        if self.logprobs is None or self.ref_logprobs is None:
-            return None
-        delta = self.ref_logprobs.astype(np.float64) - self.logprobs
-        return (np.expm1(delta) - delta).astype(np.float32)
 
 
 class RunReader(PromptQueries):
@@ -195,34 +170,27 @@ class RunReader(PromptQueries):
 
     def tokens(self, step: int, group_index: int, completion_index: int) -> Tokens | None:
         """The token arrays of one completion, or None if there is no such completion."""
-        where = "FROM tokens WHERE step = ? AND group_index = ? AND completion_index = ?"
+        place = (group_index, completion_index)
+        return self._tokens("step = ? AND group_index = ? AND completion_index = ?", step, *place).get(place)
+
+    def step_tokens(self, step: int) -> dict[tuple[int, int], Tokens]:
+        """The token arrays of every completion of a step, by (group_index, completion_index), in order."""
+        return self._tokens("step = ? ORDER BY group_index, completion_index", step)
+
+    def _tokens(self, where: str, *arguments: int) -> dict[tuple[int, int], Tokens]:
+        names = ", ".join(("group_index", "completion_index", *TOKEN_ARRAYS))
         with self._connection() as db:
-            row = db.execute(
-                f"SELECT {', '.join(TOKEN_ARRAYS)} {where}", (step, group_index, completion_index)
-            ).fetchone()
-            if row is None:
-                return None
-            ids = unpack("ids", row[0])
-            arrays = zip(TOKEN_ARRAYS, row, strict=True)
-            if len({len(unpack(name, blob)) for name, blob in arrays if blob is not None}) > 1:
-                raise ValueError(f"the tokens of step {step} have arrays of different lengths")
-            used = sorted(set(ids.tolist()))
+            rows = db.execute(f"SELECT {names} FROM tokens WHERE {where}", arguments).fetchall()
+            vocabulary: dict[int, tuple[str, bool]] = {}  # one for all of them
+            found = {(group, completion): token_arrays(blobs, vocabulary) for group, completion, *blobs in rows}
+            used = set().union(*(tokens.used_ids() for tokens in found.values()))
             known = db.execute(
                 # json_each: one parameter, however many ids; SQLite limits the number of parameters.
                 "SELECT id, piece, special FROM vocabulary WHERE id IN (SELECT value FROM json_each(?))",
-                (json.dumps(used),),
+                (json.dumps(sorted(used)),),
             )
-            pieces = {token: (_string(piece), bool(special)) for token, piece, special in known}
-            found = [pieces.get(token, (f"<{token}>", False)) for token in ids.tolist()]
-            return Tokens(
-                ids=ids,
-                pieces=[piece for piece, _ in found],
-                special=[special for _, special in found],
-                logprobs=None if row[1] is None else unpack("logprobs", row[1]),
-                ref_logprobs=None if row[2] is None else unpack("ref_logprobs", row[2]),
-                entropies=None if row[3] is None else unpack("entropies", row[3]).astype(np.float32),
-                advantages=None if row[4] is None else unpack("token_advantages", row[4]),
-            )
+            vocabulary.update({int(token): (_string(piece), bool(special)) for token, piece, special in known})
+            return found
 
     def prompt_steps(self, prompt_id: str) -> list[int]:
         """The steps in which a prompt was used."""
@@ -377,11 +345,6 @@ def _parsed(name: str, text: str | None, wanted: type) -> Any:
     if text is not None and not isinstance(value, wanted):
         raise TypeError(f"the column {name} holds something else than a JSON {'list' if wanted is list else 'object'}")
     return value
-
-
-def unpack(name: str, blob: bytes) -> NDArray[Any]:
-    """The array of a blob column, in the dtype that schema.ARRAY_DTYPES gives it."""
-    return np.frombuffer(blob, dtype=ARRAY_DTYPES[name])
 
 
 def _restore_nonfinite(frame: pd.DataFrame) -> None:

@@ -20,7 +20,9 @@ DiscardReason = Literal["no_signal", "masked"]
 class TokenRecord:
     """Per-token arrays of one completion, all of its length; log-probabilities and entropies in nats.
 
-    In a discarded group only `ids` is known: no pass over it measured the others.
+    In a discarded group only `ids` is known: no pass over it measured the others. `update_logprobs`: at the last of
+    several updates that used the completion. `alternative_ids`, `alternative_logprobs` [T, K]: the K likeliest tokens
+    at each place, best first.
     """
 
     ids: NDArray[np.uint32]
@@ -28,6 +30,9 @@ class TokenRecord:
     ref_logprobs: NDArray[np.float32] | None
     entropies: NDArray[np.float32] | None
     advantages: NDArray[np.float32] | None = None  # under process supervision each token has its own
+    update_logprobs: NDArray[np.float32] | None = None
+    alternative_ids: NDArray[np.uint32] | None = None
+    alternative_logprobs: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

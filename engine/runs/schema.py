@@ -10,8 +10,9 @@ SCHEMA_VERSION = 3
 
 REWARD_COLUMNS = tuple(f"reward_{place}" for place in range(16))  # as many as RunConfig.rewards may have
 
+
 # steps.totals and steps.advantages: [B] completions in group order, of the groups that the step trained on alone, which
-# have the lowest group_index; tokens.*: [length of the completion].
+# have the lowest group_index; tokens.*: [length of the completion], alternatives [length, K], row by row.
 ARRAY_DTYPES = {
     "totals": "<f4",
     "advantages": "<f4",
@@ -20,6 +21,9 @@ ARRAY_DTYPES = {
     "ref_logprobs": "<f4",
     "entropies": "<f2",
     "token_advantages": "<f4",
+    "update_logprobs": "<f4",
+    "alternative_ids": "<u4",
+    "alternative_logprobs": "<f2",
 }
 
 METRIC_COLUMNS = tuple(METRICS)
@@ -107,6 +111,8 @@ CREATE TABLE tokens (
   ids BLOB NOT NULL,
   logprobs BLOB, ref_logprobs BLOB, entropies BLOB,  -- NULL where not measured: all of them in a discarded group
   token_advantages BLOB,         -- under process supervision; else the completion's advantage is every token's
+  update_logprobs BLOB,          -- at the last of several updates that used it; NULL: as at sampling, or unused
+  alternative_ids BLOB, alternative_logprobs BLOB,  -- the K likeliest tokens at each place, best first
   PRIMARY KEY (step, group_index, completion_index)
 ) WITHOUT ROWID;
 CREATE TABLE vocabulary (id INTEGER PRIMARY KEY, piece TEXT NOT NULL, special INTEGER NOT NULL);

@@ -49,7 +49,7 @@ class SearchQuery:
     passed: bool | None = None
 
     def __post_init__(self) -> None:
-        for name, kind in _KINDS.items():
+        for name, kind in FILTER_KINDS.items():
             _check(name, getattr(self, name), kind)
             if isinstance(text := getattr(self, name), str):  # half a surrogate pair is stored as "?"
                 object.__setattr__(self, name, text.encode(errors="replace").decode())
@@ -87,8 +87,10 @@ class SearchQuery:
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> "SearchQuery":
         """Raises LabError for a key that is no filter, or for a value that it cannot have."""
-        if unknown := raw.keys() - _KINDS.keys():
-            raise LabError(f"There is no filter {sorted(unknown)[0][:40]!r}.", hint=f"There are {', '.join(_KINDS)}.")
+        if unknown := raw.keys() - FILTER_KINDS.keys():
+            raise LabError(
+                f"There is no filter {sorted(unknown)[0][:40]!r}.", hint=f"There are {', '.join(FILTER_KINDS)}."
+            )
         return cls(**raw)
 
     def where(self, reward_functions: Sequence[str]) -> tuple[str, list[Any]]:
@@ -126,7 +128,8 @@ class SearchQuery:
 
 
 _SIGNS: dict[Sign, str] = {"positive": ">", "negative": "<", "zero": "="}
-_KINDS: dict[str, str | tuple[str, ...]] = {
+# Every filter, and what its value can be.
+FILTER_KINDS: dict[str, str | tuple[str, ...]] = {
     "phrase": "text", "step_min": "count", "step_max": "count", "reward": "name", "reward_min": "number",
     "reward_max": "number", "reward_missing": "yes or no", "total_min": "number", "total_max": "number",
     "advantage": get_args(Sign), "length_min": "count", "length_max": "count",

@@ -251,6 +251,9 @@ class StoreWriter:
             ("ref_logprobs", tokens.ref_logprobs),
             ("entropies", tokens.entropies),
             ("token_advantages", tokens.advantages),
+            ("update_logprobs", tokens.update_logprobs),
+            ("alternative_ids", tokens.alternative_ids),
+            ("alternative_logprobs", tokens.alternative_logprobs),
         )
         blobs = (None if values is None else pack(name, values) for name, values in measured)
         self._insert("tokens", step, group, index, pack("ids", tokens.ids), *blobs)
@@ -279,7 +282,8 @@ class StoreWriter:
 def step_digest(record: StepRecord) -> str:
     """sha256 over what the step computed: tokens, log-probabilities, rewards and advantages, in order.
 
-    Of discarded groups too, as far as they were measured, and why they were discarded.
+    Of discarded groups too, as far as they were measured, and why they were discarded. Alternatives and the
+    log-probabilities of later updates are left out: they follow from the same weights and decide nothing.
     """
     sha = hashlib.sha256()
     for group in record.groups:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from engine.grpo.logprobs import selected_logprobs
+from engine.grpo.logprobs import TokenValues, selected_logprobs
 from engine.models.policy import Policy
 
 # Two ways to the same numbers differ by rounding, in nats: a 30-layer model in float32 by about 1e-4. bfloat16 keeps 8
@@ -90,8 +90,10 @@ class Forward:
         self.temperature = temperature
         self.slow_reason = self._compare(prompt)
 
-    def __call__(self, module: Any, batch: MicroBatch, *, entropy_gradient: bool = False) -> tuple[Tensor, Tensor]:
-        """(log-probabilities [N] with gradient, entropies [N]) of the batch's completion tokens, in nats."""
+    def __call__(
+        self, module: Any, batch: MicroBatch, *, entropy_gradient: bool = False, num_alternatives: int = 0
+    ) -> TokenValues:
+        """Of the batch's completion tokens: log-probabilities with gradient, entropies, and what else was likely."""
         head: Any
         parts = None if self.slow_reason else self.policy.backbone_and_head(module)
         if parts is None:
@@ -101,8 +103,9 @@ class Forward:
             decoder, head = parts
             states, vocabulary = _shared_prompt_states(decoder, batch), head.out_features
         return selected_logprobs(
-            states, head, batch.ids, self.temperature, vocabulary=vocabulary, entropy_gradient=entropy_gradient
-        )
+            states, head, batch.ids, self.temperature,
+            vocabulary=vocabulary, entropy_gradient=entropy_gradient, num_alternatives=num_alternatives,
+        )  # fmt: skip
 
     @torch.no_grad()
     def _compare(self, prompt: Sequence[int]) -> str:

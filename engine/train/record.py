@@ -1,9 +1,12 @@
 """From one step's tensors to what the store keeps of it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from engine.analysis.groups import group_kind
@@ -46,7 +49,7 @@ def step_record(
         members = completions[g * batch.group_size : (g + 1) * batch.group_size]
         divisor = None if earned.scale is None or reason is not None else float(earned.scale[g])
         groups.append(_group(batch, g, members, float(scored.mean[g]), float(scored.std[g]), divisor, reason))
-    vocabulary = {token: session.piece(token) for ids in batch.completions.ids for token in ids}
+    vocabulary = {token: session.piece(token) for token in _used_ids(batch, update)}
     metrics = {
         **_reward_metrics(batch, scored.totals, groups),
         **_policy_metrics(update),
@@ -107,13 +110,29 @@ def _completion(batch: Batch, i: int, total: float, trained: tuple[Credit, Token
     )
 
 
+def _used_ids(batch: Batch, update: UpdateResult) -> set[int]:
+    """Every token that is stored with the step, sampled or an alternative."""
+    sampled = {token for ids in batch.completions.ids for token in ids}
+    return sampled.union(*(stats.alternative_ids.flatten().tolist() for stats in update.tokens))
+
+
 def _tokens(ids: Sequence[int], i: int, earned: Credit | None, stats: TokenStats | None) -> TokenRecord:
     own = None if earned is None or earned.tokens is None else earned.tokens[i, : len(ids)]
-    measured = (None, None, None) if stats is None else (stats.logprobs, stats.ref_logprobs, stats.entropies)
-    logprobs, ref_logprobs, entropies, advantages = (
-        None if values is None else values.numpy() for values in (*measured, own)
-    )
-    return TokenRecord(np.asarray(ids, dtype=np.uint32), logprobs, ref_logprobs, entropies, advantages)
+    record = TokenRecord(np.asarray(ids, dtype=np.uint32), None, None, None, _array(own))
+    if stats is None:
+        return record
+    kept = stats.alternative_ids.shape[1] > 0
+    return replace(
+        record,
+        logprobs=_array(stats.logprobs), ref_logprobs=_array(stats.ref_logprobs), entropies=_array(stats.entropies),
+        update_logprobs=_array(stats.update_logprobs),
+        alternative_ids=_array(stats.alternative_ids) if kept else None,
+        alternative_logprobs=_array(stats.alternative_logprobs) if kept else None,
+    )  # fmt: skip
+
+
+def _array(values: Tensor | None) -> NDArray[Any] | None:
+    return None if values is None else values.numpy()
 
 
 def _reward_metrics(batch: Batch, totals: Tensor, groups: Sequence[GroupRecord]) -> dict[str, float]:

@@ -49,9 +49,12 @@ class Session:
     pieces: dict[int, tuple[str, bool]] = field(default_factory=dict)
 
     def piece(self, token: int) -> tuple[str, bool]:
+        """The token's text, and whether it is special; a special one that stands for no text is its name."""
         if token not in self.pieces:
             tokenizer = self.policy.tokenizer
-            self.pieces[token] = (tokenizer.decode([token]), token in tokenizer.all_special_ids)
+            special = token in self.policy.special_ids
+            text = tokenizer.decode([token]) or (tokenizer.convert_ids_to_tokens(token) if special else "")
+            self.pieces[token] = (text or "", special)
         return self.pieces[token]
 
 

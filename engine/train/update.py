@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from engine.config import RunConfig
-from engine.config_loss import has_entropy_bonus
+from engine.config_loss import has_entropy_bonus, updates_per_batch
 from engine.grpo.aggregate import LossScale
 from engine.grpo.entropy_control import EntropyControl
+from engine.grpo.logprobs import TokenValues
 from engine.grpo.loss import policy_loss
 from engine.grpo.masks import entropy_mask, entropy_threshold
 from engine.grpo.metrics import LossMetrics
@@ -29,11 +30,17 @@ ENTROPY_ROUNDING = 1e-5
 
 @dataclass(frozen=True)
 class TokenStats:
-    """Per-token arrays of one completion at sampling time, [its length], in nats. `ref_logprobs` may be None."""
+    """Per-token arrays of one completion of T tokens, in nats: at sampling time, but for `update_logprobs`, which are
+    those at the last of several updates that used it; None with a single one, and where no update used it. The K
+    likeliest tokens, best first: `alternative_ids`, `alternative_logprobs` [T, K]. `ref_logprobs` may be None.
+    """
 
     logprobs: Tensor
     entropies: Tensor
     ref_logprobs: Tensor | None
+    update_logprobs: Tensor | None
+    alternative_ids: Tensor
+    alternative_logprobs: Tensor
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,9 @@ def _deal(rows: Sequence[Row], config: RunConfig, seed: int) -> Iterator[Sequenc
 
 @dataclass
 class _Work:
-    """One step's updates. `old`, `entropies` and `references` hold what was measured of each row before the first."""
+    """One step's updates. `old`, `entropies`, `alternatives` and `references` hold what was measured of each row before
+    the first, `latest` its log-probabilities at the last update that used it, `this_pass` those at the update at hand.
+    """
 
     forward: Forward
     config: RunConfig
@@ -130,7 +139,10 @@ class _Work:
     metrics: LossMetrics = field(default_factory=LossMetrics)
     old: dict[int, Tensor] = field(default_factory=dict)
     entropies: dict[int, Tensor] = field(default_factory=dict)
+    alternatives: tuple[dict[int, Tensor], dict[int, Tensor]] = field(default_factory=lambda: ({}, {}))
     references: dict[int, Tensor] = field(default_factory=dict)
+    latest: dict[int, Tensor] = field(default_factory=dict)
+    this_pass: dict[int, Tensor] = field(default_factory=dict)
     may_stop: bool = True
     this_update: LossMetrics = field(default_factory=LossMetrics)
     live_groups: frozenset[int] = field(init=False)
@@ -145,6 +157,10 @@ class _Work:
     @property
     def parameters(self) -> list[torch.nn.Parameter]:
         return [parameter for _, parameter in self.forward.policy.trainable()]
+
+    @property
+    def num_alternatives(self) -> int:
+        return self.config.rollout.num_alternatives
 
     def measure_before_updates(self) -> None:
         """Reference of all rows; and log-probabilities of those that the first pass will not measure on its way.
@@ -167,6 +183,7 @@ class _Work:
         keep = self._kept_tokens([row for row in rows if self.lesson.counted[row.index]])
         scale = self._scale(rows, keep)
         loss = 0.0
+        self.this_pass = {}
         if not trained:  # no evidence is a gradient of 0, and AdamW's moments still decay and act, as in TRL
             for parameter in self.parameters:
                 parameter.grad = torch.zeros_like(parameter)
@@ -180,21 +197,34 @@ class _Work:
     def finish_update(self) -> None:
         """What follows an optimizer step."""
         self.may_stop = False
+        self.latest |= self.this_pass
         self.control = self.control.after(self.this_update.bonus_entropy, self.config.loss)
 
     def token_stats(self) -> list[TokenStats]:
         """Per completion, in the order of the step."""
+        several = updates_per_batch(self.config.loss) > 1  # with one, each log-probability is that at sampling
         return [
-            TokenStats(self.old[row.index].cpu(), self.entropies[row.index].cpu(), self.references[row.index].cpu())
-            for row in self.lesson.rows
-        ]
+            TokenStats(
+                self.old[i].cpu(), self.entropies[i].cpu(), self.references[i].cpu(),
+                self.latest[i].cpu() if several and i in self.latest else None,
+                self.alternatives[0][i].cpu(), self.alternatives[1][i].cpu(),
+            )
+            for i in (row.index for row in self.lesson.rows)
+        ]  # fmt: skip
 
     def _loss(self, batch: MicroBatch, scale: LossScale, keep: dict[int, Tensor]) -> Tensor:
         bonus = has_entropy_bonus(self.config.loss)
-        logprobs, entropies = self.forward(self.forward.policy.model, batch, entropy_gradient=bonus)
-        for known, values in ((self.old, logprobs), (self.entropies, entropies)):
-            if batch.indices[0] not in known:
-                self._keep(known, batch, values.detach())
+        first = batch.indices[0] not in self.old
+        found = self.forward(
+            self.forward.policy.model,
+            batch,
+            entropy_gradient=bonus,
+            num_alternatives=self.num_alternatives if first else 0,
+        )
+        if first:
+            self._keep_all(batch, found)
+        logprobs, entropies = found.logprobs, found.entropies
+        self._keep(self.this_pass, batch, logprobs.detach())
         advantages = self.lesson.advantages.to(batch.mask.device)[batch.indices]
         part, metrics = policy_loss(
             batch.padded(logprobs), self._padded(self.old, batch),
@@ -259,9 +289,9 @@ class _Work:
     @torch.no_grad()
     def _measure(self, rows: Sequence[Row]) -> None:
         for batch in self._batches(rows, "log-probabilities"):
-            logprobs, entropies = self.forward(self.forward.policy.model, batch)
-            self._keep(self.old, batch, logprobs)
-            self._keep(self.entropies, batch, entropies)
+            self._keep_all(
+                batch, self.forward(self.forward.policy.model, batch, num_alternatives=self.num_alternatives)
+            )
 
     def _batches(self, rows: Sequence[Row], what: str) -> Iterator[MicroBatch]:
         budget = self.config.optim.micro_batch_tokens
@@ -270,9 +300,13 @@ class _Work:
             self.check(f"{what} {number + 1}/{len(batches)}", self.may_stop)
             yield batch
 
+    def _keep_all(self, batch: MicroBatch, found: TokenValues) -> None:
+        for known, values in zip((self.old, self.entropies, *self.alternatives), found, strict=True):
+            self._keep(known, batch, values.detach())
+
     @staticmethod
     def _keep(known: dict[int, Tensor], batch: MicroBatch, values: Tensor) -> None:
-        """[N] values of a batch, row by row."""
+        """[N, …] values of a batch, row by row."""
         lengths = [len(row.completion) for row in batch.rows]
         known.update(zip(batch.indices, torch.split(values, lengths), strict=True))
 

@@ -30,7 +30,7 @@ def open_groups(page: Page, dashboard: Dashboard, run_id: str, query: str) -> No
     expect(page.locator('.lab-group[aria-pressed="true"]')).to_be_visible()
 
 
-def expect_url(page: Page, **values: int | None) -> None:
+def expect_url(page: Page, **values: int | str | None) -> None:
     """These keys of the URL, None for one that is not there."""
     wanted = {key: None if value is None else [str(value)] for key, value in values.items()}
     page.wait_for_url(lambda url: wanted.items() <= ({k: None for k in wanted} | parse_qs(urlsplit(url).query)).items())
@@ -102,10 +102,23 @@ def test_keys_in_a_field_are_typed_and_with_a_modifier_the_browsers(
     press(page, "ArrowUp", "j")
     assert field.input_value() == "9"
     field.blur()  # which goes to step 9
-    expect_url(page, step=9, group=None)
+    expect(page.get_by_role("group", name="Groups of step 9")).to_be_visible()  # the URL knows it before the keys do
     press(page, "Control+ArrowDown", "Alt+j", "Shift+ArrowDown")
     press(page, "ArrowLeft")
     expect_url(page, step=8, group=None)
+
+
+def test_letters_move_after_a_click_on_a_choice_whose_arrows_are_its_own(
+    page: Page, dashboard: Dashboard, run: RunReader
+) -> None:
+    groups = order(run, 8)
+    open_groups(page, dashboard, "done", f"step=8&group={groups[0]}")
+    page.get_by_text("Compare two").click()
+    expect(page.get_by_role("button", name=re.compile("^Hold #"))).to_be_visible()
+    press(page, "j", "j")
+    expect_url(page, step=8, group=groups[2], panel="diff")
+    press(page, "l", "l", "h")
+    expect_url(page, step=9, group=None, panel="diff")
 
 
 def test_the_list_of_keys_opens_with_a_question_mark_and_closes(

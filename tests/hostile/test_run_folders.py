@@ -131,6 +131,15 @@ WRONG_FRAMES: dict[str, tuple[str, Callable[[RunReader], object]]] = {
     "prompts": ("UPDATE evaluations SET prompts = '[]'", lambda reader: reader.evaluation_details(0)),
     "metrics": ("UPDATE evaluations SET metrics = '[1]'", RunReader.evaluations),
     "arrays": ("UPDATE tokens SET logprobs = x'00000000'", lambda reader: reader.tokens(1, 0, 0)),
+    "alternatives": (
+        "UPDATE tokens SET alternative_ids = x'0000000000000000', alternative_logprobs = x'0000'",
+        lambda reader: reader.step_tokens(1),
+    ),
+    "uneven": (
+        "UPDATE tokens SET alternative_ids = zeroblob(2 * length(ids)), "
+        "alternative_logprobs = zeroblob(length(ids) / 2)",
+        lambda reader: reader.tokens(1, 0, 0),
+    ),
     "piece": ("UPDATE vocabulary SET piece = x'ff'", lambda reader: reader.tokens(1, 0, 0)),
 }
 

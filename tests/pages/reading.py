@@ -68,6 +68,11 @@ def charts(app: AppTest) -> dict[str, dict[str, Any]]:
     return {item["key"]: item for item in component(app, "run_charts")["items"]}
 
 
+def charts_of(app: AppTest, key: str) -> dict[str, dict[str, Any]]:
+    """The charts of another board by their key."""
+    return {item["key"]: item for item in component(app, key)["items"]}
+
+
 def kpis(app: AppTest) -> dict[str, dict[str, Any]]:
     return {item["key"]: item for item in component(app, "run_kpis")["items"]}
 

@@ -134,9 +134,10 @@ def test_tokens_are_shown_with_numbers_and_the_completion_can_be_chosen(root):
     assert app.selectbox[0].value == 4
     best = completions["total"].idxmax()
     assert app.selectbox[0].options[0].startswith(f"#{best + 1} · reward {completions['total'][best]:.3f} · ")
-    assert raw_html(app).count('<span class="lab-token') == len(pieces)
-    assert "log-probability" in raw_html(app)
-    assert "Strongest:" in app.text[0].value
+    strip = component(app, "token_strip")
+    assert len(strip["pieces"]) == len(pieces) and strip["name"] == "completion #5 of group 1, step 1"
+    assert {"Token KL", "Push", "Log-probability"} <= {column["name"] for column in strip["columns"]}
+    assert strip["listTitle"] == "Most extreme: Token KL" and strip["list"]
 
 
 def test_choosing_another_completion_puts_it_into_the_url(root):
@@ -235,7 +236,8 @@ def test_a_discarded_group_says_why_and_that_its_tokens_were_not_measured(root):
     assert "not measured: this group was discarded" in words(app)
     assert "advantage = " not in words(app)
     pieces = reader.tokens(step, kept, app.selectbox[0].value).pieces
-    assert raw_html(app).count('<span class="lab-token') == len(pieces)
+    strip = component(app, "token_strip")
+    assert len(strip["pieces"]) == len(pieces) and strip["list"] == []
     assert "the group was discarded, so advantage 0" in html_text(app)
 
 
@@ -244,4 +246,16 @@ def test_a_group_that_was_trained_on_says_nothing_of_discarding(root):
     app = opened("dynamic", step=str(step), group="1")
     assert len(app.info) == 0
     assert "iscarded" not in app.subheader[0].value
-    assert "Strongest:" in app.text[0].value
+    assert component(app, "token_strip")["list"]
+
+
+def test_long_completions_are_shown_in_columns_and_by_choice_in_rows(root):
+    paths = write_fake_run(root, "done", steps=2)
+    assert 'role="listitem"' not in raw_html(opened("done", step="2"))
+    with sqlite3.connect(paths.db) as db:
+        db.execute("UPDATE texts SET text = text || ' because ' || text || printf('%90s', '.')")
+    app = opened("done", step="2", group="1")
+    assert raw_html(app).count('role="listitem"') == 8
+    app.session_state["completion_layout"] = "rows"
+    app.run()
+    assert "lab-above" in raw_html(app) and 'role="listitem"' not in raw_html(app)

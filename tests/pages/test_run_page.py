@@ -68,7 +68,7 @@ def test_a_finished_run_shows_its_head_its_numbers_and_all_charts(root):
         "curves",
     ]  # fmt: skip
     assert all(chart["figure"] for chart in charts(app).values())
-    assert buttons(app) == ["Fork…", "Clone", "Groups"]
+    assert buttons(app) == ["Fork…", "Clone", "Groups", "Compare"]
 
 
 def test_every_chart_says_what_to_look_for_and_what_it_is(root):
@@ -118,7 +118,7 @@ def test_a_run_that_stopped_early_says_why_and_claims_no_missing_steps(root):
     assert "ETA" not in html_text(app)
     assert 'style="width:100.0%"' in raw_html(app)
     assert app.info[0].value.replace("\\", "") == reason
-    assert buttons(app) == ["Fork…", "Clone", "Groups"]
+    assert buttons(app) == ["Fork…", "Clone", "Groups", "Compare"]
 
 
 def test_a_running_run_says_how_long_it_takes_and_when_it_was_heard_of(root):
@@ -131,7 +131,7 @@ def test_a_running_run_says_how_long_it_takes_and_when_it_was_heard_of(root):
     assert "Events, newest first" not in words(app)  # the log is closed, and not read
     assert "seen" in head
     assert "tokens/s" in head
-    assert buttons(app) == ["Stop", "Fork…", "Clone", "Groups"]
+    assert buttons(app) == ["Stop", "Fork…", "Clone", "Groups", "Compare"]
 
 
 def test_stop_asks_the_engine_to_stop(root):
@@ -157,7 +157,7 @@ def test_a_run_that_does_not_stop_can_be_ended(root, monkeypatch):
 def test_when_the_state_of_the_run_changes_while_the_page_is_drawn_its_buttons_follow(root, monkeypatch):
     paths = write_fake_run(root, "done", steps=2)
     seen = one_look_earlier(monkeypatch, paths, "running")
-    assert buttons(opened("done")) == ["Fork…", "Clone", "Groups"]
+    assert buttons(opened("done")) == ["Fork…", "Clone", "Groups", "Compare"]
     assert seen[:2] == ["running", "finished"]
 
 
@@ -167,7 +167,7 @@ def test_a_failed_run_gives_the_sentence_first_then_the_log_and_the_next_step(ro
     assert app.error[0].value.replace("\\", "") == FAILURE
     assert "Clone the run to change its settings" in words(app)
     assert "ModelError" in app.code[0].value
-    assert buttons(app) == ["Resume", "Fork…", "Clone", "Groups"]
+    assert buttons(app) == ["Resume", "Fork…", "Clone", "Groups", "Compare"]
 
 
 def test_held_out_answers_are_read_when_they_are_opened(root):
@@ -230,7 +230,7 @@ def test_a_run_that_was_never_started_can_be_started(root):
     write_atomic(paths.config, fake_config(name="fresh", steps=10).model_dump_json().encode())
     app = opened("fresh")
     assert "○ not started" in html_text(app)
-    assert buttons(app) == ["Start", "Fork…", "Clone", "Groups"]
+    assert buttons(app) == ["Start", "Fork…", "Clone", "Groups", "Compare"]
 
 
 @pytest.mark.parametrize("run_id", ["nothing-here", "../..", "a/b", "\x00", "<b>"])
@@ -245,8 +245,10 @@ def test_without_a_choice_the_runs_are_offered(root):
     write_fake_run(root, "one", steps=2)
     write_fake_run(root, "two", steps=3)
     app = open_page("run")
-    links = [link.proto.label.replace("\\", "") for link in app.get("page_link")]
+    links = [button.label.replace("\\", "") for button in app.button if (button.key or "").startswith("offered.")]
     assert sorted(links) == ["✔ finished · one · step 2", "✔ finished · two · step 3"]
+    app = app.button(key="offered.one").click().run()
+    assert in_url(app, "run") == "one" and "finished one" in html_text(app)
 
 
 def test_without_any_run_the_demo_and_the_form_are_offered(root):

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -30,7 +31,9 @@ def press(app: AppTest, end: str, at: int = 0) -> AppTest:
 
 
 def field(app: AppTest, path: str) -> Any:
-    (found,) = (w for w in (*app.number_input, *app.selectbox) if w.key and w.key.endswith(f".{path}"))
+    """The widget of a setting; its key ends with the setting and a revision."""
+    widgets = (*app.number_input, *app.selectbox, *app.text_input)
+    (found,) = (widget for widget in widgets if widget.key and f".{path}." in widget.key)
     return found
 
 
@@ -40,6 +43,13 @@ def table(app: AppTest) -> str:
 
 def kpi(app: AppTest, key: str) -> dict[str, Any]:
     return {item["key"]: item for item in component(app, "what_if_kpis")["items"]}[key]
+
+
+def start_link(app: AppTest, disabled: bool = False) -> dict[str, str]:
+    """The URL values of the link to the form for a new run."""
+    (link,) = (e.proto for e in app.get("page_link") if e.proto.label == "Start a run with these settings")
+    assert link.page.endswith("new_run") and link.disabled == disabled
+    return dict(parse_qsl(link.query_string))
 
 
 def clone_of(app: AppTest) -> dict[str, Any]:
@@ -85,7 +95,7 @@ def test_a_dropped_reward_changes_which_groups_have_signal_and_can_be_taken_back
 def test_without_any_weight_the_reason_stands_in_place_of_numbers() -> None:
     app = press(press(opened(step="3"), DROP), DROP)
     assert "every weight is 0, so nothing is trained" in " ".join(e.value for e in app.error)
-    assert [b.disabled for b in app.button if b.label == "Start a run with these settings"] == [True]
+    assert start_link(app, disabled=True) == {}
     assert "The whole run" not in words(app)
     app = next(b for b in app.button if b.label == "Reset").click().run()
     assert "the same advantages as in the run" in html_text(app) and not app.error
@@ -168,11 +178,20 @@ def test_a_run_with_several_updates_per_batch_says_which_one_the_numbers_are_of(
     assert "the first of 2 updates of a step" in words(opened())
 
 
+@pytest.mark.usefixtures("run")
+def test_an_epsilon_that_is_no_number_or_out_of_bounds_is_told_in_words() -> None:
+    app = field(opened(), "loss.epsilon").set_value("wide").run()
+    assert not app.exception and "should be a number" in " ".join(e.value for e in app.error).replace("\\", "")
+    app = field(app, "loss.epsilon").set_value("0").run()
+    assert "epsilon" in " ".join(error.value for error in app.error)
+    assert not field(app, "loss.epsilon").set_value("0.0003").run().error
+
+
 def test_an_empty_upper_epsilon_is_the_same_as_epsilon(root: Path) -> None:
     write_run_with_loss(root, "run", steps=3, loss_type="cispo", epsilon_high=5.0)
     app = opened()
     assert "5, which no ratio of 1 reaches" in words(app)
-    app = field(app, "loss.epsilon_high").set_value(None).run()
+    app = field(app, "loss.epsilon_high").set_value("").run()
     assert "so every token weighs 0.2 from the start" in words(app) and kpi(app, "push")["value"] == "× 0.20"
 
 
@@ -181,7 +200,7 @@ def test_a_run_starts_with_these_settings_in_the_form() -> None:
     app = press(opened(step="3"), HALF, at=1)
     app = field(app, "loss.scale_rewards").set_value("none").run()
     app = field(app, "rollout.num_generations").set_value(4).run()
-    app = next(b for b in app.button if b.label == "Start a run with these settings").click().run()
+    app = open_page("new_run", **start_link(app))
     assert not app.exception and app.title[0].value == "New run"
     assert in_url(app, "clone") == "run" and in_url(app, "set") is None
     draft = clone_of(app)

@@ -119,8 +119,21 @@ def test_the_credit_of_a_step_is_that_of_the_engine(weights: tuple[float, ...]) 
 def test_a_step_outside_its_completion_and_a_group_that_is_not_whole_are_refused() -> None:
     with pytest.raises(ValueError, match="completion 0: step score at token 2, but it has 2 tokens"):
         pure.at_positions([[(2, 1.0)]], 2)
+    with pytest.raises(ValueError, match="completion 0: step score at token -1"):
+        pure.at_positions([[(-1, 1.0)]], 2)
     with pytest.raises(ValueError, match="3 completions are not whole groups of 2"):
         pure.group_advantages(np.zeros((3, 1)), np.ones(1), 2)
+
+
+@pytest.mark.parametrize(
+    ("totals", "dead"), [([1e6, 1e6 + 1e-3], True), ([1e6, 1e6 + 0.1], False), ([1e-6, 2e-6], False), ([0, 1e-9], True)]
+)
+def test_equal_is_meant_relative_to_the_size_of_totals_beyond_1(totals: list[float], dead: bool) -> None:
+    assert (
+        pure.dead_groups(np.array(totals), 2).tolist()
+        == dead_groups(torch.tensor(totals, dtype=torch.float64), 2).tolist()
+        == [dead]
+    )
 
 
 def test_the_guard_and_what_counts_as_flat_are_the_engine_s() -> None:

@@ -5,6 +5,7 @@ import math
 from typing import Any, get_args
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -16,9 +17,11 @@ from engine.analysis.what_if import (
     flat_share,
     judge,
     ratio_weight,
+    stored_steps,
     token_weights,
 )
 from engine.config_loss import LossConfig, LossType
+from engine.errors import StoreError
 from engine.grpo.aggregate import LossScale
 from engine.grpo.loss import policy_loss
 from engine.train import update
@@ -84,6 +87,25 @@ def test_a_discarded_group_can_be_judged_as_if_it_had_been_trained_on() -> None:
     assert rounded(found.advantages[:4]) == rounded(found.advantages[4:]) == [1.3053, 0.2611, -0.7832, -0.7832]
 
 
+def test_frames_of_the_store_become_steps() -> None:
+    frame = pd.DataFrame(
+        {
+            "step": [3, 3, 3, 3, 7, 7], "group_index": [0, 0, 1, 1, 0, 0], "length": [4, 5, 6, 7, 8, 9],
+            "finish_reason": ["eos", "length", "eos", "eos", "eos", "length"],
+            "discarded": [None, None, "yes", "yes", None, None], "steps": [{}] * 5 + [{"b": [(0, 1.0)]}],
+            "rewards/a": [1.0, 2.0, 3.0, 4.0, 5.0, NAN],
+        }
+    )  # fmt: skip
+    first, second = stored_steps(frame, ["b", "a"])
+    assert (first.step, second.step, first.group_size) == (3, 7, 2)
+    assert first.rewards[:, 1].tolist() == [1, 2, 3, 4] and np.isnan(first.rewards[:, 0]).all()
+    assert first.lengths.tolist() == [4, 5, 6, 7] and second.cut.tolist() == [False, True]
+    assert first.trained.tolist() == [True, False] and second.trained.tolist() == [True]
+    assert second.steps == ({}, {"b": [(0, 1.0)]})
+    with pytest.raises(StoreError, match=r"step 3: groups of \[1, 2\] completions are stored"):
+        list(stored_steps(frame[1:], ["a"]))
+
+
 def test_a_smaller_group_is_its_first_completions() -> None:
     found = judge(stored(*MIXED), settings(1.0, 0.5, group_size=2))
     assert rounded(found.advantages[:2]) == [0.7069, -0.7069]  # 1 and .5: mean .75, std .353553
@@ -101,6 +123,8 @@ def test_a_smaller_group_is_its_first_completions() -> None:
         ([1, 0, NAN, NAN], 2, 5 / 6),  # only {1, 0} has signal: a missing one goes with anything
         ([NAN, NAN, NAN], 2, 1.0),
         ([1.0, 1.0 + 1e-12, 0.0], 2, 1 / 3),  # equal, but for rounding
+        ([1e6, 1e6 + 1e-3, 0.0], 2, 1 / 3),  # relative to their size
+        ([1e-6, 2e-6, 3e-6], 2, 0.0),  # small, but not equal
     ],
 )
 def test_the_share_of_smaller_groups_without_signal_is_counted(totals: list[float], size: int, expected: float) -> None:
@@ -124,10 +148,43 @@ def test_where_rewards_are_compared_by_themselves_subsets_are_drawn_always_the_s
     assert found == judge(step, gdpo).dead_share
     assert found == pytest.approx(1 / 6, abs=0.04)  # 800 draws of a share of 1/6: 3 standard errors are 0.04
     assert judge(stored(*[(1.0, 1.0)] * 4), gdpo).dead_share == 1.0
+    apart = [(1.0, 0.0), (0.0, 1.0)]  # equal totals: only who compares each reward sees a difference, which cancels out
+    assert judge(stored(*apart * 2), settings(1.0, 1.0, group_size=2)).dead_share == 1.0
+    unlike = settings(1.0, 0.5, group_size=2, multi_objective_aggregation="normalize_then_sum")
+    halves = judge(
+        stored(*[(1.0, 0.0), (0.0, 2.0)] * 100), unlike
+    ).dead_share  # totals are all 1: 2 of 6 pairs are equal
+    assert halves == pytest.approx(1 / 3, abs=0.05)
+    mixed = judge(stored(*[(1.0, 1.0)] * 4, *MIXED), settings(1.0, 0.5, group_size=4)).dead_share
+    assert mixed == 0.5
+
+
+def test_subsets_are_drawn_from_each_group_by_itself() -> None:
+    gdpo = settings(1.0, 0.5, group_size=2, multi_objective_aggregation="normalize_then_sum")
+    apart = ((1.0, 4.0), (2.0, 7.0), (3.0, 9.0), (4.0, 10.0))  # both rewards agree, so that no pair cancels out
+    assert judge(stored(*[(1.0, 1.0)] * 4, *apart), gdpo).dead_share == 0.5
+
+
+def test_one_completion_at_the_mean_does_not_make_a_group_dead() -> None:
+    found = judge(stored((1.0,), (0.5,), (0.0,), size=3), settings(1.0, group_size=3))
+    assert found.advantages[1] == 0.0 and found.live.tolist() == [True]
+
+
+def test_tokens_can_have_signal_where_their_mean_has_none() -> None:
+    # Scores 1, 0 | 0, 1 are z, −z | −z, z, and each token sums those from it on: 0, −z | 0, z.
+    within = ({"exact": [(0, 1.0), (1, 0.0)]}, {"exact": [(0, 0.0), (1, 1.0)]})
+    found = judge(
+        stored((0.5,), (0.5,), size=2, steps=within, lengths=np.array([2, 2])), settings(1.0, group_size=2)
+    )  # fmt: skip
+    assert found.live.tolist() == [True] and found.advantages[0] < 0 < found.advantages[1]
+    cancelling = ({"exact": [(0, 1.0), (2, 0.5)]}, {"exact": [(0, 0.0), (2, 0.5)]})  # only the first token differs
+    step = stored((0.75,), (0.25,), size=2, steps=cancelling, lengths=np.array([3, 3]))
+    assert judge(step, settings(1.0, group_size=2)).live.tolist() == [True]
 
 
 def test_a_completion_that_the_loss_leaves_out_keeps_its_advantage_and_has_no_push() -> None:
     cut = np.array([True, False, False, False])
+    assert (judge(stored(*MIXED, cut=cut), settings(1.0, 0.5)).push != 0).all()
     found = judge(stored(*MIXED, cut=cut), settings(1.0, 0.5, mask_truncated_completions=True))
     assert found.advantages[0] > 0 and found.push[0] == 0.0 and found.push[1] > 0
 

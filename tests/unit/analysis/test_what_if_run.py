@@ -20,6 +20,21 @@ def test_a_step_counts_signs_best_completions_and_groups_without_signal() -> Non
     assert (found.new_best, found.num_live) == (1, 1)  # both right ones are best now, and not the one alone
 
 
+def test_an_advantage_of_0_has_no_sign_to_change_and_the_sign_of_one_side_is_no_pair() -> None:
+    # Before 0, −1, 0, +1 tenths about the mean; after, the third goes from 0 to below.
+    tenths = ((0.5, 0.5), (0.4, 0.5), (0.5, 0.0), (0.6, 0.5))
+    found = change_of(stored(*tenths), settings(1.0, 0.0), settings(1.0, 1.0))
+    assert (found.flipped, found.num_signed) == (1, 2)  # the second rises above the mean, the fourth stays there
+
+
+def test_only_groups_that_were_trained_on_and_have_signal_on_both_sides_have_a_best_to_lose() -> None:
+    flat = ((1.0, 1.0), (1.0, 0.0), (1.0, 0.0), (1.0, 0.0))
+    step = stored(*MIXED, *flat, *MIXED, discarded=1)
+    found = change_of(step, settings(1.0, 0.5), settings(1.0, 0.0))
+    assert (found.new_best, found.num_live) == (0, 1)
+    assert len(found.lengths) == 8
+
+
 def test_a_smaller_group_has_no_push_on_what_it_does_not_have() -> None:
     found = change_of(stored(*MIXED), settings(1.0, 0.5), settings(1.0, 0.5, group_size=2))
     assert len(found.lengths) == len(found.before) == len(found.after) == 4
@@ -39,6 +54,7 @@ def test_a_run_is_the_mean_of_its_steps() -> None:
     found = summary([change([1], [0.5], [1.0]), change([2], [-0.5], [0.0], dead_after=0.75, flipped=0)])
     assert (found.num_steps, found.dead_before, found.dead_after) == (2, 0.5, 0.5)
     assert (found.flipped, found.new_best) == (1 / 8, 1 / 2)
+    assert summary([change([1, 3], [0.5, -0.5], [0.5, 0.5]), change([2], [1.0], [0.0])]).push == pytest.approx(0.5)
     assert found.push == pytest.approx(1.0 / 1.5)  # 1 × 1 of 0.5 × 1 + 0.5 × 2
 
 
@@ -61,4 +77,5 @@ def test_many_lengths_are_put_into_ranges_of_about_as_many_completions() -> None
     found = push_by_length([change(lengths, [1.0] * 80, [0.0] * 80)])
     assert len(found.labels) == 8 and found.labels[0].startswith("1–") and found.labels[-1].endswith("–80")
     assert found.completions.tolist() == pytest.approx([1 / 8] * 8, abs=0.02)
+    assert push_by_length([change(lengths[:8], [1.0] * 8, [1.0] * 8)]).labels == tuple("12345678")
     assert found.before.sum() == pytest.approx(1.0) and found.after.sum() == 0.0  # nothing is pushed after

@@ -21,17 +21,21 @@ def cells(html: str) -> list[list[str]]:
 def test_removed_words_are_struck_through_on_the_left_and_added_ones_underlined_on_the_right():
     html = side_by_side_html(word_diff("it is 12", "it is 13"), side("#1"), side("#4"))
     left, right = re.findall(r'<div class="lab-diff lab-mono">(.*?)</div>', html)
-    assert (left, right) == ("it is<del> 12</del>", "it is<ins> 13</ins>")
+    assert (left, right) == ("it is <del>12</del>", "it is <ins>13</ins>")
 
 
 def test_in_one_text_what_was_removed_stands_before_what_was_added():
     html = inline_html(word_diff("it is 12", "it is 13"), side("#1"), side("#4"))
-    assert "it is<del> 12</del><ins> 13</ins>" in html
+    assert "it is <del>12</del> <ins>13</ins>" in html
     assert "<del>only in #1</del> <ins>only in #4</ins>" in html
 
 
 def test_a_changed_line_break_is_visible():
     assert "<del>⏎\n</del>" in inline_html(word_diff("x\n", "x"), side("a"), side("b"))
+
+
+def test_a_space_that_is_all_of_a_change_is_marked():
+    assert "x<ins> </ins>" in inline_html(word_diff("x", "x "), side("a"), side("b"))
 
 
 def test_an_empty_side_says_so():

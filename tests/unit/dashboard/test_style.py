@@ -11,7 +11,7 @@ def test_every_colour_name_in_use_is_defined():
     used = set()
     for path in [*DASHBOARD.rglob("*.py"), *ASSETS.glob("*.js"), *ASSETS.glob("*.css")]:
         used |= set(re.findall(r"var\((--lab-[a-z0-9-]+)", path.read_text(encoding="utf-8")))
-    made_at_run_time = {"--lab-strength", "--lab-seq-", "--lab-", "--lab-soft-", "--lab-f"}
+    made_at_run_time = {"--lab-run-", "--lab-strength", "--lab-seq-", "--lab-", "--lab-soft-", "--lab-f"}
     assert used - made_at_run_time - defined == set()
 
 

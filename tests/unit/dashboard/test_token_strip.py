@@ -1,79 +1,129 @@
-import re
+"""What the token strip is given: text that cannot act, colours, numbers, alternatives, and the most extreme tokens."""
 
 import numpy as np
 import pytest
 
-from dashboard.views.token_strip import MAX_TOKENS, largest_words, measures, token_frame, token_strip
-from engine.runs.reader import Tokens
+from dashboard.token_measures import measures, token_numbers
+from dashboard.views.token_strip import MAX_TOKENS, SHADES, share_words, strip_data, token_frame
+from engine.config_loss import LossConfig
+from engine.runs.tokens import Tokens
+
+END = "<|end|>"
 
 
-def tokens(pieces: list[str], logprobs: list[float], reference: list[float] | None = None) -> Tokens:
+def tokens(pieces: list[str], logprobs: list[float], reference: list[float] | None = None, **more: object) -> Tokens:
     return Tokens(
-        ids=np.arange(len(pieces), dtype=np.uint32), pieces=pieces, special=[piece == "<|end|>" for piece in pieces],
+        ids=np.arange(len(pieces), dtype=np.uint32),
         logprobs=np.array(logprobs, dtype=np.float32),
         ref_logprobs=None if reference is None else np.array(reference, dtype=np.float32),
         entropies=np.full(len(pieces), 0.3, dtype=np.float32),
-    )  # fmt: skip
+        vocabulary={i: (piece, piece == END) for i, piece in enumerate(pieces)},
+        **more,  # type: ignore[arg-type]
+    )
 
 
-SUM = tokens(["8", "5", "<|end|>"], [-0.1, -5.0, -0.2], [-0.1, -4.0, -0.2])
+SUM = tokens(["8", "5", END], [-0.1, -5.0, -0.2], [-0.1, -4.0, -0.2])
 
 
-def test_kl_is_offered_only_where_there_is_a_reference():
-    assert list(measures(SUM)) == ["kl", "logprob", "entropy"]
-    assert list(measures(tokens(["8"], [-0.1]))) == ["logprob", "entropy"]
+def shown(of: Tokens = SUM, key: str | None = "kl", selected: int | None = None, **loss: object) -> dict:
+    numbers = token_numbers(of, 1.5, counted=True, loss=LossConfig(**loss))
+    measure = measures(numbers, 2.0)[key] if key else None
+    return strip_data(of, numbers, measure, name="completion #1", selected=selected)
+
+
+def column(data: dict, name: str) -> list[str]:
+    return next(found["values"] for found in data["columns"] if found["name"] == name)
 
 
 def test_an_unlikely_token_is_darker_than_a_sure_one():
-    html = token_strip(SUM, measures(SUM)["logprob"])
-    assert re.findall(r"--lab-strength:(\d+)%", html) == ["0", "100", "5"]
+    # |log-probability| 0.1, 5, 0.2 of 5 at full colour
+    assert shown(key="logprob")["levels"] == [0, SHADES, 1]
 
 
-def test_numbers_are_there_on_hover():
-    html = token_strip(SUM, measures(SUM)["kl"])
+def test_a_signed_number_has_levels_of_both_signs_and_others_only_one():
+    moved = tokens(["8", "5"], [-1.0, -3.0], [-3.0, -1.0])  # p − q = 2 and −2, full colour at 2
+    assert shown(moved, "change")["levels"] == [SHADES, -SHADES] and shown(moved, "change")["signed"]
+    assert shown(moved, "logprob")["levels"] == [4, 12] and not shown(moved, "logprob")["signed"]
+
+
+def test_every_number_of_a_token_stands_in_words():
+    data = shown()
     # k3 of token 2: q − p = 1, so e − 1 − 1 = 0.718
-    assert "log-probability −5.000" in html
-    assert "of the reference −4.000" in html
-    assert "KL 0.718 nats" in html
-    assert "entropy 0.300 nats" in html
+    found = {name: column(data, name)[1] for name in ("Token KL", "Change since the reference", "Ratio", "Push")}
+    assert found == {
+        "Token KL": "0.718", "Change since the reference": "−1.000", "Ratio": "1.000", "Push": "+1.500",
+    }  # fmt: skip
+    assert column(data, "Log-probability")[1] == "−5.000"
+    assert column(data, "Log-probability, reference")[1] == "−4.000"
+    assert column(data, "Probability") == ["90 %", "0.7 %", "82 %"]  # exp of −0.1, −5, −0.2
+    assert column(data, "Entropy")[1] == "0.300"
+    assert column(data, "id") == ["0", "1", "2"]
 
 
-def test_special_tokens_are_marked_and_pieces_escaped():
-    html = token_strip(SUM, measures(SUM)["logprob"])
-    assert "lab-special" in html
-    assert "&lt;|end|&gt;" in html
+def test_special_tokens_stand_in_brackets_and_are_named():
+    data = shown()
+    assert data["pieces"] == ["8", "5", "⟨<|end|>⟩"] and data["special"] == [2]
+    bare = Tokens(np.array([7], dtype=np.uint32), None, None, None, vocabulary={7: ("", True)})
+    assert shown(bare, None)["pieces"] == ["⟨special⟩"]
 
 
-@pytest.mark.parametrize(("piece", "shown"), [("<b>", "&lt;b&gt;"), ("\n", "⏎<br>"), ("", "∅"), ("\u202e", "⟨U+202E⟩")])
-def test_a_piece_is_text_and_visible(piece, shown):
-    html = token_strip(tokens([piece], [-1.0]), measures(tokens([piece], [-1.0]))["logprob"])
-    assert f">{shown}</span>" in html
+@pytest.mark.parametrize(
+    ("piece", "text"),
+    [("<b>", "<b>"), ("a\nb", "a⏎\nb"), ("", "∅"), ("\u202e", "⟨U+202E⟩"), ("\x00", "␀"), ("x" * 500, "x" * 400 + "…")],
+)
+def test_a_piece_is_text_and_visible(piece, text):
+    assert shown(tokens([piece], [-1.0]), "logprob")["pieces"] == [text]
 
 
-def test_the_strongest_tokens_are_named_in_words():
-    assert largest_words(SUM, measures(SUM)["kl"]).startswith("'5' (token 2) 0.718")
+def test_the_most_extreme_tokens_are_listed_first_the_furthest_and_none_that_is_nothing():
+    data = shown()
+    assert data["listTitle"] == "Most extreme: Token KL"
+    assert data["list"] == [{"place": 2, "text": "5", "value": "0.718"}]
+    many = tokens(["a"] * 30, [-float(i) for i in range(30)])
+    assert [row["place"] for row in shown(many, "logprob")["list"]] == list(range(30, 20, -1))
+
+
+def test_alternatives_come_with_their_probability_and_the_own_token_is_marked():
+    rich = tokens(
+        ["8", "5"], [-0.5, -2.0], alternative_ids=np.array([[0, 1], [0, 1]], dtype=np.uint32),
+        alternative_logprobs=np.log([[0.62, 0.21], [0.75, 0.0004]]).astype(np.float32),
+    )  # fmt: skip
+    assert shown(rich, "logprob")["alternatives"] == [
+        [("8", "62 %", True), ("5", "21 %", False)],
+        [("8", "75 %", False), ("5", "< 0.1 %", True)],
+    ]
+    assert shown()["alternatives"] == [[], [], []]
+    frame = token_frame(rich, {})
+    assert frame["alternatives"].tolist() == ["8 62 % · 5 21 %", "8 75 % · 5 < 0.1 %"]
+
+
+def test_shares_below_a_thousandth_are_not_called_nothing():
+    assert [share_words(share) for share in (0.0, 0.0001, 0.004, 0.62)] == ["0 %", "< 0.1 %", "0.4 %", "62 %"]
 
 
 def test_a_very_long_completion_is_cut_with_a_word():
     many = tokens(["a"] * (MAX_TOKENS + 10), [-1.0] * (MAX_TOKENS + 10))
-    html = token_strip(many, measures(many)["logprob"])
-    assert html.count("lab-token") == MAX_TOKENS + 1  # and the box around them
-    assert "and 10 more tokens" in html
+    data = shown(many, "logprob", selected=MAX_TOKENS + 1)
+    parts = (data["pieces"], data["levels"], data["alternatives"], column(data, "id"))
+    assert {len(part) for part in parts} == {MAX_TOKENS}
+    assert (data["total"], data["note"]) == (MAX_TOKENS + 10, "and 10 more tokens: see the table")
+    assert data["selected"] is None  # the URL names a token that is not shown
+    assert shown(many, "logprob", selected=MAX_TOKENS)["selected"] == MAX_TOKENS
 
 
 def test_the_table_counts_from_one_and_holds_every_number():
-    frame = token_frame(SUM)
+    numbers = token_numbers(SUM, 1.0, counted=True, loss=LossConfig())
+    frame = token_frame(SUM, numbers)
     assert frame.index.tolist() == [1, 2, 3]
-    assert frame.columns.tolist() == ["token", "id", "log-probability", "of the reference", "KL", "entropy"]
-    assert frame["KL"].tolist() == pytest.approx([0.0, 0.71828, 0.0], abs=1e-5)
-
-
-UNMEASURED = Tokens(np.arange(2, dtype=np.uint32), ["8", "<|end|>"], [False, True], None, None, None)
+    assert frame.columns.tolist() == [
+        "token", "id", "of the reference", "Token KL", "Change since the reference", "Ratio", "Push", "Entropy",
+        "Log-probability",
+    ]  # fmt: skip
+    assert frame["Token KL"].tolist() == pytest.approx([0.0, 0.71828, 0.0], abs=1e-5)
 
 
 def test_tokens_that_nothing_measured_are_shown_plainly_with_what_is_known():
-    assert measures(UNMEASURED) == {}
-    html = token_strip(UNMEASURED, None)
-    assert re.findall(r"--lab-strength:(\d+)%", html) == ["0", "0"]
-    assert "id 0" in html and "log-probability" not in html and "entropy" not in html
-    assert token_frame(UNMEASURED).columns.tolist() == ["token", "id"]
+    unmeasured = Tokens(np.arange(2, dtype=np.uint32), None, None, None, vocabulary={0: ("8", False), 1: (END, True)})
+    data = shown(unmeasured, None)
+    assert data["levels"] == [0, 0] and data["list"] == [] and [c["name"] for c in data["columns"]] == ["id"]
+    assert token_frame(unmeasured, {}).columns.tolist() == ["token", "id"]

@@ -11,7 +11,7 @@ from engine.grpo.logprobs import MAX_LOGITS, selected_logprobs
 
 def test_log_probabilities_and_entropy_match_a_distribution_worked_out_by_hand() -> None:
     probabilities = torch.tensor([[0.5, 0.25, 0.25]], dtype=torch.float64)
-    logprobs, entropy = selected_logprobs(
+    logprobs, entropy, *_ = selected_logprobs(
         probabilities.log(), lambda states: states, torch.tensor([1]), 1.0, vocabulary=3
     )
     assert float(logprobs) == pytest.approx(math.log(0.25), rel=1e-6)
@@ -20,7 +20,7 @@ def test_log_probabilities_and_entropy_match_a_distribution_worked_out_by_hand()
 
 def test_temperature_divides_the_logits() -> None:
     logits = torch.tensor([[0.0, 2.0 * math.log(3.0)]])
-    logprobs, _ = selected_logprobs(logits, lambda states: states, torch.tensor([1]), 2.0, vocabulary=2)
+    logprobs, *_ = selected_logprobs(logits, lambda states: states, torch.tensor([1]), 2.0, vocabulary=2)
     assert float(logprobs) == pytest.approx(math.log(0.75), rel=1e-6)
 
 
@@ -31,7 +31,7 @@ def test_chunks_give_the_same_numbers_and_gradients_as_one_piece(monkeypatch: py
     hidden = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
 
     def run() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        logprobs, entropy = selected_logprobs(hidden, head, ids, 0.7, vocabulary=7)
+        logprobs, entropy, *_ = selected_logprobs(hidden, head, ids, 0.7, vocabulary=7)
         return logprobs, entropy, torch.autograd.grad(logprobs.sum(), hidden)[0]
 
     whole = run()
@@ -83,9 +83,68 @@ def test_the_entropy_has_a_gradient_when_it_is_asked_for_and_gradients_are_on() 
 
 def test_a_token_that_cannot_be_sampled_adds_nothing_to_the_entropy() -> None:
     hidden = torch.tensor([[0.0, 0.0, -math.inf]], requires_grad=True)
-    _, entropy = selected_logprobs(
+    _, entropy, *_ = selected_logprobs(
         hidden, lambda states: states, torch.tensor([0]), 1.0, vocabulary=3, entropy_gradient=True
     )
     entropy.sum().backward()  # type: ignore[no-untyped-call]
     assert entropy.item() == pytest.approx(math.log(2), rel=1e-6)
     assert hidden.grad is not None and hidden.grad.tolist() == [[0.0, 0.0, 0.0]]
+
+
+def test_the_likeliest_tokens_come_best_first_with_their_log_probabilities_at_the_temperature() -> None:
+    probabilities = torch.tensor([[0.125, 0.5, 0.25, 0.125], [0.75, 0.05, 0.15, 0.05]], dtype=torch.float64)
+    logits = 2 * probabilities.log() + 3  # temperature 2 takes the 2 away, and the softmax the 3
+    found = selected_logprobs(
+        logits, lambda states: states, torch.tensor([0, 0]), 2.0, vocabulary=4, num_alternatives=2
+    )
+    assert found.alternative_ids.tolist() == [[1, 2], [0, 2]]
+    assert_close(found.alternative_logprobs.exp(), torch.tensor([[0.5, 0.25], [0.75, 0.15]]), rtol=1e-6, atol=0.0)
+
+
+def test_more_alternatives_than_tokens_are_all_tokens_and_none_are_none() -> None:
+    for asked, expected in ((9, 3), (0, 0)):
+        found = selected_logprobs(
+            torch.zeros(2, 3), lambda states: states, torch.tensor([0, 1]), 1.0, vocabulary=3, num_alternatives=asked
+        )
+        assert found.alternative_ids.shape == found.alternative_logprobs.shape == (2, expected)
+
+
+@pytest.mark.parametrize("limit", [2**26, 12])  # in one piece, and two positions at a time
+def test_alternatives_change_no_number_and_no_gradient_by_a_bit(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.grpo.logprobs.MAX_LOGITS", limit)
+    torch.manual_seed(0)
+    head = torch.nn.Linear(4, 6, bias=False)
+    hidden, ids = torch.randn(5, 4, requires_grad=True), torch.tensor([0, 5, 3, 2, 1])
+
+    def run(asked: int) -> list[torch.Tensor]:
+        found = selected_logprobs(hidden, head, ids, 0.7, vocabulary=6, num_alternatives=asked, entropy_gradient=True)
+        assert not found.alternative_logprobs.requires_grad
+        loss = found.logprobs.sum() - found.entropies.sum()
+        return [found.logprobs, found.entropies, *torch.autograd.grad(loss, [hidden, head.weight])]
+
+    for without, with_them in zip(run(0), run(3), strict=True):
+        assert torch.equal(without, with_them)
+
+
+def test_alternatives_in_chunks_are_those_in_one_piece_and_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    searches = []
+    original = torch.Tensor.topk
+
+    def topk(values: torch.Tensor, *arguments: object, **options: object) -> object:
+        searches.append(len(values))
+        return original(values, *arguments, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(torch.Tensor, "topk", topk)
+    hidden = torch.randn(4, 6, requires_grad=True)
+
+    def run() -> tuple[torch.Tensor, torch.Tensor]:
+        ids = torch.tensor([0, 1, 2, 3])
+        found = selected_logprobs(hidden, lambda s: s * 2, ids, 1.0, vocabulary=6, num_alternatives=3)
+        found.logprobs.sum().backward()  # type: ignore[no-untyped-call]
+        return found.alternative_ids, found.alternative_logprobs
+
+    whole = run()
+    monkeypatch.setattr("engine.grpo.logprobs.MAX_LOGITS", 12)
+    for expected, found in zip(whole, run(), strict=True):
+        assert torch.equal(expected, found)
+    assert searches == [4, 2, 2]  # not again where the logits are computed again for the gradient

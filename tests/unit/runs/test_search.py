@@ -160,11 +160,6 @@ def test_the_index_names_candidates_and_the_text_decides(store: StoreWriter, rea
     assert texts(reader, "abcde") == ["abcde"]
 
 
-def test_no_completion_falls_between_two_stretches_of_the_run(store: StoreWriter, reader: RunReader) -> None:
-    commit(store, 1, *(completion(f"word {index}") for index in range(7)))
-    assert texts(reader, "word", step_min=1) == [f"word {index}" for index in reversed(range(7))]
-
-
 def test_few_rows_that_pass_the_filters_are_read_where_the_phrase_is_common(
     store: StoreWriter, reader: RunReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,7 +17,7 @@ import engine
 from engine.analysis.evaluation import Estimate
 from engine.errors import StoreError
 from engine.runs.reader import RunReader
-from engine.runs.records import EvaluationRecord, Event, GroupRecord
+from engine.runs.records import CompletionRecord, EvaluationRecord, Event, GroupRecord
 from engine.runs.schema import METRIC_COLUMNS, SCHEMA_VERSION
 from engine.runs.store import StoreWriter, step_digest
 from tests.unit.runs.records import VOCABULARY, completion, group, step
@@ -90,6 +90,44 @@ def test_token_arrays_come_back_with_their_pieces(store: StoreWriter, reader: Ru
     assert tokens.kl is not None
     # k3 with q − p = −0.25: exp(−0.25) + 0.25 − 1 = 0.028801
     assert tokens.kl.tolist() == pytest.approx([math.exp(-0.25) + 0.25 - 1, 0.0])
+
+
+def richer(plain: CompletionRecord) -> CompletionRecord:
+    """With the log-probabilities of a later update, and two alternatives at each place."""
+    more = replace(
+        plain.tokens, update_logprobs=np.array([-0.25, -0.5], dtype=np.float32),
+        alternative_ids=np.array([[9, 4], [12, 7]], dtype=np.uint32),
+        alternative_logprobs=np.log([[0.5, 0.25], [0.75, 0.125]]).astype(np.float32),
+    )  # fmt: skip
+    return replace(plain, tokens=more)
+
+
+def test_alternatives_and_later_log_probabilities_come_back(store: StoreWriter, reader: RunReader) -> None:
+    store.commit_step(step(groups=[group(completions=[richer(completion())])]))
+    tokens = reader.tokens(1, 0, 0)
+    assert tokens is not None and tokens.update_logprobs is not None
+    assert tokens.update_logprobs.tolist() == [-0.25, -0.5]
+    first, second = tokens.alternatives(0), tokens.alternatives(1)
+    assert [token for token, _ in (*first, *second)] == [9, 4, 12, 7]
+    # float16 keeps a log-probability of about 1 to 0.0005
+    assert [share for _, share in (*first, *second)] == pytest.approx([0.5, 0.25, 0.75, 0.125], rel=1e-3)
+    assert (tokens.piece(4), tokens.piece(7)) == ("4", "<7>")  # an alternative's text is known like a token's own
+
+
+def test_alternatives_are_not_part_of_the_digest() -> None:
+    """A replay of the same step must match even if it keeps another number of them."""
+    with_them, without = (step(groups=[group(completions=[c])]) for c in (richer(completion()), completion()))
+    assert step_digest(with_them) == step_digest(without)
+
+
+def test_the_tokens_of_a_step_come_by_group_and_completion(store: StoreWriter, reader: RunReader) -> None:
+    store.commit_step(step(1, groups=[group(), discarded_group()]))
+    store.commit_step(step(2, groups=[group(completions=[richer(completion())])]))
+    found = reader.step_tokens(1)
+    assert list(found) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert found[0, 1].pieces == ["9", "<|end|>"] and found[0, 0].alternatives(0) == []
+    assert found[1, 0].logprobs is None
+    assert list(reader.step_tokens(2)) == [(0, 0)] and reader.step_tokens(3) == {}
 
 
 def test_without_a_reference_there_is_no_kl(store: StoreWriter, reader: RunReader) -> None:

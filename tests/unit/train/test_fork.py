@@ -151,6 +151,8 @@ def test_another_seed_of_the_same_file_begins_a_new_order(tmp_path: Path) -> Non
     other = parse_config({**config.model_dump(mode="json"), "seed": 7, "optim": {"max_steps": 4}})
     child = trained(fork(paths, 3, other))
     assert "their order are not the parent's" in message(child, "fork-data")
+    again = parse_config({**other.model_dump(mode="json"), "name": "the fork's fork"})
+    assert digests(trained(fork(child, 3, again))) == digests(child)
 
 
 def test_a_changed_entropy_coefficient_begins_there_and_an_unchanged_one_goes_on(tmp_path: Path) -> None:

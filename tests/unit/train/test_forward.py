@@ -52,7 +52,7 @@ def test_a_row_longer_than_the_budget_gets_a_batch_of_its_own() -> None:
 
 def test_log_probabilities_are_those_of_each_row_alone() -> None:
     policy, batch = toy_policy(), one_batch()
-    found, _ = Forward(policy, 0.7, [2, 3])(policy.model, batch)
+    found = Forward(policy, 0.7, [2, 3])(policy.model, batch).logprobs
     assert_close(found, row_by_row(policy, batch, 0.7), rtol=0.0, atol=1e-5)  # float32, other order of sums
 
 
@@ -68,7 +68,7 @@ def test_the_gradient_through_a_shared_prompt_is_that_of_the_rows_alone() -> Non
 
 def test_completions_of_one_token_need_only_the_prompt() -> None:
     policy, batch = toy_policy(), one_batch([Row(0, 0, [5, 6], [3]), Row(1, 0, [5, 6], [4])])
-    found, _ = Forward(policy, 1.0, [2, 3])(policy.model, batch)
+    found = Forward(policy, 1.0, [2, 3])(policy.model, batch).logprobs
     assert_close(found, row_by_row(policy, batch, 1.0), rtol=0.0, atol=1e-5)
 
 
@@ -78,7 +78,7 @@ def test_a_model_that_caps_its_logits_takes_the_slow_way_and_gives_what_the_whol
     forward = Forward(policy, 1.0, [2, 3])
     assert "differ" in forward.slow_reason
     batch = one_batch()
-    found, _ = forward(policy.model, batch)
+    found = forward(policy.model, batch).logprobs
     assert_close(found, row_by_row(policy, batch, 1.0), rtol=0.0, atol=1e-5)
 
 

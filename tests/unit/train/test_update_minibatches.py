@@ -123,8 +123,9 @@ def test_rounding_does_not_divide_tokens_of_the_same_entropy(share: float, monke
     original = Forward.__call__
 
     def all_alike(self, module, batch, **options):  # type: ignore[no-untyped-def]
-        logprobs, entropies = original(self, module, batch, **options)
-        return logprobs, torch.ones_like(entropies) + 1e-6 * torch.arange(len(entropies)).remainder(3)
+        found = original(self, module, batch, **options)
+        alike = torch.ones_like(found.entropies) + 1e-6 * torch.arange(len(found.entropies)).remainder(3)
+        return found._replace(entropies=alike)
 
     monkeypatch.setattr(Forward, "__call__", all_alike)
     result = update_on(moved_policy(), loss_config(16, top_entropy_quantile=share, beta=0.04))

@@ -1,0 +1,139 @@
+"""How quickly the pages answer on a run of 10,000 steps: `python benchmarks/large_views.py RUNS_FOLDER RUN OTHER`.
+
+RUNS_FOLDER holds RUN and OTHER, made by benchmarks/large_run.py. Opens each view in Chromium by its address, TRIES
+after a first that is told apart (caches of browser and server are warm after it), and uses it. The clock runs from the
+navigation or the press to the frame in which the page shows what was asked for. Goals: 1.5 s to open, 0.5 s to answer.
+Needs playwright and Debian's chromium.
+"""
+
+import os
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.browser.conftest import ARGUMENTS, CHROMIUM, start_dashboard
+
+TRIES = 5
+OPEN_S, ANSWER_S = 1.5, 0.5
+
+# Whether the page shows all of these words and not the one that has to go, and has drawn the charts that are in sight.
+SHOWS = """([words, gone]) => {
+  const text = (document.body?.innerText ?? "").replace(/\\s+/g, " ");
+  const isDrawn = ({ plot, box }) =>
+    box.height < 5 || box.bottom < 0 || box.top > innerHeight || plot.querySelector(".main-svg");
+  const plots = [...document.querySelectorAll(".lab-plot")].map(
+    (plot) => ({ plot, box: plot.getBoundingClientRect() }));
+  return words.every((word) => text.includes(word)) && !(gone && text.includes(gone)) && plots.every(isDrawn);
+}"""
+
+
+@dataclass(frozen=True)
+class Use:
+    """Something to do with a view. `press`: a key; else what to `click`, as role and name.
+
+    After it the page has the words that it `shows`, and no longer the one that is `gone`.
+    """
+
+    name: str
+    shows: tuple[str, ...]
+    press: str = ""
+    click: tuple[str, str] = ("", "")
+    gone: str = ""
+
+
+@dataclass(frozen=True)
+class View:
+    name: str
+    address: str
+    shows: tuple[str, ...]
+    uses: tuple[Use, ...] = ()
+
+
+def views(run: str, other: str) -> list[View]:
+    of_step = f"groups?run={run}&step=5000&group=2"
+    groups = f"groups?run={run}&step=5000"
+    both = f"compare?runs={run},{other}"
+    return [
+        View("Runs", "", ("Select a run below",)),
+        View("Run", f"run?run={run}", ("Groups of step 10,000", "Reward over steps"), (
+            Use("next step by key", ("Groups of step 9,999",), press="ArrowLeft"),
+            Use("and the next", ("Groups of step 9,998",), press="ArrowLeft"))),
+        View("Groups of a step", of_step, ("Group 2 of 8", "Colour tokens by"), (
+            Use("next group by key", (" of 8: ",), press="ArrowDown", gone="Group 2 of 8"),
+            Use("panel: compare two", ("side by side",), click=("radio", "Compare two")),
+            Use("panel: over time", ("Then and now",), click=("radio", "This prompt over time")),
+            Use("panel: what if", ("The whole run",), click=("radio", "What if")),
+            Use("what if: half a weight", ("not the same advantages",), click=("button", "½")))),
+        View("Search, a phrase", f"groups?run={run}&view=search&q=zebra", ("completions in", "zebra"), (
+            Use("a filter, too", ("Filters: 2 set",), click=("button", "Cut off but rewarded")),)),
+        View("Prompts", f"groups?run={run}&view=prompts", ("prompts in steps",), (
+            Use("always right", ("always right",), click=("radio", "always right")),)),
+        View("Tokens of the step", f"{groups}&view=tokens", ("By piece of the vocabulary",), (
+            Use("other measure", ("Entropy by place",), click=("radio", "Entropy")),)),
+        View("Compare, curves", both, ("KL to reference", "Held-out pass@1")),
+        View("Compare, reward over KL", f"{both}&view=kl", ("Every run starts at KL 0",)),
+        View("Compare, settings", f"{both}&view=settings", ("name",)),
+        View("Compare, answers", f"{both}&view=answers", ("Step",)),
+        View("Compare, evaluations", f"{both}&view=evaluations", ("Differences in",)),
+    ]  # fmt: skip
+
+
+def until(page: Page, words: tuple[str, ...], started: float, gone: str = "") -> float:
+    page.wait_for_function(SHOWS, arg=[list(words), gone], polling="raf", timeout=60_000)
+    return time.monotonic() - started
+
+
+def opened(page: Page, url: str, view: View) -> float:
+    page.goto("about:blank")
+    started = time.monotonic()
+    page.goto(url + view.address, wait_until="commit")
+    return until(page, view.shows, started)
+
+
+def answered(page: Page, use: Use) -> float:
+    role, name = use.click
+    button = page.get_by_role(role, name=name).first if role else page.locator(".lab-keys")  # type: ignore[arg-type]
+    button.wait_for()  # what listens to keys, or is clicked, may come after what the view was waited for
+    started = time.monotonic()
+    if use.press:
+        page.keyboard.press(use.press)
+    else:
+        button.click()
+    return until(page, use.shows, started, use.gone)
+
+
+def line(name: str, seconds: list[float], goal: float, first: float | None = None) -> str:
+    before = f"  first {first:.2f}" if first is not None else ""
+    worst = max(seconds)
+    return f"{name:32} median {statistics.median(seconds):5.2f}  worst {worst:5.2f}  goal {goal}{before}"
+
+
+def main(folder: Path, run: str, other: str) -> int:
+    os.environ["GRPO_LAB_RUNS"] = str(folder)
+    dashboard = start_dashboard(folder)
+    try:
+        with sync_playwright() as playwright:
+            page = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS).new_page(
+                viewport={"width": 1440, "height": 900}
+            )
+            for view in views(run, other):
+                measure(page, dashboard.url, view)
+    finally:
+        dashboard.kill()
+    return 0
+
+
+def measure(page: Page, url: str, view: View) -> None:
+    first = opened(page, url, view)
+    print(line(view.name, [opened(page, url, view) for _ in range(TRIES)], OPEN_S, first), flush=True)
+    for use in view.uses:
+        print(line(f"  {use.name}", [answered(page, use)], ANSWER_S), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))
