@@ -117,4 +117,3 @@ with st.expander("Settings", icon=":material/settings:"):
         run_settings(paths, config)
     else:
         import_facts(config, imported)
-open_fork_dialog(state.RUN_PAGE)

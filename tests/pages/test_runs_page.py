@@ -48,10 +48,10 @@ def texts(page: AppTest) -> str:
     return " ".join(element.value for element in (*page.text, *page.markdown, *page.caption, *page.error))
 
 
-def test_without_runs_one_sentence_and_two_buttons(root):
+def test_without_runs_one_sentence_two_buttons_and_the_import(root):
     page = opened()
     assert page.title[0].value == "GRPO Lab"
-    assert [button.key for button in page.button] == ["runs.demo", "runs.new"]
+    assert [button.key for button in page.button] == ["runs.demo", "runs.new", "import_run.go"]
     assert len(page.dataframe) == 0
 
 
@@ -139,7 +139,7 @@ def test_search_and_status_narrow_the_table(root):
 def test_without_a_selection_the_actions_are_disabled(root):
     write_fake_run(root, "first", steps=2)
     page = opened()
-    actions = [button for button in page.button if button.key not in ("runs.demo", "runs.new")]
+    actions = [button for button in page.button if button.key not in ("runs.demo", "runs.new", "import_run.go")]
     assert len(actions) == 5 and all(button.disabled for button in actions)
     assert page.menu_button(key="runs.more").disabled
 

@@ -98,11 +98,12 @@ def test_columns_of_nothing_but_missing_values_do_not_break_a_chart():
         charts.reward_fan(empty, quantiles, functions, WEIGHTS),
         charts.reward_heatmap(empty["step"], shares, reward_bins(0, 0, set())),
         charts.group_kinds(empty),
-        charts.phase_times(empty, pd.DataFrame({"step": [], "seconds": []})),
         charts.reward_spread(empty),
         charts.advantage_strip(completions_of([NAN, NAN]), 1, 2.0),
     ):
         assert go.Figure(chart.figure).data
+    times = charts.phase_times(empty, pd.DataFrame({"step": [], "seconds": []}))
+    assert times.figure is None and times.sentence == "The time of each phase was not recorded."
 
 
 def test_the_median_of_known_rewards():
