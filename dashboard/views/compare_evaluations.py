@@ -57,7 +57,10 @@ def evaluations_view(runs: Sequence[ComparedRun]) -> None:
         st.info("None of these runs has finished an evaluation so far.", icon=":material/hourglass_top:")
         return
     st.html(table_html(found, measures))
-    st.caption(f"In brackets the {TERMS['eval/interval'].label}. {TERMS['eval/interval'].look_for}")
+    st.caption(
+        "Best: by pass@1, or by reward where nothing decides what is right. "
+        f"In brackets the {TERMS['eval/interval'].label}. {TERMS['eval/interval'].look_for}"
+    )
     measure, moment = shown_measure(measures), shown_moment()
     st.subheader(f"Differences in {measure_words(measure)}, {MOMENTS[moment]}", anchor=False)
     pairs = differences(found, measure, moment)
