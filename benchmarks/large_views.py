@@ -77,8 +77,8 @@ def views(run: str, other: str) -> list[View]:
             Use("other measure", ("Entropy by place",), click=("radio", "Entropy")),)),
         View("Compare, curves", both, ("KL to reference", "Held-out pass@1")),
         View("Compare, reward over KL", f"{both}&view=kl", ("Every run starts at KL 0",)),
-        View("Compare, settings", f"{both}&view=settings", ("name",)),
-        View("Compare, answers", f"{both}&view=answers", ("Step",)),
+        View("Compare, settings", f"{both}&view=settings", ("settings",)),
+        View("Compare, answers", f"{both}&view=answers", ("Open this group",)),
         View("Compare, evaluations", f"{both}&view=evaluations", ("Differences in",)),
     ]  # fmt: skip
 

@@ -14,6 +14,7 @@ from dashboard.views.compare_evaluations import evaluation_choices, evaluations_
 from dashboard.views.compare_runs import ComparedRun, chosen_runs, legend_html, open_runs, picker
 from dashboard.views.compare_settings import settings_view
 from dashboard.views.problem import explained
+from dashboard.views.view_choice import chosen_view
 from engine.runs.paths import list_runs, runs_root
 from engine.runs.status import run_status
 
@@ -43,23 +44,6 @@ VIEWS: dict[str, View] = {
 }
 
 
-def choose_view() -> View:
-    """The view that the URL names; the first is not in the URL."""
-    first = next(iter(VIEWS))
-    asked = st.query_params.get(state.VIEW, first)
-    st.session_state[VIEW_KEY] = current = asked if asked in VIEWS else first
-
-    def choose() -> None:
-        chosen = st.session_state[VIEW_KEY]
-        state.set_in_url(**{state.VIEW: None if chosen == first else chosen})
-
-    st.segmented_control(
-        "View", list(VIEWS), key=VIEW_KEY, required=True, on_change=choose, label_visibility="collapsed",
-        format_func=lambda key: f"{VIEWS[key].icon} {VIEWS[key].label}",
-    )  # fmt: skip
-    return VIEWS[current]
-
-
 def head(runs: Sequence[ComparedRun]) -> None:
     """The legend; draws the whole page anew when a run has ended or begun."""
     statuses = [run_status(run.paths) for run in runs]
@@ -77,7 +61,7 @@ def beside_each_other(runs: Sequence[ComparedRun]) -> None:
 
     with st.container(key="live"):
         ticking(head)(runs)
-    view = choose_view()
+    view = VIEWS[chosen_view({name: f"{one.icon} {one.label}" for name, one in VIEWS.items()}, key=VIEW_KEY)]
     if view.choices is not None:
         with explained():
             view.choices(runs)

@@ -16,6 +16,7 @@ from dashboard.views.scrubber import scrubber, shown_step
 from dashboard.views.search_view import search_view
 from dashboard.views.step_groups import look, step_groups
 from dashboard.views.step_tokens import step_tokens
+from dashboard.views.view_choice import chosen_view
 from engine.runs.paths import read_config
 from engine.runs.status import run_status
 
@@ -92,27 +93,10 @@ VIEWS: dict[str, tuple[str, str, Callable[[], None]]] = {
 }
 
 
-def choose_view() -> str:
-    """The view that the URL names, with the choice between them; the first is not in the URL."""
-    first = next(iter(VIEWS))
-    asked = st.query_params.get(state.VIEW, first)
-    st.session_state[VIEW_KEY] = current = asked if asked in VIEWS else first
-
-    def choose() -> None:
-        chosen = st.session_state[VIEW_KEY]
-        state.set_in_url(**{state.VIEW: None if chosen == first else chosen})
-
-    st.segmented_control(
-        "View", list(VIEWS), key=VIEW_KEY, required=True, on_change=choose, label_visibility="collapsed",
-        format_func=lambda key: f"{VIEWS[key][1]} {VIEWS[key][0]}",
-    )  # fmt: skip
-    return current
-
-
 st.html(group_header_html(config, shown))
 with st.container(horizontal=True, vertical_alignment="center"):
     back = st.empty()  # a fragment that draws again replaces what is in it
-    view = choose_view()
+    view = chosen_view({name: f"{icon} {label}" for name, (label, icon, _) in VIEWS.items()}, key=VIEW_KEY)
 if view != "step":
     with back:
         back_link(state.number_in_url(state.STEP))

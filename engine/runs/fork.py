@@ -6,25 +6,20 @@ after the checkpoint, with the learning rate that the schedule gives for that st
 """
 
 import os
-import secrets
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.config import RunConfig
 from engine.config_io import config_diff, dump_config
-from engine.errors import CheckpointError, ConfigError, LabError, Problem
+from engine.errors import CheckpointError, ConfigError, Problem
 from engine.runs.checkpoints import checkpoint_name, saved_steps
-from engine.runs.durable import disk_errors, fsync_dir, fsync_file, verify_directory, write_atomic
+from engine.runs.draft import draft_run
+from engine.runs.durable import fsync_dir, fsync_file, verify_directory, write_atomic
 from engine.runs.imported import refuse_imported
-from engine.runs.launch import Launched, launch_lock, start_prepared, start_run
-from engine.runs.lease import Lease, is_held
+from engine.runs.launch import Launched, start_prepared, start_run
 from engine.runs.lineage import Origin, read_origin, write_origin
 from engine.runs.paths import RunPaths, open_run, read_config
 from engine.runs.process import started_in
-
-DRAFT = ".fork-"  # the hidden name of one that is being built
 
 # What the tensors of a checkpoint are: the same numbers in another model, shape, scale or format are another policy.
 FIXED = ("model.source", "model.adapter", "model.lora_rank", "model.lora_alpha", "model.dtype")
@@ -46,7 +41,7 @@ def fork_run(root: Path, parent_id: str, step: int, config: RunConfig) -> Launch
     changed = changed_settings(before, config)
     if step == 0:
         return start_run(root, config, Origin("clone", parent_id, 0, before.name, changed))
-    with _draft(root) as draft:
+    with draft_run(root, "fork") as draft:
         _take_checkpoint(parent, step, draft)
         changed = tuple(dict.fromkeys((*_changed_before(parent, step), *changed)))
         write_origin(draft.origin, Origin("fork", parent_id, step, before.name, changed))
@@ -83,31 +78,6 @@ def _changed_before(parent: RunPaths, step: int) -> tuple[str, ...]:
     """What a parent that is itself a fork changed, where the checkpoint is still its own parent's."""
     origin = read_origin(parent)
     return origin.changed if origin is not None and origin.kind == "fork" and origin.step == step else ()
-
-
-@contextmanager
-def _draft(root: Path) -> Iterator[RunPaths]:
-    """A hidden folder to build a run in. What is still there at the end is removed; a killed process leaves it, and the
-    next fork clears it away: the lock inside tells one that is still being built.
-    """
-    draft = RunPaths(root / f"{DRAFT}{os.getpid()}-{secrets.token_hex(4)}")
-    with launch_lock(root):
-        _clear_leftovers(root)
-        draft.root.mkdir()
-        lease = Lease(draft.lock).__enter__()
-    try:
-        with disk_errors(draft.root):
-            yield draft
-    finally:
-        lease.__exit__(None, None, None)
-        shutil.rmtree(draft.root, ignore_errors=True)
-
-
-def _clear_leftovers(root: Path) -> None:
-    for leftover in root.glob(f"{DRAFT}*"):
-        with suppress(LabError):  # a lock that cannot be opened: somebody's own folder
-            if not is_held(RunPaths(leftover).lock):
-                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _take_checkpoint(parent: RunPaths, step: int, draft: RunPaths) -> None:

@@ -7,10 +7,7 @@ writes it, a transaction a step.
 import hashlib
 import json
 import os
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,10 +16,10 @@ from typing import Any
 from engine.config import LossConfig, RunConfig
 from engine.config_io import dump_config, parse_recorded
 from engine.errors import DatasetError, LabError
-from engine.runs.durable import disk_errors, fsync_dir, write_atomic
+from engine.runs.draft import draft_run
+from engine.runs.durable import fsync_dir, write_atomic
 from engine.runs.imported import Imported, read_imported, write_imported
 from engine.runs.launch import launch_lock
-from engine.runs.lease import Lease, is_held
 from engine.runs.lineage import Origin, write_origin
 from engine.runs.paths import RunPaths, list_runs, new_run_id
 from engine.runs.records import Event
@@ -34,7 +31,6 @@ from engine.trl.recorded_files import Layout, base_model, find_layout
 from engine.trl.recorded_groups import MIN_SIZE
 from engine.trl.recorded_scan import Found, scan
 
-DRAFT = ".import-"  # the hidden name of one that is being built
 UNKNOWN = "not recorded"  # model and data, which TRL's files do not name
 MOST_PROMPTS = 1024  # as rollout.prompts_per_step
 BLOCK = 2**20
@@ -79,7 +75,7 @@ def import_run(
         layout.folder.name, fingerprint, bool(theirs), found.recording.rule is not None,
         (*found.notes, clock.words), found.missing,
     )  # fmt: skip
-    with _draft(root) as draft:
+    with draft_run(root, "import") as draft:
         _write(draft, found, clock, imported)
         write_origin(draft.origin, Origin("import", layout.folder.name, 0, layout.folder.name))
         write_imported(draft, imported)
@@ -177,25 +173,6 @@ def _write(draft: RunPaths, found: Found, clock: Clock, imported: Imported) -> N
         store.end_attempt("finished", "Recorded by TRL.")
     finally:
         store.close()
-
-
-@contextmanager
-def _draft(root: Path) -> Iterator[RunPaths]:
-    """A hidden folder to build a run in, as engine.runs.fork makes one; what a killed import left is cleared away."""
-    draft = RunPaths(root / f"{DRAFT}{os.getpid()}-{secrets.token_hex(4)}")
-    with launch_lock(root):
-        for leftover in root.glob(f"{DRAFT}*"):
-            with suppress(LabError):
-                if not is_held(RunPaths(leftover).lock):
-                    shutil.rmtree(leftover, ignore_errors=True)
-        draft.root.mkdir()
-        lease = Lease(draft.lock).__enter__()
-    try:
-        with disk_errors(draft.root):
-            yield draft
-    finally:
-        lease.__exit__(None, None, None)
-        shutil.rmtree(draft.root, ignore_errors=True)
 
 
 def _publish(root: Path, draft: RunPaths, name: str) -> str:
