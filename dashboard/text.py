@@ -11,6 +11,8 @@ import unicodedata
 LABEL_LIMIT = 60
 _KEPT = "\n\t"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&^=])")
+_ADDRESS = re.compile(r"https?:(?=//)|www(?=\.)|@", re.IGNORECASE)
+_JOINER = "\u2060"  # has no width and allows no line break
 
 
 def visible(text: str) -> str:
@@ -35,8 +37,11 @@ def as_html(text: str) -> str:
 
 
 def as_label(text: str, limit: int = LABEL_LIMIT) -> str:
-    """`one_line`, with the characters that mean something in Markdown escaped."""
-    return _MARKDOWN.sub(r"\\\1", one_line(text, limit))
+    """`one_line`, with the characters that mean something in Markdown escaped.
+
+    Addresses become links even where they are escaped, so each gets a joiner inside, which cannot be seen.
+    """
+    return _MARKDOWN.sub(r"\\\1", _ADDRESS.sub(rf"\g<0>{_JOINER}", one_line(text, limit)))
 
 
 def _shown(character: str) -> str:

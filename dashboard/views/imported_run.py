@@ -80,7 +80,7 @@ def logged_columns(group: pd.Series) -> None:
     columns: dict[str, object] = group["columns"]
     if not columns:
         return
-    with st.expander(f"Logged with it: {one_line(', '.join(columns), 100)}", icon=":material/table_rows:"):
+    with st.expander(f"Logged with it: {as_label(', '.join(columns), 100)}", icon=":material/table_rows:"):
         shared = {name: value for name, value in columns.items() if not isinstance(value, list)}
         for name, value in shared.items():
             st.text(one_line(f"{name}: {value}", CELL))

@@ -39,3 +39,7 @@ def test_html_is_escaped_in_and_out_of_quotes():
 
 def test_markdown_is_escaped():
     assert as_label("*a* [b](c) :red[d] `e` $f$ <g>") == (r"\*a\* \[b\]\(c\) \:red\[d\] \`e\` \$f\$ \<g\>")
+
+
+def test_addresses_are_broken_by_a_joiner_as_markdown_would_make_links_of_them():
+    assert as_label("HTTPS://a www.b c@d http: w.w") == ("HTTPS\\:\u2060//a www\u2060\\.b c@\u2060d http\\: w\\.w")
