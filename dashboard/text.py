@@ -11,7 +11,7 @@ import unicodedata
 LABEL_LIMIT = 60
 _KEPT = "\n\t"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&^=])")
-_ADDRESS = re.compile(r"https?:(?=//)|www(?=\.)|@", re.IGNORECASE)
+_ADDRESS = re.compile(r"https?:(?=//)|www(?=\.)|@(?=[-\w]+\.[-\w])", re.IGNORECASE)
 _JOINER = "\u2060"  # has no width and allows no line break
 
 

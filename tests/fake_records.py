@@ -47,7 +47,8 @@ HOSTILE = (
     "../../etc/passwd; DROP TABLE steps; --",
     "long " + "word" * 2500,
     "half a pair \ud800 and a whole one \U0001f600",
-    "\U0001f469\u200d\U0001f469\u200d\U0001f467 \U0001f3f3\ufe0f\u200d\U0001f308 \U0001f1e9\U0001f1ea 1\ufe0f\u20e3 Z\u0351\u036b\u0343",
+    "\U0001f469\u200d\U0001f469\u200d\U0001f467 "  # a family, a rainbow flag, a country's, a keycap, stacked accents
+    "\U0001f3f3\ufe0f\u200d\U0001f308 \U0001f1e9\U0001f1ea 1\ufe0f\u20e3 Z\u0351\u036b\u0343",
     "$$\\int_0^\\infty e^{-x}\\,dx$$ \\(x\\) \\[y\\] $\\href{javascript:alert(1)}{z}$ \\begin{matrix}1&2\\end{matrix}",
 )  # fmt: skip
 

@@ -15,7 +15,6 @@ from playwright.sync_api import Page, expect
 from engine.runs.checkpoints import checkpoint_name
 from engine.runs.lineage import Origin, write_origin
 from engine.runs.notes import change_notes
-from engine.runs.paths import RunPaths
 from engine.runs.saved_filters import save_filter
 from engine.runs.search_query import SearchQuery
 from engine.runs.store import StoreWriter
@@ -124,11 +123,13 @@ def recorded(root: Path, folder: Path) -> None:
     """A run imported from a folder of TRL whose columns, texts and rewards have hostile names."""
     shutil.copytree(RECORDED, folder)
     for path in sorted(folder.glob("completions/*.parquet")):
-        rows = pd.read_parquet(path).rename(columns={"digits": NAMES[1]})
+        rows = pd.read_parquet(path).rename(columns={"digits": NAME})
         rows["completion"] = [HOSTILE[place % len(HOSTILE)].encode(errors="replace").decode() for place in rows.index]
-        for name in NAMES[::2]:
+        for name in NAMES:
             rows[name] = rows["completion"]
         rows.to_parquet(path)
+    (state,) = folder.glob("*/trainer_state.json")
+    state.write_text(state.read_text().replace("rewards/digits/", f"rewards/{json.dumps(NAME)[1:-1]}/"))
     report = import_run(root, folder, name=NAME[:80])
     (root / report.run_id).rename(root / "imported")
 

@@ -42,4 +42,5 @@ def test_markdown_is_escaped():
 
 
 def test_addresses_are_broken_by_a_joiner_as_markdown_would_make_links_of_them():
-    assert as_label("HTTPS://a www.b c@d http: w.w") == ("HTTPS\\:\u2060//a www\u2060\\.b c@\u2060d http\\: w\\.w")
+    assert as_label("HTTPS://a www.b c@d.e") == "HTTPS\\:\u2060//a www\u2060\\.b c@\u2060d\\.e"
+    assert as_label("pass@1. http: w.w") == "pass@1\\. http\\: w\\.w"
