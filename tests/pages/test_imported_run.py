@@ -174,3 +174,10 @@ def test_it_is_renamed_and_deleted_on_the_page_runs(root):
     delete_run(root, RunPaths(root / run))
     app = open_page("runs")
     assert not app.exception and run in str([box.options for box in app.selectbox])
+
+
+def test_the_form_offers_only_runs_of_our_own_to_clone(root):
+    import_run(root, RECORDED / "chat")
+    write_fake_run(root, "own", steps=3)
+    (past,) = [box for box in open_page("new_run").selectbox if "own" in box.options]
+    assert past.options == ["own"]
