@@ -173,7 +173,8 @@ def _run(shown: ShownGroup, after: RunConfig) -> None:
     before, tried = Settings.of(shown.config), Settings.of(after)
     per_step = shown.config.rollout.prompts_per_step * shown.config.rollout.num_generations
     sample, changes = what_if_run(shown.paths).changes(before, tried, per_step)
-    st.markdown(f"**The whole run**, over {sample.words}")
+    recorded = f"; completions of {len(changes):,} of them were recorded" if len(changes) < len(sample.steps) else ""
+    st.markdown(f"**The whole run**, over {sample.words}{recorded if is_imported(shown.paths) else ''}")
     kpi_row(_kpis(summary(changes)), key="what_if_kpis")
     drawn = [dead_course(changes)]
     if not is_imported(shown.paths):

@@ -181,3 +181,11 @@ def test_the_form_offers_only_runs_of_our_own_to_clone(root):
     write_fake_run(root, "own", steps=3)
     (past,) = [box for box in open_page("new_run").selectbox if "own" in box.options]
     assert past.options == ["own"]
+
+
+@pytest.mark.parametrize(("folder", "said"), [("reused", "; completions of 2 of them were recorded"), ("chat", "")])
+def test_what_if_of_the_run_says_of_how_many_steps_there_are_completions(root, folder, said):
+    run = import_run(root, RECORDED / folder).run_id
+    app = open_page("groups", run=run, step="1", group="0", panel="what_if")
+    (line,) = [markdown.value for markdown in app.markdown if "The whole run" in markdown.value]
+    assert line.endswith(f" steps{said}")
