@@ -17,6 +17,7 @@ from engine.runs.search_query import FILTER_KINDS, SearchQuery
 
 SECONDS = 60.0  # a terminal waits longer than a page
 SHOWN = 20
+ENDS = {"eos": "ended", "length": "cut off"}
 HELP = f"Filters must all hold; ranges include both ends. A file has at most {EXPORT_CAP:,} completions."
 
 
@@ -69,8 +70,8 @@ def _line(hit: Hit) -> str:
     total = "–" if hit.total is None else f"{hit.total:.3f}"
     text = hit.excerpt.before + hit.excerpt.match + hit.excerpt.after
     place = f"step {hit.step} group {hit.group_index + 1} #{hit.completion_index + 1}"
-    ended = "cut off" if hit.finish_reason == "length" else "ended"
-    return f"{place}  total {total}  advantage {hit.advantage:+.3f}  {ended}  {printable(text.replace(chr(10), ' '))}"
+    end = ENDS.get(hit.finish_reason or "", "–")
+    return f"{place}  total {total}  advantage {hit.advantage:+.3f}  {end}  {printable(text.replace(chr(10), ' '))}"
 
 
 def _to_stdout(reader: RunReader, query: SearchQuery, kind: Format) -> Exported:

@@ -7,24 +7,33 @@ import numpy as np
 
 from engine.analysis.what_if import Settings, StoredStep, earned, stored_steps
 from engine.errors import LabError
+from engine.runs.imported import read_imported
 from engine.runs.paths import RunPaths, read_config
 from engine.runs.reader import RunReader
 from engine.runs.scores import read_scores
+from engine.trl.recorded_groups import EXACT
 
 TOLERANCE = 1e-6
 _KNOWN: dict[bytes, list[str]] = {}
 
 
 def runs_below(folder: Path) -> list[RunPaths]:
-    """The runs in a folder, at most four levels down: those with settings and a database, which our engine wrote."""
+    """The runs in a folder, at most four levels down: those with settings and a database. Not the imports
+    of which it is not known how their advantages came about.
+    """
     patterns = ("/".join(["*"] * depth + ["run.db"]) for depth in range(5))
     found = (RunPaths(db.parent) for pattern in patterns for db in folder.glob(pattern))
-    return [paths for paths in found if paths.config.is_file() and not paths.imported.is_file()]
+    return [paths for paths in found if paths.config.is_file() and _has_rule(paths)]
+
+
+def _has_rule(paths: RunPaths) -> bool:
+    imported = read_imported(paths)
+    return imported is None or imported.exact
 
 
 def wrong_advantages(paths: RunPaths) -> list[str]:
     """The second part of `recompute`, computed once for all copies of a run."""
-    files = [paths.config, paths.db, paths.db.with_name(paths.db.name + "-wal")]
+    files = [paths.config, paths.imported, paths.db, paths.db.with_name(paths.db.name + "-wal")]
     key = hashlib.sha256(b"".join(path.read_bytes() for path in files if path.is_file())).digest()
     if key not in _KNOWN:
         _KNOWN[key] = recompute(paths)[1]
@@ -33,6 +42,7 @@ def wrong_advantages(paths: RunPaths) -> list[str]:
 
 def recompute(paths: RunPaths) -> tuple[int, list[str]]:
     """(stored advantages that were compared, those that differ by more than 1e-6 or, beyond 1, by that share of them).
+    For an import it is 1e-3, as its page promises.
 
     A run that cannot be read as one has nothing to compare: tests damage runs on purpose.
     """
@@ -42,6 +52,7 @@ def recompute(paths: RunPaths) -> tuple[int, list[str]]:
     except LabError:
         return 0, []
     settings = Settings.of(config)
+    tolerance = TOLERANCE if read_imported(paths) is None else EXACT
     parts = list(stored_steps(scores, settings.names))
     stored = scores["advantage"].to_numpy()
     compared, wrong, start = 0, list[str](), 0
@@ -51,7 +62,7 @@ def recompute(paths: RunPaths) -> tuple[int, list[str]]:
         found = np.zeros(len(trained))
         credit = earned(step, settings)
         found[trained] = credit.advantages
-        differ = _differ(found, stored[start:end])
+        differ = _differ(found, stored[start:end], tolerance)
         wrong += [f"{paths.run_id}, step {step.step}, completion {i}: stored {stored[start + i]}, computed {found[i]}"
                   for i in np.flatnonzero(differ)]  # fmt: skip
         compared += len(found)
@@ -73,5 +84,5 @@ def _wrong_tokens(reader: RunReader, step: StoredStep, found: np.ndarray) -> lis
     return wrong
 
 
-def _differ(found: np.ndarray, stored: np.ndarray) -> np.ndarray:
-    return ~(np.abs(found - stored) <= TOLERANCE * np.maximum(1.0, np.abs(stored)))
+def _differ(found: np.ndarray, stored: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
+    return ~(np.abs(found - stored) <= tolerance * np.maximum(1.0, np.abs(stored)))

@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.live_run import live_run
+from dashboard.views.imported_run import NO_STEP_TOKENS
 from dashboard.views.keys import keys
 from dashboard.views.problem import explained
 from dashboard.views.prompts_view import prompts_view
@@ -17,6 +18,7 @@ from dashboard.views.search_view import search_view
 from dashboard.views.step_groups import look, step_groups
 from dashboard.views.step_tokens import step_tokens
 from dashboard.views.view_choice import chosen_view
+from engine.runs.imported import is_imported
 from engine.runs.paths import read_config
 from engine.runs.status import run_status
 
@@ -70,6 +72,9 @@ def tokens_of_a_step() -> None:
 
 def tokens_of(step: int, newest: int, oldest: int) -> None:
     keys(newest, oldest=oldest, search=True)
+    if is_imported(paths):
+        st.info(NO_STEP_TOKENS, icon=":material/info:")
+        return
     step_tokens(run.reader, config, step)
 
 

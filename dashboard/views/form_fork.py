@@ -11,6 +11,7 @@ from engine.analysis.gains import measure_value, measure_words
 from engine.config import RunConfig
 from engine.errors import ConfigError, LabError, Problem
 from engine.runs.checkpoints import Saved, saved_steps
+from engine.runs.imported import refuse_imported
 from engine.runs.naming import names_in_use, next_name
 from engine.runs.paths import read_config, runs_root
 
@@ -28,6 +29,7 @@ def settings_of(run_id: str, what: str) -> RunConfig | None:
     try:
         if paths is not None:
             st.session_state.pop(IMPORT_PROBLEMS, None)
+            refuse_imported(paths)
             return read_config(paths)
         problems = [Problem(what, "there is no such run.")]
     except ConfigError as error:

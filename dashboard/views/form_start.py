@@ -20,6 +20,7 @@ from dashboard.views.form_upload import FOLDER
 from engine.errors import ConfigError, LabError
 from engine.presets import PRESETS, Preset
 from engine.recipe import Recipe
+from engine.runs.imported import is_imported
 from engine.runs.naming import names_in_use, next_name
 from engine.runs.paths import list_runs, runs_root
 
@@ -102,7 +103,8 @@ def show_import_problems() -> None:
 
 
 def draw_past_runs(form: FormState) -> None:
-    ids = [paths.run_id for paths in list_runs(runs_root())[:RECENT_RUNS]]
+    own = [paths for paths in list_runs(runs_root()) if not is_imported(paths)]
+    ids = [paths.run_id for paths in own[:RECENT_RUNS]]
     key = form.key("past_run")
     if not ids:
         st.caption("There are no runs yet.")

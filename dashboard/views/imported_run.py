@@ -23,6 +23,7 @@ PROMISES = {  # what pages say of a run that may still measure it: what they say
     "not evaluated yet": "not recorded",
 }
 GUESSES = {"0 by construction with one update per batch": "0 in every recorded step"}  # who knows how many there were
+NO_STEP_TOKENS = "TRL records the text of a completion and not its tokens, so there are none of this step to show."
 HEIGHT = 220  # pixels
 
 

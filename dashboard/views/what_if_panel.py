@@ -61,7 +61,8 @@ def what_if_panel(shown: ShownGroup) -> None:
             st.error(as_label(str(problem), 500), icon=":material/error:")
         _buttons(tried, None, can_start=imported is None)
         return
-    if note := epsilon_words(after.loss):
+    is_known = imported is None or imported.has_settings  # else nobody knows how many updates a batch had
+    if is_known and (note := epsilon_words(after.loss)):
         st.caption(note)
     _buttons(tried, after, can_start=imported is None)
     _group(shown, after)
@@ -143,6 +144,8 @@ def _buttons(tried: WhatIfState, after: RunConfig | None, *, can_start: bool) ->
             "Reset", key=tried.name("reset"), icon=":material/restart_alt:", on_click=tried.reset,
             disabled=not tried.changes,
         )  # fmt: skip
+        if not can_start:
+            return
         # A link, and no button: a change of page from within a fragment that ticks may leave the new page empty.
         st.page_link(
             state.NEW_RUN_PAGE, label="Start a run with these settings", icon=":material/rocket_launch:",
@@ -170,7 +173,8 @@ def _run(shown: ShownGroup, after: RunConfig) -> None:
     before, tried = Settings.of(shown.config), Settings.of(after)
     per_step = shown.config.rollout.prompts_per_step * shown.config.rollout.num_generations
     sample, changes = what_if_run(shown.paths).changes(before, tried, per_step)
-    st.markdown(f"**The whole run**, over {sample.words}")
+    recorded = f"; completions of {len(changes):,} of them were recorded" if len(changes) < len(sample.steps) else ""
+    st.markdown(f"**The whole run**, over {sample.words}{recorded if is_imported(shown.paths) else ''}")
     kpi_row(_kpis(summary(changes)), key="what_if_kpis")
     drawn = [dead_course(changes)]
     if not is_imported(shown.paths):

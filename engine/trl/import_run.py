@@ -41,7 +41,7 @@ class AlreadyImported(LabError):
     """The same files are a run already."""
 
     def __init__(self, run_id: str, folder: Path) -> None:
-        super().__init__(f"{folder} is the run {run_id} already.", hint="Ask for a second run to have it twice.")
+        super().__init__(f"{folder} is the run {run_id} already.", hint="To have it twice, import once more (--again).")
         self.run_id = run_id
 
 
@@ -71,13 +71,14 @@ def import_run(
     found = scan(layout, weights=_weights(theirs), size=_size(theirs), loss=loss)
     settings = config_of(found.recording, theirs, name)
     clock = clock_of(layout, found.recording)
+    source = layout.folder.name.encode(errors="replace").decode()  # a name may have bytes that are no text
     imported = Imported(
-        layout.folder.name, fingerprint, bool(theirs), found.recording.rule is not None,
+        source, fingerprint, bool(theirs), found.recording.rule is not None,
         (*found.notes, clock.words), found.missing,
     )  # fmt: skip
     with draft_run(root, "import") as draft:
         _write(draft, found, clock, imported)
-        write_origin(draft.origin, Origin("import", layout.folder.name, 0, layout.folder.name))
+        write_origin(draft.origin, Origin("import", source, 0, source))
         write_imported(draft, imported)
         write_atomic(draft.config, dump_config(settings).encode())
         run_id = _publish(root, draft, settings.name)

@@ -151,7 +151,7 @@ def _kind(totals: Floats, advantages: Floats, texts: Sequence[str]) -> GroupKind
 def _completion(recording: Recording, table: Table, row: int, total: float) -> CompletionRecord:
     rewards = {name: float(table.numbers[name][row]) for name in recording.functions}
     errors = {
-        name: "infinite in TRL's file" if (name, row) in table.infinite else "TRL recorded no value"
+        name: "too large or infinite in TRL's file" if (name, row) in table.infinite else "TRL recorded no value"
         for name, value in rewards.items()
         if math.isnan(value)
     }

@@ -28,6 +28,7 @@ MAX_TEXT = 4_000_000  # characters of a prompt or a completion
 MAX_STEP = 1_000_000  # as optim.max_steps
 README_BYTES = 8192
 BATCH = 128  # rows that are unpacked at once
+LARGEST = 1e30  # of a reward or an advantage: float32, in which both are stored, holds any weighted sum of such
 
 FIRST, LAST = ("step", "prompt", "completion"), "advantage"
 HINT = "It should be an output folder of TRL's GRPOTrainer with log_completions=True, or its folder completions."
@@ -50,7 +51,7 @@ class Table:
     """The rows of one step as recorded. All lists and arrays have one entry a row.
 
     `chat`: prompts were conversations, which stand here as text. numbers: columns of numbers, NaN where missing;
-    others: columns of anything else. infinite: (column, row) of what was infinite, and is NaN in `numbers`.
+    others: columns of anything else. infinite: (column, row) of what was above LARGEST, and is NaN in `numbers`.
     """
 
     step: int
@@ -76,9 +77,12 @@ def find_layout(folder: str | Path) -> Layout:
         inside = root / "completions"
         tables = sorted((inside if inside.is_dir() else root).glob("completions_*.parquet"))
         state = _newest_state(root)
+        special = next((table for table in tables if not table.is_file()), None)
     except (OSError, ValueError, RuntimeError) as error:  # no permission, a NUL inside, no such home
         reason = error.strerror if isinstance(error, OSError) else error
         fail(f"{short(str(folder))} cannot be read ({reason}).", "Check the path.")
+    if special is not None:  # a pipe or a device never ends
+        fail(f"{special.name} is not a file.", "Take it out of the folder.")
     if not tables and state is None:
         fail(f"{root} has neither completions_*.parquet files nor a trainer_state.json.", HINT)
     if len(tables) > MAX_FILES:
@@ -96,8 +100,11 @@ def _newest_state(root: Path) -> Path | None:
 
 def base_model(layout: Layout) -> str | None:
     """The model that was trained, by the head of the README.md which TRL writes; None where it names none."""
+    path = layout.folder / "README.md"
     try:
-        with (layout.folder / "README.md").open("rb") as file:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
             head = file.read(README_BYTES).decode(errors="replace")
     except OSError:
         return None
@@ -130,7 +137,7 @@ def _unpacked(path: Path) -> dict[str, list[Any]]:
     try:
         if (size := path.stat().st_size) > MAX_FILE_BYTES:
             fail(f"{path.name} has {size:,} bytes, more than {MAX_FILE_BYTES:,}.", "Import a part of the run.")
-        with parquet.ParquetFile(path) as file:
+        with path.open("rb") as source, parquet.ParquetFile(source) as file:  # pyarrow knows only names that are UTF-8
             names = file.schema_arrow.names
             if twice := repeated(names):
                 fail(f"{path.name} has the column {short(twice)} twice.", "Write it with different column names.")
@@ -183,14 +190,12 @@ def _table(name: str, step: int, columns: dict[str, list[Any]]) -> Table:
 def _advantage(name: str, row: int, value: Any) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(found := _float(value)):
         return found
-    fail(f"{name}, row {row + 1}: the advantage is {short(value)}; TRL writes a number.", "Record the run again.")
+    fail(f"{name}, row {row + 1}: the advantage is {short(value)}, no number up to {LARGEST:g}.", "Record it again.")
 
 
 def _float(value: float) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
+    """Infinite from LARGEST on."""
+    return math.inf if abs(value) > LARGEST else float(value)
 
 
 def _text(name: str, row: int, column: str, value: Any) -> str:

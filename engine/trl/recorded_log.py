@@ -64,7 +64,7 @@ def read_log(path: Path) -> TrainerLog:
         step = entry.get("step")
         if type(step) is not int or not 0 <= step <= MAX_STEP:
             fail(f"{path.name}, entry {place + 1} of log_history: step is {short(step)}.", HINT)
-        numbers = {str(name): _number(value) for name, value in entry.items() if isinstance(value, int | float)}
+        numbers = {_name(name): _number(value) for name, value in entry.items() if isinstance(value, int | float)}
         is_evaluation = any(name.startswith("eval_") for name in numbers)
         (evaluations if is_evaluation else training).setdefault(step, {}).update(numbers)
     return _log(training, evaluations, state.get("max_steps"))
@@ -82,6 +82,11 @@ def _parsed(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict):
         fail(f"{path.name} holds {short(state)}, not an object.", HINT)
     return state
+
+
+def _name(name: str) -> str:
+    """Half a surrogate pair, which JSON can hold, can be stored nowhere."""
+    return name.encode(errors="replace").decode()
 
 
 def _number(value: float) -> float:

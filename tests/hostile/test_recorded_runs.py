@@ -1,6 +1,7 @@
 """Folders that are no run of TRL, or a damaged one: refused in words, and nothing is left in the runs folder."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -113,3 +114,69 @@ def test_a_column_of_lists_is_no_reward(tmp_path):
         rows.assign(exact=[[1.0]] * len(rows)).to_parquet(path)
     stored = RunReader(RunPaths(root / import_run(root, folder).run_id).db).completions(1)
     assert set(stored["rewards"][0]) == {"digits"}
+
+
+def copied(tmp_path: Path) -> tuple[Path, Path]:
+    folder, root = tmp_path / "from", tmp_path / "runs"
+    root.mkdir()
+    shutil.copytree(RECORDED, folder)
+    return folder, root
+
+
+@pytest.mark.parametrize("advantage", [float("nan"), float("inf"), 1e300])
+def test_an_advantage_that_is_no_usable_number_is_refused_with_its_row(advantage, tmp_path):
+    folder, root = copied(tmp_path)
+    rewritten(lambda rows: rows.assign(advantage=[0.0] * 2 + [advantage] + [0.0] * (len(rows) - 3)))(folder)
+    with pytest.raises(LabError, match=r"completions_00001.parquet, row 3: the advantage is"):
+        import_run(root, folder)
+
+
+def test_a_file_without_rows_is_refused(tmp_path):
+    folder, root = copied(tmp_path)
+    rewritten(lambda rows: rows.iloc[:0])(folder)
+    with pytest.raises(LabError, match=r"completions_00001.parquet has no rows"):
+        import_run(root, folder)
+
+
+def test_rewards_too_large_to_be_stored_are_missing_and_say_so(tmp_path):
+    folder, root = copied(tmp_path)
+    rewritten(lambda rows: rows.assign(exact=[1e300] + [0.0] * (len(rows) - 1)))(folder)
+    first = RunReader(RunPaths(root / import_run(root, folder).run_id).db).completions(1).iloc[0]
+    assert first["rewards"]["exact"] is None and first["errors"] == {"exact": "too large or infinite in TRL's file"}
+
+
+@pytest.mark.parametrize("special", ["pipe", "endless", "dangling"])
+def test_what_is_no_file_is_refused_before_it_is_opened(special, tmp_path):
+    folder, root = copied(tmp_path)
+    (folder / FIRST).unlink()
+    if special == "pipe":
+        os.mkfifo(folder / FIRST)
+    else:
+        (folder / FIRST).symlink_to("/dev/zero" if special == "endless" else folder / "nothing")
+    with pytest.raises(LabError, match=r"completions_00001.parquet is not a file"):
+        import_run(root, folder)
+
+
+def test_a_readme_that_is_a_pipe_is_not_opened(tmp_path):
+    folder, root = copied(tmp_path)
+    (folder / "README.md").unlink()
+    os.mkfifo(folder / "README.md")
+    assert import_run(root, folder).run_id
+
+
+def test_names_that_are_no_text_are_replaced(tmp_path):
+    folder, root = copied(tmp_path)
+    state = folder / "checkpoint-6" / "trainer_state.json"
+    raw = json.loads(state.read_text())
+    raw["log_history"].append({"step": 6, "\ud800x": 1.0})
+    state.write_text(json.dumps(raw))
+    assert any("?x" in sentence for sentence in import_run(root, folder).missing)
+    odd = folder.rename(os.fsdecode(os.fsencode(tmp_path) + b"/od\xff"))
+    assert "od" in import_run(root, odd, again=True).run_id
+
+
+def test_a_log_larger_than_the_limit_is_refused_unread(tmp_path, monkeypatch):
+    folder, root = copied(tmp_path)
+    monkeypatch.setattr("engine.trl.recorded_log.MAX_BYTES", 100)
+    with pytest.raises(LabError, match=r"trainer_state.json has [\d,]+ bytes, more than 100"):
+        import_run(root, folder)

@@ -1,16 +1,20 @@
 """A run that TRL recorded, on every page: what was recorded is shown, and what was not is missing, never 0."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
+from dashboard.views.import_run import AGAIN, FOLDER
+from dashboard.views.imported_run import PROMISES
 from engine.runs.imported import is_imported
-from engine.runs.paths import RunPaths
+from engine.runs.manage import delete_run, rename_run
+from engine.runs.paths import RunPaths, list_runs
 from engine.runs.reader import RunReader
 from engine.trl.import_run import import_run
 from tests.fakes import write_fake_run
-from tests.pages.reading import buttons, html_text, open_page, words
+from tests.pages.reading import buttons, component, html_text, open_page, words
 
 RECORDED = Path(__file__).parents[1] / "trl_runs"
 FOLDERS = ("two_rewards", "every_second", "reused", "chat")
@@ -82,3 +86,106 @@ def test_a_folder_that_is_a_run_already_is_not_imported_twice_and_a_broken_one_l
     with pytest.raises(LabError, match="completions_00002"):
         import_run(root, broken)
     assert sorted(path.name for path in root.iterdir()) == before
+
+
+def links(app) -> list[str]:
+    return [element.proto.label for element in app.get("page_link")]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_what_if_starts_no_run_from_settings_that_nobody_knows(root, folder):
+    paths = RunPaths(root / import_run(root, RECORDED / folder).run_id)
+    step = next(step for step in range(1, 9) if len(RunReader(paths.db).groups(step)))
+    app = open_page("groups", run=paths.run_id, step=str(step), group="0", panel="what_if")
+    assert "Reset" in buttons(app)  # the panel is there
+    assert "Start a run with these settings" not in links(app)
+    assert "one update per batch" not in words(app)  # in `reused` there were two
+
+
+def test_what_if_does_start_one_from_a_run_of_our_own(root):
+    write_fake_run(root, "own", steps=3)
+    assert "Start a run with these settings" in links(open_page("groups", run="own", panel="what_if"))
+
+
+def test_with_trl_s_config_what_if_says_what_epsilon_does(root):
+    config = {"num_generations": 4, "per_device_train_batch_size": 16, "scale_rewards": "none"}
+    run = import_run(root, RECORDED / "chat", config=config).run_id
+    assert "one update per batch" in words(open_page("groups", run=run, step="1", group="0", panel="what_if"))
+
+
+@pytest.mark.parametrize("how", ["clone", "fork"])
+def test_the_form_does_not_take_its_settings_by_the_url(root, how):
+    run = import_run(root, RECORDED / "two_rewards").run_id
+    app = open_page("new_run", **{how: run, "step": "3"})
+    assert not app.exception
+    assert "cannot be trained here" in " ".join([html_text(app), *(text.value for text in app.text)])
+    assert "two_rewards" not in [field.value for field in app.text_input]
+
+
+def test_the_view_of_a_step_s_tokens_says_that_trl_records_none(root):
+    run = import_run(root, RECORDED / "chat").run_id
+    (info,) = open_page("groups", run=run, view="tokens").info
+    assert info.value.startswith("TRL records the text of a completion and not its tokens")
+
+
+def test_lengths_ends_and_kl_are_dashes_in_the_table(root):
+    run = import_run(root, RECORDED / "two_rewards").run_id
+    table = html_text(open_page("groups", run=run, step="1", group="0")).partition("tokens end KL entropy")[2]
+    assert table.count("– – – –") == 4
+
+
+def test_numbers_that_were_not_recorded_promise_no_measurement(root, tmp_path_factory):
+    """Completions alone: no log, so no KL, entropy, loss or lengths."""
+    folder = tmp_path_factory.mktemp("bare") / "bare"
+    shutil.copytree(RECORDED / "two_rewards" / "completions", folder / "completions")
+    app = open_page("run", run=import_run(root, folder).run_id)
+    assert not app.exception and not app.error
+    shown = json.dumps([component(app, key) for key in ("run_kpis", "run_charts")], ensure_ascii=False)
+    assert "ot recorded" in shown
+    for promise in PROMISES:
+        assert promise not in shown
+
+
+def test_a_run_of_numbers_alone_opens_on_every_view(root, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("numbers") / "numbers"
+    shutil.copytree(RECORDED / "two_rewards" / "checkpoint-6", folder / "checkpoint-6")
+    run = import_run(root, folder).run_id
+    for page, query in [("run", {}), *(("groups", {"view": view}) for view in ("step", "search", "prompts", "tokens"))]:
+        app = open_page(page, run=run, **query)
+        assert not app.exception and not app.error, (page, query)
+
+
+def test_it_is_imported_from_the_page_runs_and_what_came_of_it_is_said(root):
+    app = open_page("runs")
+    app.text_input(key=FOLDER).set_value(str(RECORDED / "chat")).run()
+    app.button(key="import_run.go").click().run()
+    assert not app.exception
+    assert "Open the run" in links(app) and "What was recorded" in words(app)
+    app.button(key="import_run.go").click().run()
+    assert [error.value for error in app.error] and "Open it" in links(app)
+    app.checkbox(key=AGAIN).check().run()
+    app.button(key="import_run.go").click().run()
+    assert len(list_runs(root)) == 2
+
+
+def test_it_is_renamed_and_deleted_on_the_page_runs(root):
+    run = import_run(root, RECORDED / "chat").run_id
+    rename_run(RunPaths(root / run), "Old TRL run")
+    delete_run(root, RunPaths(root / run))
+    app = open_page("runs")
+    assert not app.exception and run in str([box.options for box in app.selectbox])
+
+
+def test_the_form_offers_only_runs_of_our_own_to_clone(root):
+    import_run(root, RECORDED / "chat")
+    write_fake_run(root, "own", steps=3)
+    (past,) = [box for box in open_page("new_run").selectbox if "own" in box.options]
+    assert past.options == ["own"]
+
+
+@pytest.mark.parametrize(("folder", "said"), [("reused", "; completions of 2 of them were recorded"), ("chat", "")])
+def test_what_if_of_the_run_says_of_how_many_steps_there_are_completions(root, folder, said):
+    run = import_run(root, RECORDED / folder).run_id
+    app = open_page("groups", run=run, step="1", group="0", panel="what_if")
+    (line,) = [markdown.value for markdown in app.markdown if "The whole run" in markdown.value]
+    assert line.endswith(f" steps{said}")

@@ -11,6 +11,7 @@ from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
 from engine.runs.search import find
 from engine.runs.search_query import SearchQuery
+from engine.trl.import_run import import_run
 from tests.fakes import write_fake_run
 
 
@@ -72,3 +73,14 @@ def test_what_cannot_be_done_is_a_sentence(paths: RunPaths, tmp_path: Path, caps
         assert main(["search", "fake", "1", *arguments]) != 0
         assert words in capsys.readouterr().err
     assert taken.read_text() == "mine"
+
+
+def test_of_a_completion_whose_end_was_not_recorded_none_is_claimed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GRPO_LAB_RUNS", str(tmp_path))
+    run_id = import_run(tmp_path, Path(__file__).parents[1] / "trl_runs" / "chat").run_id
+    assert main(["search", run_id, "", "--limit", "1"]) == 0
+    assert "  –  " in capsys.readouterr().out
+    assert main(["search", run_id, "", "--length-min", "0"]) == 0
+    assert "0 completions found." in capsys.readouterr().err
