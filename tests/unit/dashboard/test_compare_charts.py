@@ -4,7 +4,17 @@ import numpy as np
 import plotly.graph_objects as go
 import pytest
 
-from dashboard.compare_charts import NUM_COLOURS, Path, RunLook, Series, at_steps, colour_of, looks, overlay, reward_over_kl
+from dashboard.compare_charts import (
+    NUM_COLOURS,
+    Path,
+    RunLook,
+    Series,
+    at_steps,
+    colour_of,
+    looks,
+    overlay,
+    reward_over_kl,
+)
 
 NAN = float("nan")
 RED = RunLook("red", "var(--lab-run-1)")
@@ -74,7 +84,10 @@ def test_evaluations_are_points_with_their_intervals_and_never_smoothed():
     chart = overlay("eval/pass_at_1", [point], "step", 0.9)
     (trace,) = chart.figure["data"]
     assert trace["y"].tolist() == [0.5, 0.75]
-    assert trace["error_y"]["array"].tolist() == [0.125, 0.25] and trace["error_y"]["arrayminus"].tolist() == [0.25, 0.25]
+    assert trace["error_y"]["array"].tolist() == [0.125, 0.25] and trace["error_y"]["arrayminus"].tolist() == [
+        0.25,
+        0.25,
+    ]
     assert chart.figure["layout"]["yaxis"]["tickformat"] == ".0%" and "Faint" not in chart.look_for
 
 
@@ -110,7 +123,11 @@ def test_the_mean_of_a_reward_function_is_named_after_it():
 
 def test_reward_over_kl_goes_by_step_with_a_mark_at_either_end():
     whole, ends = reward_over_kl([path()], 0.0).figure["data"]
-    assert (whole["x"].tolist(), whole["y"].tolist(), whole["customdata"].tolist()) == ([0, 2, 1], [0, 0.5, 1], [1, 2, 3])
+    assert (whole["x"].tolist(), whole["y"].tolist(), whole["customdata"].tolist()) == (
+        [0, 2, 1],
+        [0, 0.5, 1],
+        [1, 2, 3],
+    )
     assert (ends["x"].tolist(), ends["marker"]["symbol"]) == ([0, 1], ["circle-open", "circle"])
 
 

@@ -100,9 +100,7 @@ def test_a_fork_of_a_fork_goes_on_from_both(parent, fork, tmp_path):
 
 
 def test_runs_that_name_each_other_as_parents_are_drawn_all_the_same(tmp_path):
-    a, b = (
-        compared(write_fake_run(tmp_path, run, steps=2), Origin("fork", other, 1)) for run, other in ("ab", "ba")
-    )
+    a, b = (compared(write_fake_run(tmp_path, run, steps=2), Origin("fork", other, 1)) for run, other in ("ab", "ba"))
     found = series_of([a, b], ["reward"], "tokens")["reward"]
     assert all(np.isfinite(one.x).all() and one.x.size == 2 for one in found)
 

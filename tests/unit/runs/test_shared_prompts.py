@@ -77,9 +77,11 @@ def test_one_prompt_is_found_at_the_nearest_step_of_each_run(run):
 
 
 def test_where_nothing_decides_the_spread_is_of_mean_rewards_and_unknown_ones_come_last(run):
-    undecided = [completion(passed=None)]
-    a = run("a", [group(prompt_id=name, mean=mean, completions=undecided) for name, mean in (("u", math.nan), ("m", 1.5))])
-    b = run("b", [group(prompt_id=name, mean=mean, completions=undecided) for name, mean in (("u", 1.0), ("m", 1.0))])
+    def undecided(name, mean):
+        return group(prompt_id=name, mean=mean, completions=[completion(passed=None)])
+
+    a = run("a", [undecided("u", math.nan), undecided("m", 1.5)])
+    b = run("b", [undecided("u", 1.0), undecided("m", 1.0)])
     found = shared_prompts([a, b], 1)
     assert ids(found) == ["m", "u"] and [one.spread for one in found] == [0.5, -1.0]
     assert math.isnan(found[0].asked[0].pass_rate)
