@@ -1,4 +1,4 @@
-"""What the tests of the Compare page share: opening it, its charts as data, and two short runs."""
+"""What the tests of the Compare page share: opening it, and its charts, choices and HTML."""
 
 import json
 

@@ -1,9 +1,10 @@
 """The Compare page: answers, tested evaluations, and reward over KL, with the numbers of the stored runs."""
 
+import re
 import sqlite3
 from contextlib import closing
 
-import pytest
+from streamlit.testing.v1 import AppTest
 
 from engine.runs.durable import write_atomic
 from engine.runs.paths import RunPaths
@@ -18,14 +19,6 @@ from tests.pages.reading import (
     words,
 )
 from tests.unit.runs import records
-
-
-@pytest.fixture
-def short(root):
-    """Two short runs with different seeds of their numbers."""
-    write_fake_run(root, "plain", steps=4)
-    write_fake_run(root, "other", steps=3, seed=1)
-    return root
 
 
 def test_the_difference_is_that_of_the_stored_values_with_the_better_run_first(short):
@@ -147,3 +140,33 @@ def test_without_a_monitor_the_view_says_what_one_is(short):
 def test_reward_over_kl_has_the_stored_numbers(short):
     whole = figure(compared("plain,other", view="kl", smoothing="0"), "reward-kl", "compare_kl")["data"][0]
     assert (whole["x"], whole["y"]) == (stored(short, "plain", "kl"), stored(short, "plain", "reward"))
+
+
+def opened(app: AppTest, key: str) -> AppTest:
+    """The page after a click on an expander."""
+    app.session_state[key] = True
+    return app.run()
+
+
+def test_held_out_answers_of_both_runs_stand_in_one_row_of_each_prompt(short):
+    app = opened(compared("plain,other", view="answers", step="3"), "compare_held_out")
+    table = app.dataframe[0].value
+    assert list(table.columns) == ["prompt", "reference answer", "plain, step 0", "other, step 3"]
+    for column, run, step in ((2, "plain", 0), (3, "other", 3)):  # "plain" is evaluated at 0 and 4
+        _, samples = RunReader(RunPaths(short / run).db).evaluation_details(step)
+        for sample, cell in zip(samples, table.iloc[:, column], strict=True):
+            first = sample["completions"][0]
+            assert cell.startswith(f"{'✔' if first['passed'] else '✘'} {first['text']}")
+
+
+def test_without_an_evaluation_up_to_the_step_there_is_a_sentence_in_place_of_held_out_answers(short):
+    for run in ("plain", "other"):
+        without_evaluations(RunPaths(short / run))
+    app = opened(compared("plain,other", view="answers", step="3"), "compare_held_out")
+    assert "None of these runs has been evaluated up to this step." in words(app)
+
+
+def test_the_best_answers_of_two_runs_are_compared_word_by_word(short):
+    write_fake_run(short, "twin", steps=4)
+    app = opened(compared("plain,twin", view="answers", step="2"), "compare_words")
+    assert re.search(r"plain, #\d+ \(\S+\) and twin, #\d+ \(\S+\) say exactly the same", words(app).replace("\\", ""))

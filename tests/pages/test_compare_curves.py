@@ -21,14 +21,6 @@ from tests.pages.reading import (
 )
 
 
-@pytest.fixture
-def short(root):
-    """Two short runs with different seeds of their numbers."""
-    write_fake_run(root, "plain", steps=4)
-    write_fake_run(root, "other", steps=3, seed=1)
-    return root
-
-
 def lines(app: AppTest, key: str) -> dict[str, dict]:
     """The strong line of each run in a chart, by the run's name."""
     return {trace["name"]: trace for trace in figure(app, key)["data"] if trace.get("showlegend", True)}
