@@ -12,12 +12,7 @@ from engine.runs.reader import RunReader
 from engine.runs.store import StoreWriter
 from tests.fakes import fake_config, write_fake_run
 from tests.pages.comparing import choice, compared, figure, page_html, stored
-from tests.pages.reading import (
-    charts_of,
-    html_text,
-    in_url,
-    words,
-)
+from tests.pages.reading import charts_of, html_text, in_url, words
 from tests.unit.runs import records
 
 
@@ -30,7 +25,8 @@ def test_the_difference_is_that_of_the_stored_values_with_the_better_run_first(s
         prompts, _ = reader.evaluation_details(int(reader.evaluations()["step"].iloc[-1]))
         rates[run] = sum(prompts["right"]) / len(prompts["right"])
     better, worse = sorted(rates, key=rates.__getitem__, reverse=True)
-    assert f"**{better}** is {100 * (rates[better] - rates[worse]):.1f} points above **{worse}**" in words(app)
+    for page in (app, compared("other,plain", view="evaluations")):
+        assert f"**{better}** is {100 * (rates[better] - rates[worse]):.1f} points above **{worse}**" in words(page)
     assert "Holm" not in words(app)
     assert words(compared("plain,other,third", view="evaluations")).count("after Holm for 3 comparisons") == 3
 

@@ -11,14 +11,7 @@ from engine.runs.store import StoreWriter
 from tests.fake_records import FakeRun
 from tests.fakes import fake_config, write_fake_run
 from tests.pages.comparing import choice, compared, figure, page_html, stored
-from tests.pages.reading import (
-    charts_of,
-    html_text,
-    in_url,
-    one_look_earlier,
-    raw_html,
-    words,
-)
+from tests.pages.reading import charts_of, html_text, in_url, one_look_earlier, raw_html, words
 
 
 def lines(app: AppTest, key: str) -> dict[str, dict]:

@@ -5,7 +5,15 @@ import math
 import pytest
 
 from engine.runs.reader import RunReader
-from engine.runs.shared_prompts import MOST, Asked, SharedPrompt, newest_common_step, shared_prompt, shared_prompts
+from engine.runs.shared_prompts import (
+    LOOK_BACK,
+    MOST,
+    Asked,
+    SharedPrompt,
+    newest_common_step,
+    shared_prompt,
+    shared_prompts,
+)
 from engine.runs.store import StoreWriter
 from tests.unit.runs.records import completion, group, step
 
@@ -66,6 +74,12 @@ def test_prompts_of_a_run_that_is_behind_are_compared_with_the_newest_of_the_oth
     assert newest_common_step([a, b]) == 1
     (found,) = shared_prompts([a, b], 3)
     assert [one.step for one in found.asked] == [2, 1]
+
+
+def test_how_far_another_run_is_ahead_does_not_matter(run):
+    far = run("far", [asked("p")], *([asked(f"q{step}")] for step in range(LOOK_BACK + 5)))
+    (found,) = shared_prompts([far, run("near", [asked("p")])], LOOK_BACK + 6)
+    assert [one.step for one in found.asked] == [1, 1]
 
 
 def test_one_prompt_is_found_at_the_nearest_step_of_each_run(run):
