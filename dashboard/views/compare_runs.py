@@ -111,9 +111,7 @@ def picker(known: Sequence[RunPaths], chosen: Sequence[str]) -> None:
 
     def choose() -> None:
         picked: list[str] = st.session_state[PICKER]
-        state.set_in_url(runs=",".join(picked), step=None, prompt=None)
-        if not picked:
-            st.query_params[state.RUNS] = ""  # an empty choice is one, too
+        state.set_in_url(runs=",".join(picked), step=None, prompt=None)  # none at all is a choice, too
 
     st.multiselect(
         "Runs", list(labels), key=PICKER, format_func=labels.__getitem__, max_selections=MAX_RUNS, on_change=choose,

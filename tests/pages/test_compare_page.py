@@ -8,15 +8,10 @@ from engine.runs.lineage import Origin, write_origin
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
 from tests.fakes import fake_config, write_fake_run
+from tests.pages.comparing import compared
 from tests.pages.reading import component, html_text, in_url, open_page, raw_html, words, write_run_with_loss
 
 VIEWS = ("curves", "settings", "kl", "answers", "evaluations")
-
-
-def compared(runs: str, **query: str) -> AppTest:
-    app = open_page("compare", runs=runs, **query)
-    assert not app.exception
-    return app
 
 
 @pytest.fixture
