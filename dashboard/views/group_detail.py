@@ -19,7 +19,6 @@ from dashboard.wording import number, plural
 from engine.analysis.arithmetic import PROCESS_WORDS, formula, scale_words, trained_steps
 from engine.config import RunConfig
 from engine.runs.imported import read_imported
-from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
 
 NUM_STEPS = 12
@@ -40,22 +39,21 @@ DISCARDED = {  # records.DiscardReason in words
 }
 
 
-def group_detail(paths: RunPaths, reader: RunReader, config: RunConfig, group: pd.Series, num_groups: int) -> None:
-    """Everything about one group; group: a row of `groups`."""
-    step, index = int(group["step"]), int(group["group_index"])
-    completions = reader.completions(step, index)
+def group_detail(shown: ShownGroup, num_groups: int) -> None:
+    """Everything about one group of a step with `num_groups` of them."""
+    group, completions, config = shown.group, shown.completions, shown.config
     discarded = group["discarded"] if isinstance(group["discarded"], str) else None
     kind = GROUP_KINDS[group["kind"]][0] + (", discarded" if discarded else "")
-    st.subheader(f"Group {index + 1} of {num_groups}: {kind}", anchor=False)
+    st.subheader(f"Group {shown.index + 1} of {num_groups}: {kind}", anchor=False)
     if discarded:
         sentence = f"Discarded by dynamic sampling: {DISCARDED[discarded]}. The step did not train on this group."
         st.info(sentence, icon=":material/block:")
     _prompt(group)
-    _same_prompt(reader, group)
+    _same_prompt(shown.reader, group)
     if completions.empty:
         st.info("The completions of this group are not stored.", icon=":material/info:")
         return
-    imported = read_imported(paths)
+    imported = read_imported(shown.paths)
     exact = imported is None or imported.exact
     if exact:
         _rule(group, config, completions)
@@ -66,7 +64,7 @@ def group_detail(paths: RunPaths, reader: RunReader, config: RunConfig, group: p
     st.html(draw(group, completions, weights, config.loss, exact=exact))
     if imported is not None:
         logged_columns(group)
-    _panel(ShownGroup(paths, reader, config, group, completions))
+    _panel(shown)
 
 
 def _prompt(group: pd.Series) -> None:

@@ -11,7 +11,7 @@ from engine.runs.reader import RunReader
 
 @dataclass(frozen=True)
 class ShownGroup:
-    """group: a row of RunReader.groups; completions: its rows of RunReader.completions, at least one."""
+    """group: a row of RunReader.groups; completions: its rows of RunReader.completions; a panel gets at least one."""
 
     paths: RunPaths
     reader: RunReader

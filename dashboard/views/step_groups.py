@@ -10,6 +10,7 @@ from dashboard.views.completion_table import by_reward
 from dashboard.views.group_detail import group_detail
 from dashboard.views.group_rows import advantage_reach, group_row_list, group_rows
 from dashboard.views.keys import Shown
+from dashboard.views.shown_group import ShownGroup
 from dashboard.wording import number, plural
 from engine.config import RunConfig
 from engine.config_loss import has_scaled_advantages
@@ -42,7 +43,9 @@ def step_groups(paths: RunPaths, reader: RunReader, config: RunConfig, step: int
     with left:
         list_groups(config, step, groups, completions, place)
     with right:
-        group_detail(paths, reader, config, groups.iloc[place - 1], len(groups))
+        group = groups.iloc[place - 1]
+        members = completions[completions["group_index"] == group["group_index"]].reset_index(drop=True)
+        group_detail(ShownGroup(paths, reader, config, group, members), len(groups))
 
 
 def look(reader: RunReader, config: RunConfig, step: int, group: int | None) -> Shown:

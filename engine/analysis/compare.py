@@ -69,7 +69,8 @@ def turned(steps: ArrayLike, kl: ArrayLike, reward: ArrayLike, monitor: ArrayLik
     if known.size < MIN_POINTS:
         return None
     settled = known[min(known.size // 4, round(2 / (1 - weight))) :]  # the first averages are of a few steps alone
-    peak = int(settled[np.argmax(smooth_monitor[settled])])
+    backwards = settled[::-1]  # a plateau ends where the fall begins
+    peak = int(backwards[np.argmax(smooth_monitor[backwards])])
     last = int(known[-1])
     fell = smooth_monitor[peak] - smooth_monitor[last]
     rose = smooth_reward[last] - smooth_reward[peak]

@@ -7,7 +7,7 @@ shown.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -55,26 +55,28 @@ class PromptTable:
     counts: dict[Outcome | None, int]
 
 
+class _Reads(Protocol):
+    """What these queries use of RunReader."""
+
+    def _rows(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]: ...
+
+    def _frame(self, sql: str, *arguments: Any, json_columns: tuple[str, ...] = ()) -> pd.DataFrame: ...
+
+
 class PromptQueries:
-    """Part of RunReader, which has the two methods that this uses."""
+    """Part of RunReader."""
 
-    def _rows(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
-        raise NotImplementedError
-
-    def _frame(self, sql: str, *arguments: Any, json_columns: tuple[str, ...] = ()) -> pd.DataFrame:
-        raise NotImplementedError
-
-    def prompt_course(self, prompt_id: str) -> pd.DataFrame:
+    def prompt_course(self: _Reads, prompt_id: str) -> pd.DataFrame:
         """Every group of a prompt by step: step, group_index, mean, std, kind, pass_rate, mean_length, mean_kl."""
         return self._frame(_COURSE, prompt_id)
 
-    def prompts_asked(self, prompt_ids: Sequence[str], until: int) -> pd.DataFrame:
+    def prompts_asked(self: _Reads, prompt_ids: Sequence[str], until: int) -> pd.DataFrame:
         """The newest group up to step `until` of each of these prompts that was asked by then: prompt_id, step,
         group_index, mean, pass_rate.
         """
         return self._frame(_NEWEST, json.dumps(list(prompt_ids)), until)
 
-    def prompt_table(self, first_step: int, outcome: Outcome | None, most: int) -> PromptTable:
+    def prompt_table(self: _Reads, first_step: int, outcome: Outcome | None, most: int) -> PromptTable:
         """The prompts of the steps from `first_step` on, at most `most` of them; with `outcome` only those.
 
         Columns: prompt_id, times, first_step, last_step, the group_index of the newest group and its prompt; pass_rate

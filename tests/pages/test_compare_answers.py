@@ -106,8 +106,8 @@ def test_a_monitor_that_falls_while_the_reward_rises_is_told_with_its_numbers(sh
     # Smoothed with 0.9: a line that rises by 0.01 a step lags by 9 steps, 1.20 − 0.09; the monitor is near 0.9^80.
     write_gamed_run(short, "gamed")
     text = words(compared("plain,gamed", view="kl", smoothing="0.9"))
-    assert "gamed: the monitor digit_match was at its best around step 21" in text.replace("\\", "")
-    assert "Since then it fell from 1.000 to 0.00022, while the trained reward rose from 0.146 to 1.110" in text
+    assert "gamed: the monitor digit_match was at its best around step 40" in text.replace("\\", "")
+    assert "Since then it fell from 1.000 to 0.00022, while the trained reward rose from 0.316 to 1.110" in text
     assert "plain: the monitor" not in text
 
 
