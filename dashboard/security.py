@@ -31,6 +31,9 @@ HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+# The browser fetches plotly.js while Streamlit starts, where charts are what one sees first.
+_CHART_PAGES = ("/run", "/compare")
+_PLOTLY_AHEAD = (b"link", f"<{PLOTLY_URL}>; rel=preload; as=script".encode())
 
 
 def refusal(headers: Mapping[str, str], *, origin_required: bool = True) -> str | None:
@@ -68,7 +71,7 @@ class Guard:
         if refusal({"Host": "", **headers}, origin_required=scope["type"] == "websocket"):
             await _refuse(scope, receive, send)
             return
-        await self.app(scope, receive, _with_headers(send))
+        await self.app(scope, receive, _with_headers(send, headers_of(scope["path"])))
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
@@ -79,10 +82,15 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse(REFUSED, status_code=403)(scope, receive, send)
 
 
-def _with_headers(send: Send) -> Send:
+def headers_of(path: str) -> tuple[tuple[bytes, bytes], ...]:
+    """What is added to the headers of every answer to a request for `path`."""
+    return (*HEADERS, _PLOTLY_AHEAD) if path in _CHART_PAGES else HEADERS
+
+
+def _with_headers(send: Send, headers: tuple[tuple[bytes, bytes], ...]) -> Send:
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*message.get("headers", ()), *HEADERS]
+            message["headers"] = [*message.get("headers", ()), *headers]
         await send(message)
 
     return send_with_headers

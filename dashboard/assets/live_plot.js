@@ -218,6 +218,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const board = boards.get(parentElement);
   board.report = setTriggerValue;
   board.grid.dataset.layout = data.layout;
+  if (data.layout === "charts") loadPlotly(); // before it is known which charts are in sight
   arrange(board, data.items);
   readTheme(board);
   drawAll(board);

@@ -21,7 +21,6 @@ from engine.config import RunConfig
 from engine.runs.imported import read_imported
 from engine.runs.reader import RunReader
 
-NUM_STEPS = 12
 PANEL_KEY = "group_panel"
 LAYOUTS = {"columns": ":material/view_column: in columns", "rows": ":material/table_rows: in rows"}
 
@@ -79,25 +78,15 @@ def _prompt(group: pd.Series) -> None:
 
 
 def _same_prompt(reader: RunReader, group: pd.Series) -> None:
-    """The other steps in which this prompt was used, as links."""
-    here = int(group["step"])
-    others = [step for step in reader.prompt_steps(group["prompt_id"]) if step != here]
-    if not others:
-        tokens = "" if pd.isna(group["prompt_tokens"]) else f"{plural(int(group['prompt_tokens']), 'prompt token')}. "
-        st.caption(f"{tokens}No other step has used this prompt so far.")
-        return
-    key = f"same_prompt_{here}_{group['group_index']}"
-
-    def go() -> None:
-        chosen = st.session_state[key]
-        if chosen is None:
-            return
-        there = reader.groups(chosen)
-        match = there[there["prompt_id"] == group["prompt_id"]]
-        state.set_in_url(step=chosen, group=int(match["group_index"].iloc[0]) + 1, completion=None)
-
-    label = f"The same prompt in {plural(len(others), 'other step')}"
-    st.pills(label, others[-NUM_STEPS:], key=key, on_change=go, format_func=lambda step: f"step {step:,}")
+    """How often the run asked this prompt, and where what it got then is shown."""
+    tokens = "" if pd.isna(group["prompt_tokens"]) else f"{plural(int(group['prompt_tokens']), 'prompt token')}. "
+    num_others = len(set(reader.prompt_steps(group["prompt_id"])) - {int(group["step"])})
+    elsewhere = "No other step has used this prompt so far."
+    if num_others:
+        elsewhere = (
+            f"This prompt was also used in {plural(num_others, 'other step')}: see “{PANELS['history'][0]}” below."
+        )
+    st.caption(tokens + elsewhere)
 
 
 def _rule(group: pd.Series, config: RunConfig, completions: pd.DataFrame) -> None:

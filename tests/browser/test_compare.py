@@ -26,7 +26,7 @@ def test_compare_the_best_answers_of_two_runs_word_by_word(page: Page, dashboard
     hands.click(page.get_by_role("button", name="Compare"))
     hands.click(page.get_by_role("radio", name=re.compile("Answers")))
     expect(page.get_by_role("link", name="Open this group")).to_have_count(2)
-    prompt = page.get_by_test_id("stCode").first.inner_text().strip()
+    prompt = page.locator(".lab-box").first.inner_text().strip()
     hands.click(page.get_by_text("Word by word"))
     numbers = page.locator("table.lab-diff-numbers")
     for run in runs:

@@ -133,7 +133,7 @@ def test_compare_two_runs_answers_to_one_prompt(page: Page, dashboard: Dashboard
     hands.click(page.get_by_role("button", name="Compare"))
     hands.click(page.get_by_role("radio", name=re.compile("Answers")))
     expect(page.get_by_role("link", name="Open this group")).to_have_count(2)
-    prompt = page.get_by_test_id("stCode").first.inner_text().strip()
+    prompt = page.locator(".lab-box").first.inner_text().strip()
     for run in (paths, other):
         reader = RunReader(run.db)
         groups = reader.groups(STEPS // 2)

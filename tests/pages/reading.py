@@ -57,6 +57,12 @@ def raw_html(app: AppTest) -> str:
     return " ".join(element.proto.body for element in app.get("html"))
 
 
+def boxes(app: AppTest) -> list[str]:
+    """The texts of dashboard/views/box.py, in order."""
+    bodies = [element.proto.body for element in app.get("html")]
+    return [unescape(re.sub("<[^>]+>", "", body)) for body in bodies if body.startswith('<div class="lab-box')]
+
+
 def component(app: AppTest, key: str) -> dict[str, Any]:
     """The data of one of our components, by its key."""
     (found,) = (e for e in app.get("bidi_component") if e.proto.id.endswith(f"-{key}"))
@@ -80,7 +86,7 @@ def kpis(app: AppTest) -> dict[str, dict[str, Any]]:
 def words(app: AppTest) -> str:
     """Everything that Streamlit's own text elements say."""
     elements = (*app.title, *app.subheader, *app.markdown, *app.caption, *app.text, *app.info, *app.warning, *app.error)
-    return " ".join(str(element.value) for element in (*elements, *app.code))
+    return " ".join(str(element.value) for element in (*elements, *app.code)) + " " + " ".join(boxes(app))
 
 
 def buttons(app: AppTest) -> list[str]:

@@ -12,7 +12,7 @@ from engine.runs.reader import RunReader
 from engine.runs.store import StoreWriter
 from tests.fakes import fake_config, write_fake_run
 from tests.pages.comparing import choice, compared, figure, page_html, stored
-from tests.pages.reading import charts_of, html_text, in_url, words
+from tests.pages.reading import boxes, charts_of, html_text, in_url, words
 from tests.unit.runs import records
 
 
@@ -76,10 +76,10 @@ def test_the_prompt_in_the_url_is_shown_and_one_that_is_none_is_not(short):
     write_fake_run(short, "twin", steps=4)  # the seed of "plain": the same prompts
     wanted = RunReader(RunPaths(short / "plain").db).groups(2).iloc[-1]
     app = compared("plain,twin", view="answers", step="2", prompt=wanted["prompt_id"])
-    assert app.code[0].value == wanted["prompt"] and app.code[1].value == wanted["reference"]
+    assert boxes(app)[0] == wanted["prompt"] and boxes(app)[1] == wanted["reference"]
     usual = compared("plain,twin", view="answers", step="2")
     other = compared("plain,twin", view="answers", step="2", prompt="none of them")
-    assert other.code[0].value == usual.code[0].value != wanted["prompt"]
+    assert boxes(other)[0] == boxes(usual)[0] != wanted["prompt"]
     assert compared("plain,twin", view="answers", step="999").number_input[0].value == 4
 
 

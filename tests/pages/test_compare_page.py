@@ -9,7 +9,7 @@ from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
 from tests.fakes import fake_config, write_fake_run
 from tests.pages.comparing import compared
-from tests.pages.reading import component, html_text, in_url, open_page, raw_html, words, write_run_with_loss
+from tests.pages.reading import boxes, component, html_text, in_url, open_page, raw_html, words, write_run_with_loss
 
 VIEWS = ("curves", "settings", "kl", "answers", "evaluations")
 
@@ -74,7 +74,7 @@ def compared_twins(root) -> AppTest:
 
 def test_the_answers_of_both_runs_to_one_prompt_stand_beside_each_other(two):
     app = compared("plain,other", view="answers", step="7")
-    prompt = app.code[0].value
+    prompt = boxes(app)[0]
     for run in ("plain", "other"):
         reader = RunReader(RunPaths(two / run).db)
         groups = reader.groups(7)

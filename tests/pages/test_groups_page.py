@@ -10,6 +10,7 @@ from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
 from tests.fakes import fake_config, write_fake_run
 from tests.pages.reading import (
+    boxes,
     component,
     html_text,
     in_url,
@@ -43,8 +44,8 @@ def test_a_group_shows_prompt_reference_and_every_completion_with_its_calculatio
     group, completions = reader.groups(2).iloc[0], reader.completions(2, 0)
     app = opened("done", step="2", group="1")
     assert app.subheader[0].value.startswith("Group 1 of 6")
-    assert app.code[0].value == group["prompt"]
-    assert app.code[1].value == group["reference"]
+    assert boxes(app)[0] == group["prompt"]
+    assert boxes(app)[1] == group["reference"]
     text = html_text(app)
     for row in completions.to_dict(orient="records"):
         sign = f"{row['advantage']:+.3f}".replace("-", "−")
@@ -63,7 +64,7 @@ def test_what_the_model_saw_is_shown_where_it_is_not_the_prompt(root):
         db.execute("UPDATE groups SET rendered = '<user>' || rendered || '<end>', reference = NULL")
     app = opened("chat", step="1", group="1")
     prompt = stored(root, "chat").groups(1).iloc[0]["prompt"]
-    assert [code.value for code in app.code[:3]] == [prompt, "(none)", f"<user>{prompt}<end>"]
+    assert boxes(app)[:3] == [prompt, "(none)", f"<user>{prompt}<end>"]
     assert "As the model saw it, 6 tokens" in [expander.label for expander in app.expander]
 
 
@@ -154,17 +155,14 @@ def test_without_a_reference_there_is_no_kl_to_choose(root):
     assert "this run keeps no reference" in words(app)
 
 
-def test_the_same_prompt_in_other_steps_is_one_click_away(root):
+def test_a_prompt_of_other_steps_says_how_many_and_where_they_are_shown(root):
     write_fake_run(root, "done", steps=40, prompts=8, group_size=2)
     reader = stored(root, "done")
-    places = [(step, i, p) for step in range(1, 41) for i, p in enumerate(reader.groups(step)["prompt_id"])]
-    step, index, prompt = next(place for place in places if len(reader.prompt_steps(place[2])) > 1)
-    other = reader.prompt_steps(prompt)[-1]
-    app = opened("done", step=str(step), group=str(index + 1))
-    pills = next(group for group in app.get("button_group") if "same prompt" in group.label)
-    pills.set_value(other).run()
-    assert in_url(app, "step") == str(other)
-    assert app.code[0].value == reader.groups(step)["prompt"][index]
+    prompts = [(step, i, p) for step in range(1, 41) for i, p in enumerate(reader.groups(step)["prompt_id"])]
+    step, index, prompt = next(place for place in prompts if len(reader.prompt_steps(place[2])) > 1)
+    others = len(reader.prompt_steps(prompt)) - 1
+    text = words(opened("done", step=str(step), group=str(index + 1)))
+    assert f"used in {others} other step{'s' * (others > 1)}: see “This prompt over time” below" in text
 
 
 def test_hostile_completions_stay_text(root):

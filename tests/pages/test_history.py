@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
 from tests.fakes import write_fake_run
-from tests.pages.reading import component, html_text, in_url, open_page, raw_html, words
+from tests.pages.reading import boxes, component, html_text, in_url, open_page, raw_html, words
 
 STEPS = 120
 
@@ -152,7 +152,7 @@ def test_a_row_opens_the_newest_group_of_its_prompt_with_its_history(reader):
     assert [in_url(app, key) for key in ("view", "panel", "step", "group")] == [
         None, "history", str(row["last_step"]), str(row["group_index"] + 1),
     ]  # fmt: skip
-    assert app.code[0].value == row["prompt"]
+    assert boxes(app)[0] == row["prompt"]
 
 
 def test_before_the_first_step_there_are_no_prompts(root):

@@ -100,6 +100,12 @@ def test_plotly_comes_from_this_server(client):
     assert "plotly.js" in answer.text[:200]
 
 
+def test_plotly_is_fetched_ahead_where_charts_come_first(client):
+    ahead = {path: client.get(path).headers.get("link") for path in ("/run", "/compare", "/groups", "/")}
+    script = "</vendor/plotly.min.js>; rel=preload; as=script"
+    assert ahead == {"/run": script, "/compare": script, "/groups": None, "/": None}
+
+
 def test_nothing_beside_the_vendor_folder_can_be_fetched(client):
     assert client.get("/vendor/..%2f__init__.py").status_code == 404
 
