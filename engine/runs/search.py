@@ -17,13 +17,14 @@ from typing import Any
 from engine.runs.reader import RunReader
 from engine.runs.schema import completion_ids, step_of
 from engine.runs.search_query import LARGEST, SearchQuery
-from engine.runs.text_index import TRIGRAM, beginning_with, folded, has_trigrams, quoted, trigrams
+from engine.runs.text_index import TRIGRAM, beginning_with, folded, has_trigrams, indexed, quoted, trigrams
 
 CAP = 10_000  # hits that are counted
 TIME_LIMIT_S = 1.0  # a million completions take a fifth of it (benchmarks/search.py), on a busy machine more
 SCAN_LIMIT_S = 2.0  # for a run without an index
 NUM_CANDIDATES = 10_000  # up to here a side is rare
-NUM_TRIGRAMS = 48  # of a long phrase: enough to leave few candidates
+NUM_TRIGRAMS = 48  # of a long phrase, from which a few are chosen
+NUM_TELLING, TELLING_SAMPLE = 4, 250  # that the index is asked for, and how many texts tell which they are
 NUM_TERMS = 400  # trigrams that may begin with a phrase of one or two characters
 SAMPLE, DENSE = 2_000, 0.08  # of the newest texts, this share holds a phrase that is found fast by reading
 INSTRUCTIONS = 20_000  # of SQLite between two looks at the time: about 1 ms
@@ -113,16 +114,13 @@ class _Plan:
         """All that the query asks for, newest first. Raises _OutOfTime."""
         if not self.query.phrase:
             return self._filtered()
-        self.db.create_function("holds", 1, self.holds, deterministic=True)
+        phrase = folded(self.query.phrase)
+        self.db.create_function("holds", 1, lambda text: phrase in folded(text), deterministic=True)
         if not self.indexed:
             return self._read()
         if len(folded(self.query.phrase)) >= TRIGRAM:
-            return self._by_index(" AND ".join(map(quoted, trigrams(self.query.phrase, NUM_TRIGRAMS))))
+            return self._by_index(" AND ".join(map(quoted, self._telling(trigrams(self.query.phrase, NUM_TRIGRAMS)))))
         return self._short()
-
-    def holds(self, text: str) -> bool:
-        """Whether a text holds the phrase."""
-        return folded(self.query.phrase) in folded(text)
 
     def _filtered(self, extra: str = "") -> Iterator[int]:
         """Rows that pass the filters: a scan of the numbers, newest first."""
@@ -142,15 +140,33 @@ class _Plan:
         if not self.where:
             yield from self._joined(match)
             return
-        candidates = list(islice(self._candidates(match), NUM_CANDIDATES + 1))
-        if len(candidates) <= NUM_CANDIDATES:
-            yield from self._among(candidates, f"{self.where} AND ", *self.values)
-            return
-        passing = list(islice(self._filtered(), NUM_CANDIDATES + 1))
-        if len(passing) <= NUM_CANDIDATES:
+        candidates = list(islice(self._candidates(match), NUM_CANDIDATES))
+        are_many = len(candidates) == NUM_CANDIDATES
+        passing = list(islice(self._filtered(), NUM_CANDIDATES)) if are_many else []
+        if are_many and len(passing) < NUM_CANDIDATES:
             yield from self._among(passing, "")
-        else:
+            return
+        yield from self._among(candidates, f"{self.where} AND ", *self.values)
+        if are_many:
+            self.high = candidates[-1] - 1
             yield from self._joined(match)
+
+    def _telling(self, terms: list[str]) -> list[str]:
+        """The few trigrams of a phrase that exclude most texts, judged by the newest: each next one among the texts
+        that have those before it. One more is another list to go through, and mostly excludes none that is left.
+        """
+        sql = "SELECT text FROM texts WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT ?"
+        texts = [*map(indexed, map(str, self._run(sql, self.low, self.high, TELLING_SAMPLE)))]
+        overall = {term: sum(term in text for text in texts) for term in terms}
+        chosen: list[str] = []
+        while terms and len(chosen) < NUM_TELLING:
+            best = min(terms, key=lambda term: (sum(term in text for text in texts), overall[term]))
+            rest = [text for text in texts if best in text]
+            if chosen and texts and len(rest) == len(texts):
+                break
+            chosen.append(best)
+            terms, texts = [term for term in terms if term != best], rest
+        return chosen
 
     def _short(self) -> Iterator[int]:
         """A phrase of one or two characters: where it is in many texts by reading, else by the trigrams it begins."""
