@@ -20,6 +20,7 @@ from engine.glossary import METRICS, TERMS, Metric
 from engine.runs.best import Best
 
 RECENT = 10  # steps that a KPI averages: one step's groups are few
+DEAD_SHARES = {"frac_solved": "all right", "frac_hopeless": "all wrong"}
 
 
 def run_kpis(config: RunConfig, course: Course) -> list[Kpi]:
@@ -70,8 +71,9 @@ def metric_kpi(
 
 def _dead_kpi(course: Course) -> Kpi:
     kpi = metric_kpi(course.metrics, "frac_reward_zero_std", percent, lambda change: f"{100 * change:.0f} points")
-    solved, hopeless = (course.metrics[key].tail(RECENT).mean() for key in ("frac_solved", "frac_hopeless"))
-    note = f"{percent(solved)} all right, {percent(hopeless)} all wrong" if len(course.metrics) else ""
+    shares = {words: course.metrics[key].tail(RECENT).mean() for key, words in DEAD_SHARES.items()}
+    known = [f"{percent(share)} {words}" for words, share in shares.items() if not math.isnan(share)]
+    note = ", ".join(known) or ("no reward decides what is right" if len(course.metrics) else "")
     return Kpi(kpi.key, kpi.label, kpi.value, kpi.change, kpi.tone, note, kpi.help, kpi.points)
 
 

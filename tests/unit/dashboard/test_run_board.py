@@ -76,6 +76,9 @@ def test_dead_groups_are_told_by_kind():
     found = kpi("frac_reward_zero_std", course(20, frac_solved=[1.0] * 10 + [0.4] * 10, frac_hopeless=0.1))
     assert found.note == "40 % all right, 10 % all wrong"
     assert kpi("frac_reward_zero_std", course(0)).note == ""
+    unknown = course(20, frac_solved=NAN, frac_hopeless=NAN)
+    assert kpi("frac_reward_zero_std", unknown).note == "no reward decides what is right"
+    assert kpi("frac_reward_zero_std", course(20, frac_solved=NAN, frac_hopeless=0.1)).note == "10 % all wrong"
     assert (
         kpi("frac_reward_zero_std", course(20, frac_reward_zero_std=[1.0] * 10 + [0.0] * 10)).change == "▼ 100 points"
     )
