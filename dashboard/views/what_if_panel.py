@@ -2,7 +2,9 @@
 
 from functools import partial
 
+import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from dashboard import state
 from dashboard.live_plot import Kpi, kpi_row, live_charts
@@ -11,21 +13,24 @@ from dashboard.views.form_model import Control, from_widget, to_widget
 from dashboard.views.form_sections import CONTROL
 from dashboard.views.shown_group import ShownGroup
 from dashboard.views.what_if_state import WhatIfState
-from dashboard.views.what_if_table import GroupChange, what_if_table
+from dashboard.views.what_if_table import GroupChange, Pair, what_if_table
 from dashboard.views.what_if_words import (
     direction,
     epsilon_words,
     group_size_words,
     group_words,
+    late_words,
     share_change,
     weight_words,
 )  # fmt: skip
 from dashboard.what_if import what_if_run
 from dashboard.what_if_charts import dead_course, push_chart
 from dashboard.wording import number, percent
+from engine.analysis.late_weights import LateWeights, late_weights
 from engine.analysis.what_if import DRAWS, Settings, judge, stored_steps
 from engine.analysis.what_if_run import Summary, push_by_length, summary
 from engine.config import RunConfig
+from engine.config_loss import LossConfig, updates_per_batch
 from engine.errors import ConfigError
 from engine.glossary import METRICS
 from engine.runs.imported import is_imported, read_imported
@@ -163,9 +168,27 @@ def _group(shown: ShownGroup, after: RunConfig) -> None:
     change = GroupChange.of(old, new, shown.index, stored.group_size)
     st.html(group_words(change, old.live[shown.index], new.live[shown.index], is_trained))
     st.html(what_if_table(shown.completions["text"].tolist(), change))
+    several = updates_per_batch(shown.config.loss) > 1 and not any(stored.steps)
+    if is_trained and several and (words := _late(shown, change.advantages, after.loss)):
+        st.caption(words)
     if words := group_size_words(Settings.of(after).group_size, stored.group_size):
         st.caption(words)
     st.caption(NO_LENGTHS if is_imported(shown.paths) else weight_words(after.loss, stepwise=any(stored.steps)))
+
+
+def _late(shown: ShownGroup, advantages: Pair, after: LossConfig) -> str:
+    """The last of several updates under both settings. advantages [G], in the order of sampling."""
+    tokens = [shown.reader.tokens(shown.step, shown.index, place) for place in range(len(advantages.before))]
+
+    def weights(values: NDArray[np.float64], loss: LossConfig) -> LateWeights:
+        samples = (
+            (found.update_logprobs, found.logprobs, float(value))
+            for found, value in zip(tokens, values, strict=True)
+            if found is not None and found.update_logprobs is not None and found.logprobs is not None
+        )
+        return late_weights(samples, loss)
+
+    return late_words(weights(advantages.before, shown.config.loss), weights(advantages.after, after), after)
 
 
 def _run(shown: ShownGroup, after: RunConfig) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 
 from dashboard.live_plot import Tone
 from dashboard.views.what_if_table import GroupChange
-from dashboard.wording import percent, plural
+from dashboard.wording import number, percent, plural
+from engine.analysis.late_weights import LateWeights
 from engine.config_loss import CLIPPED, LossConfig, updates_per_batch, upper_epsilon
 from engine.glossary import TERMS
 
@@ -52,10 +53,24 @@ def epsilon_words(loss: LossConfig) -> str:
             "once a run has several iterations or mini-batches."
         )
     return (
-        f"ε changes no number below: they are those of the first of {updates_per_batch(loss)} updates of a step, where "
-        "every ratio is 1. In the later ones it decides from which ratio on a token stops being pushed; those ratios "
-        "are not stored."
+        f"ε changes no weight of the table: those are of the first of {updates_per_batch(loss)} updates of a step, "
+        "where every ratio is 1. In the later ones it decides from which ratio on a token stops being pushed: see "
+        "below the table."
     )
+
+
+def late_words(before: LateWeights, after: LateWeights, loss: LossConfig) -> str:
+    """What was held back at the last update, and what would have been; empty where it was not measured."""
+    if not before.num_tokens:
+        return ""
+    words = (
+        f"At the last of {updates_per_batch(loss)} updates, with the ratios that the run came to: "
+        f"{before.held:,} of {plural(before.num_tokens, 'token')} with an advantage had weight 0, and the mean weight "
+        f"was {number(before.mean)}."
+    )
+    if before == after:
+        return words
+    return f"{words} With these settings: {after.held:,} of {after.num_tokens:,}, and {number(after.mean)}."
 
 
 def weight_words(loss: LossConfig, *, stepwise: bool) -> str:

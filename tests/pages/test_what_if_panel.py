@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.views.form_state import FORM
 from engine.config_loss import LossConfig
+from engine.runs.reader import RunReader
 from tests.fakes import fake_config, write_fake_run
 from tests.pages.reading import component, html_text, in_url, open_page, words, write_run_with_loss
 
@@ -176,6 +178,25 @@ def test_a_discarded_group_is_judged_as_if_it_had_been_kept(root: Path) -> None:
 def test_a_run_with_several_updates_per_batch_says_which_one_the_numbers_are_of(root: Path) -> None:
     write_run_with_loss(root, "run", steps=3, num_iterations=2)
     assert "the first of 2 updates of a step" in words(opened())
+
+
+def test_a_narrower_clip_holds_more_tokens_at_the_last_of_several_updates(root: Path) -> None:
+    """Counted from what is stored: |ratio − 1| beyond ε in the direction of the advantage."""
+    paths = write_run_with_loss(root, "run", steps=3, num_iterations=2)
+    reader = RunReader(paths.db)
+    group = next(int(index) for index, kind in enumerate(reader.groups(3)["kind"]) if kind == "mixed")
+    completions = reader.completions(3, group)
+    gaps = [
+        sign * (np.exp(tokens.update_logprobs.astype(float) - tokens.logprobs) - 1)
+        for sign, index in zip(np.sign(completions["advantage"]), completions["completion_index"], strict=True)
+        if sign and (tokens := reader.tokens(3, group, int(index))) is not None
+    ]
+    beyond = {epsilon: int((np.concatenate(gaps) > epsilon).sum()) for epsilon in (0.2, 0.01)}
+    assert 0 < beyond[0.2] < beyond[0.01]
+    app = opened(step="3", group=str(group + 1))
+    text = words(field(app, "loss.epsilon").set_value("0.01").run())
+    assert f"with the ratios that the run came to: {beyond[0.2]} of " in text
+    assert f"With these settings: {beyond[0.01]} of " in text
 
 
 @pytest.mark.usefixtures("run")

@@ -9,9 +9,11 @@ from dashboard.views.what_if_words import (
     epsilon_words,
     group_size_words,
     group_words,
+    late_words,
     share_change,
     weight_words,
 )
+from engine.analysis.late_weights import LateWeights
 from engine.config_loss import LossConfig
 
 NAN = float("nan")
@@ -59,6 +61,17 @@ def test_a_discarded_group_is_judged_as_if_it_had_been_trained_on() -> None:
 )
 def test_when_epsilon_matters_is_said(loss: dict[str, object], words: str) -> None:
     assert words in epsilon_words(LossConfig(**loss))  # type: ignore[arg-type]
+
+
+def test_the_last_of_several_updates_is_told_before_and_after() -> None:
+    twice, none = LossConfig(num_iterations=2), LateWeights(0, 0, NAN)
+    before, after = LateWeights(1200, 30, 0.9876), LateWeights(1200, 1, 1.0)
+    assert late_words(before, after, twice) == (
+        "At the last of 2 updates, with the ratios that the run came to: 30 of 1,200 tokens with an advantage had "
+        "weight 0, and the mean weight was 0.988. With these settings: 1 of 1,200, and 1.000."
+    )
+    assert "With these settings" not in late_words(before, before, twice)
+    assert late_words(none, none, twice) == ""
 
 
 def test_the_weight_per_token_says_what_it_leaves_out() -> None:
