@@ -54,8 +54,8 @@ def epsilon_words(loss: LossConfig) -> str:
         )
     return (
         f"ε changes no weight of the table: those are of the first of {updates_per_batch(loss)} updates of a step, "
-        "where every ratio is 1. In the later ones it decides from which ratio on a token stops being pushed: see "
-        "below the table."
+        "where every ratio is 1. In the later ones it decides from which ratio on a token stops being pushed; where "
+        "those ratios were measured, it is told below the table."
     )
 
 
