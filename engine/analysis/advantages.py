@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.analysis.arithmetic import STD_GUARD
-from engine.analysis.groups import FLAT
+from engine.analysis.groups import FLAT, NO_ADVANTAGE
 from engine.config_loss import Aggregation, Baseline, LossConfig, ScaleRewards
 
 Floats = NDArray[np.float64]
@@ -182,7 +182,8 @@ def _normalized_then_summed(rewards: Floats, weights: Floats, group_size: int, b
 
 
 def _no_evidence_is_0(advantages: Floats) -> Singles:
-    return np.nan_to_num(advantages, nan=0.0).astype(np.float32)
+    evident: Singles = np.where(np.abs(advantages) > NO_ADVANTAGE, advantages, 0.0).astype(np.float32)
+    return evident
 
 
 def _nan_mean(values: Floats) -> Floats:

@@ -7,6 +7,7 @@ import numpy as np
 from engine.runs.records import GroupKind
 
 FLAT = 1e-8  # totals closer than this, relative to their size, are equal
+NO_ADVANTAGE = 1e-9  # as engine.grpo.advantages: below it an advantage is a rounding error, and 0
 
 
 def is_dead(totals: Sequence[float]) -> bool:

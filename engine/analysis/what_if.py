@@ -14,13 +14,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from engine.analysis.advantages import Credit, Floats, Steps, credit, total_rewards
-from engine.analysis.groups import FLAT
+from engine.analysis.groups import FLAT, NO_ADVANTAGE
 from engine.analysis.token_weights import clip_weights
 from engine.config import RunConfig
 from engine.config_loss import LossConfig
 from engine.errors import StoreError
 
-NO_ADVANTAGE = 1e-9  # as engine.train.update: below it an advantage is a rounding error
 DRAWS = 16  # subsets of each group, where no formula gives the share of those without signal
 
 Bools = NDArray[np.bool_]

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.analysis.advantages import Floats
+from engine.analysis.groups import FLAT
 from engine.analysis.what_if import Settings, StoredStep, judge
 
 MAX_BUCKETS = 8  # of completion lengths
@@ -113,7 +114,8 @@ def push_by_length(changes: Sequence[Change]) -> PushByLength:
 
 def _best(totals: Floats) -> set[int]:
     """Which completions of a group have its highest total."""
-    return set(np.flatnonzero(totals >= np.nanmax(totals)).tolist())
+    highest = float(np.nanmax(totals))
+    return set(np.flatnonzero(totals >= highest - FLAT * max(1.0, abs(highest))).tolist())
 
 
 def _share(part: float, whole: float) -> float:

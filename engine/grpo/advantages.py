@@ -12,6 +12,9 @@ from engine.config_loss import Aggregation, Baseline, ScaleRewards
 
 STD_GUARD = 1e-4  # added to the standard deviation, as in TRL; not inside a root
 _FLAT = 1e-8  # rewards closer than this, relative to their size, are equal
+# Below it an advantage is a rounding error: rewards that differ at all give at least 5e-9, and a reward at the mean of
+# its group leaves about 1e-16, as the sums of GDPO do.
+NO_ADVANTAGE = 1e-9
 
 
 class GroupStatistics(NamedTuple):
@@ -65,8 +68,8 @@ def group_advantages(
 
     Outcome supervision of GRPO, arXiv:2402.03300; "none" is Dr. GRPO, arXiv:2503.20783; "leave_one_out" RLOO,
     arXiv:2402.14740; "normalize_then_sum" GDPO, arXiv:2601.05242. A missing total, a group with fewer than two scored
-    completions where others are needed to judge one, and a dead group get advantage 0: no evidence, no gradient.
-    Raises ValueError when B is not a multiple of group_size.
+    completions where others are needed to judge one, and a dead group get advantage 0: no evidence, no gradient. What
+    is within NO_ADVANTAGE of it becomes 0, too. Raises ValueError when B is not a multiple of group_size.
     """
     if len(rewards) % group_size:
         raise ValueError(f"{len(rewards)} completions are not whole groups of {group_size}")
@@ -116,7 +119,7 @@ def _normalized_then_summed(rewards: Tensor, weights: Tensor, group_size: int, b
 
 
 def _no_evidence_is_0(advantages: Tensor) -> Tensor:
-    return advantages.nan_to_num(nan=0.0).float()
+    return advantages.masked_fill(~(advantages.abs() > NO_ADVANTAGE), 0.0).float()
 
 
 def _nan_std(values: Tensor) -> Tensor:

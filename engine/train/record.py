@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from engine.analysis.groups import group_kind
+from engine.analysis.groups import NO_ADVANTAGE, group_kind
 from engine.config_loss import CLIPPED, LossConfig, has_entropy_bonus
 from engine.grpo.advantages import group_statistics
 from engine.grpo.kl import k3
@@ -27,7 +27,7 @@ from engine.train.lesson import credit_of
 from engine.train.rollout import Batch
 from engine.train.sampling import Sampled
 from engine.train.session import Session
-from engine.train.update import NO_ADVANTAGE, TokenStats, UpdateResult
+from engine.train.update import TokenStats, UpdateResult
 
 
 def step_record(

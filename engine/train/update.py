@@ -10,6 +10,7 @@ from torch import Tensor
 
 from engine.config import RunConfig
 from engine.config_loss import has_entropy_bonus, updates_per_batch
+from engine.grpo.advantages import NO_ADVANTAGE
 from engine.grpo.aggregate import LossScale
 from engine.grpo.entropy_control import EntropyControl
 from engine.grpo.logprobs import TokenValues
@@ -21,9 +22,6 @@ from engine.train.forward import Forward, MicroBatch, Row, micro_batches
 
 Check = Callable[[str, bool], None]
 
-# Below it an advantage is a rounding error: rewards that differ at all (grpo.advantages) give at least 5e-9, and the
-# sums of GDPO leave about 1e-17 where they are 0.
-NO_ADVANTAGE = 1e-9
 # Nats by which entropies that are equal come out differently, such as those of a group's first tokens: all are kept.
 ENTROPY_ROUNDING = 1e-5
 

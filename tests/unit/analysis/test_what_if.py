@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 import torch
 
+from engine.analysis.groups import NO_ADVANTAGE
 from engine.analysis.what_if import (
-    NO_ADVANTAGE,
     Judged,
     Settings,
     StoredStep,
@@ -22,9 +22,9 @@ from engine.analysis.what_if import (
 )
 from engine.config_loss import LossConfig, LossType
 from engine.errors import StoreError
+from engine.grpo import advantages
 from engine.grpo.aggregate import LossScale
 from engine.grpo.loss import policy_loss
-from engine.train import update
 
 NAN = math.nan
 
@@ -254,5 +254,5 @@ def test_step_scores_bring_a_group_to_life() -> None:
 
 
 def test_what_is_no_advantage_is_the_same_here_and_in_the_update() -> None:
-    assert NO_ADVANTAGE == update.NO_ADVANTAGE
+    assert NO_ADVANTAGE == advantages.NO_ADVANTAGE
     assert isinstance(judge(stored(*MIXED), settings(1.0, 0.5)), Judged)

@@ -27,6 +27,15 @@ def test_an_advantage_of_0_has_no_sign_to_change_and_the_sign_of_one_side_is_no_
     assert (found.flipped, found.num_signed) == (1, 2)  # the second rises above the mean, the fourth stays there
 
 
+def test_another_factor_on_the_only_reward_flips_no_sign_and_makes_no_other_best() -> None:
+    """The mean of 0.1, 0.2, 0.3 and 0.2 is 0.2 up to 3e-17, and 0.1 + 0.2 is above 0.3 by 6e-17."""
+    tenths = ((0.1, 0.0), (0.2, 0.0), (0.3, 0.0), (0.2, 0.0))
+    thirds = ((0.1, 0.0), (0.3, 0.0), (0.1 + 0.2, 0.0), (0.1, 0.0))
+    found = change_of(stored(*tenths, *thirds), settings(1.0, 0.0), settings(0.7, 0.0))
+    assert (found.flipped, found.num_signed) == (0, 2 + 4)
+    assert (found.new_best, found.num_live) == (0, 2)
+
+
 def test_only_groups_that_were_trained_on_and_have_signal_on_both_sides_have_a_best_to_lose() -> None:
     flat = ((1.0, 1.0), (1.0, 0.0), (1.0, 0.0), (1.0, 0.0))
     step = stored(*MIXED, *flat, *MIXED, discarded=1)

@@ -18,6 +18,12 @@ def column(*values: float) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64)[:, None]
 
 
+@pytest.mark.parametrize("scale", ["group", "none"])
+def test_a_reward_at_the_mean_of_its_group_has_no_advantage_and_no_sign(scale):
+    # (0.1 + 0.2 + 0.3) / 3 is 0.20000000000000004 in binary
+    assert group_advantages(column(0.1, 0.2, 0.3), ONE, 3, scale_rewards=scale)[1].item() == 0.0
+
+
 @pytest.mark.parametrize(
     ("rewards", "expected"),
     [
