@@ -27,11 +27,11 @@ def test_an_advantage_of_0_has_no_sign_to_change_and_the_sign_of_one_side_is_no_
     assert (found.flipped, found.num_signed) == (1, 2)  # the second rises above the mean, the fourth stays there
 
 
-def test_another_factor_on_the_only_reward_flips_no_sign_and_makes_no_other_best() -> None:
-    """The mean of 0.1, 0.2, 0.3 and 0.2 is 0.2 up to 3e-17, and 0.1 + 0.2 is above 0.3 by 6e-17."""
+def test_another_factor_on_every_reward_flips_no_sign_and_makes_no_other_best() -> None:
+    """0.2 is the mean of 0.1, 0.2, 0.3, 0.2 up to 3e-17. 0.1 + 0.2 is above 0.3 by 6e-17, 0.07 + 0.14 below 0.21."""
     tenths = ((0.1, 0.0), (0.2, 0.0), (0.3, 0.0), (0.2, 0.0))
-    thirds = ((0.1, 0.0), (0.3, 0.0), (0.1 + 0.2, 0.0), (0.1, 0.0))
-    found = change_of(stored(*tenths, *thirds), settings(1.0, 0.0), settings(0.7, 0.0))
+    thirds = ((0.1, 0.0), (0.3, 0.0), (0.1, 0.2), (0.1, 0.0))
+    found = change_of(stored(*tenths, *thirds), settings(1.0, 1.0), settings(0.7, 0.7))
     assert (found.flipped, found.num_signed) == (0, 2 + 4)
     assert (found.new_best, found.num_live) == (0, 2)
 
