@@ -178,9 +178,9 @@ def reward_over_kl(paths: Sequence[Path], weight: float) -> Chart:
     title = "Reward over KL"
     walked = [path for path in paths if (np.isfinite(path.kl) & np.isfinite(path.reward)).any()]
     look_for = (
-        "Every run starts at KL 0 and moves to the right: reward that costs little KL is well earned. A trained reward "
-        "(thick) that goes on rising while a monitor (thin and dashed, right axis) falls as KL grows is "
-        "over-optimisation (Gao et al., arXiv:2210.10760). Open circle: the beginning; filled: now."
+        "A run starts at KL 0, a fork where its parent was, and training moves to the right: reward that costs little "
+        "KL is well earned. A trained reward (thick) that goes on rising while a monitor (thin and dashed, right axis) "
+        "falls as KL grows is over-optimisation (Gao et al., arXiv:2210.10760). Open circle: the beginning; filled: now."
     )
     without = [f"“{path.look.label}”" for path in paths if path.kl.size and not np.isfinite(path.kl).any()]
     absent = f"{', '.join(without)}: no path, since KL is not measured without a reference (β = 0)." if without else ""

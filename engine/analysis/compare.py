@@ -59,32 +59,42 @@ def spent_so_far(per_step: ArrayLike) -> Values:
 def turned(steps: ArrayLike, kl: ArrayLike, reward: ArrayLike, monitor: ArrayLike, weight: float) -> Turn | None:
     """Over-optimisation: since its best smoothed value the monitor fell, while the trained reward rose. None if not so.
 
-    steps, kl, reward, monitor [N]. Both changes must exceed twice the standard error of the difference of two smoothed
-    values: the spread of the raw values around the line, times √((1−w)/(1+w)) for one, and √2 for two. What is looked
-    for is figure 1 of Gao et al. 2022, arXiv:2210.10760.
+    steps, kl, reward, monitor [N]. The best value is the one with the highest lower bound, two standard errors below:
+    the first ones are means of a few steps. Both changes must exceed twice the standard error of the difference. What
+    is looked for is figure 1 of Gao et al. 2022, arXiv:2210.10760. Raises ValueError unless 0 < weight < 1: around
+    values that are not smoothed there is no spread to see.
     """
-    lines = [debiased_ema(values, weight) for values in (kl, reward, monitor)]
-    smooth_kl, smooth_reward, smooth_monitor = lines
+    if not 0 < weight < 1:
+        raise ValueError(f"the weight of a smoothed line is {weight}; here it must be above 0 and below 1.")
+    smooth_kl, smooth_reward, smooth_monitor = (debiased_ema(values, weight) for values in (kl, reward, monitor))
     known = np.flatnonzero(np.isfinite(smooth_reward) & np.isfinite(smooth_monitor))
     if known.size < MIN_POINTS:
         return None
-    settled = known[min(known.size // 4, round(2 / (1 - weight))) :]  # the first averages are of a few steps alone
-    backwards = settled[::-1]  # a plateau ends where the fall begins
-    peak = int(backwards[np.argmax(smooth_monitor[backwards])])
+    errors_monitor = _standard_errors(monitor, smooth_monitor, weight)
+    errors_reward = _standard_errors(reward, smooth_reward, weight)
+    backwards = known[::-1]  # a plateau ends where the fall begins
+    peak = int(backwards[np.argmax(smooth_monitor[backwards] - 2 * errors_monitor[backwards])])
     last = int(known[-1])
-    fell = smooth_monitor[peak] - smooth_monitor[last]
-    rose = smooth_reward[last] - smooth_reward[peak]
-    if fell <= _chance(monitor, smooth_monitor, weight) or rose <= _chance(reward, smooth_reward, weight):
+    fell, rose = smooth_monitor[peak] - smooth_monitor[last], smooth_reward[last] - smooth_reward[peak]
+    ends = [peak, last]
+    if fell <= 2 * math.hypot(*errors_monitor[ends]) or rose <= 2 * math.hypot(*errors_reward[ends]):
         return None
-    step = int(np.asarray(steps)[peak])
     return Turn(
-        step, float(smooth_kl[peak]), float(smooth_monitor[peak]), float(smooth_monitor[last]),
+        int(np.asarray(steps)[peak]), float(smooth_kl[peak]), float(smooth_monitor[peak]), float(smooth_monitor[last]),
         float(smooth_reward[peak]), float(smooth_reward[last]),
     )  # fmt: skip
 
 
-def _chance(raw: ArrayLike, smooth: Values, weight: float) -> float:
-    """What two values of a smoothed line may differ by when nothing changes."""
-    rest = np.asarray(raw, dtype=np.float64) - smooth
-    spread = float(np.std(rest[np.isfinite(rest)]))
-    return 2 * math.sqrt(2) * spread * math.sqrt((1 - weight) / (1 + weight))
+def _standard_errors(raw: ArrayLike, smooth: Values, weight: float) -> Values:
+    """Of each value of a smoothed line [N], when raw values are independent with one spread σ around what they mean.
+
+    σ follows from the distances to the line, x_t − y_t = w (x_t − y_(t−1)), of which the spread is w σ √(2 / (1 + w)).
+    A mean of t values has the variance σ² (1 − w) / (1 + w) · (1 + w^t) / (1 − w^t).
+    """
+    values = np.asarray(raw, dtype=np.float64)
+    count = np.maximum(np.cumsum(np.isfinite(values)), 1)
+    rest = (values - smooth)[np.isfinite(values - smooth)]
+    sigma = float(np.std(rest)) / (weight * math.sqrt(2 / (1 + weight)))
+    faded = weight**count
+    errors: Values = sigma * np.sqrt((1 - weight) / (1 + weight) * (1 + faded) / (1 - faded))
+    return errors

@@ -65,6 +65,33 @@ def test_nothing_is_said_unless_one_rises_while_the_other_falls(reward, monitor)
     assert turned(STEPS, KL, reward + NOISE[0], monitor + NOISE[1], 0.9) is None
 
 
+def test_a_monitor_that_falls_from_the_beginning_was_at_its_best_there():
+    falling = 0.45 - 0.4 * STEPS / 200
+    found = turned(STEPS, KL, RISING + NOISE[0], falling + NOISE[1], 0.9)
+    assert found is not None and found.step <= 15  # a bound of means of few values is low
+    assert found.monitor_then == pytest.approx(0.44, abs=0.03)  # means of some values with a spread of 0.02
+    assert found.monitor_now == pytest.approx(0.05 + 9 * 0.002, abs=0.02)  # a line of 0.9 is 9 steps late
+
+
+def test_a_monitor_that_stays_at_its_best_for_long_turns_where_it_leaves_it():
+    found = turned(STEPS, KL, RISING, np.where(STEPS <= 60, 1.0, 0.0), 0.9)
+    assert found is not None and (found.step, found.monitor_then) == (60, 1.0)
+
+
+@pytest.mark.parametrize("weight", [0.05, 0.5, 0.9])
+def test_noise_is_hardly_ever_taken_for_a_turn(weight):
+    """Two errors on either side of two values: below 1 of 100 at every weight."""
+    rng = np.random.default_rng(0)
+    found = [turned(STEPS, KL, *rng.normal(0, 1, (2, 200)), weight) for _ in range(200)]
+    assert sum(turn is not None for turn in found) <= 4
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0, -0.5])
+def test_a_weight_that_shows_no_spread_is_refused(weight):
+    with pytest.raises(ValueError, match="must be above 0 and below 1"):
+        turned(STEPS, KL, RISING, HUMP, weight)
+
+
 def test_nothing_is_said_of_a_few_steps():
     assert turned(STEPS[:15], KL[:15], RISING[:15], -RISING[:15], 0.9) is None
 
