@@ -82,7 +82,7 @@ def views(run: str, other: str) -> list[View]:
         View("Tokens of the step", f"{groups}&view=tokens", ("By piece of the vocabulary",), (
             Use("other measure", ("Entropy by place",), click=("radio", "Entropy")),)),
         View("Compare, curves", both, ("KL to reference", "Held-out pass@1"), has_charts=True),
-        View("Compare, reward over KL", f"{both}&view=kl", ("Every run starts at KL 0",), has_charts=True),
+        View("Compare, reward over KL", f"{both}&view=kl", ("A run starts at KL 0",), has_charts=True),
         View("Compare, settings", f"{both}&view=settings", ("settings",)),
         View("Compare, answers", f"{both}&view=answers", ("Open this group",)),
         View("Compare, evaluations", f"{both}&view=evaluations", ("Differences in",)),

@@ -46,7 +46,9 @@ class RunLook:
 
     @property
     def legend(self) -> str:
-        return plot_text(self.label if len(self.label) <= 40 else f"{self.label[:39]}…")
+        """Where it is too long, its middle is left out: runs of one name differ in the end."""
+        label = self.label
+        return plot_text(label if len(label) <= 40 else f"{label[:25]}…{label[-14:]}")
 
 
 @dataclass(frozen=True)
@@ -82,16 +84,25 @@ def colour_of(run_id: str) -> int:
 
 
 def looks(runs: Sequence[tuple[str, str]]) -> list[RunLook]:
-    """The looks of runs (id, name) that are shown together. Names that are the same get the end of the id."""
+    """The looks of runs (id, name) that are shown together. Names that are the same get the end of the id.
+
+    Of runs with one colour, such as a fork and its parent by chance, the first by id keeps it; others are dashed and
+    take colours that are free, while there are any.
+    """
     names = [name for _, name in runs]
+    own = {run_id: colour_of(run_id) for run_id, _ in runs}
+    free = [colour for colour in range(NUM_COLOURS) if colour not in own.values()]
     used: dict[int, int] = {}
-    found = []
-    for run_id, name in runs:
-        colour = colour_of(run_id)
-        label = name if names.count(name) == 1 else f"{name} …{run_id[-SAME_NAME_ID:]}"
-        found.append(RunLook(label, f"var(--lab-run-{colour})", used.get(colour, 0) % len(DASHES)))
-        used[colour] = used.get(colour, 0) + 1
-    return found
+    found = {}
+    for run_id in sorted(own):  # whatever the order of the choice
+        dash = used.get(own[run_id], 0)
+        used[own[run_id]] = dash + 1
+        colour = free.pop(0) if dash and free else own[run_id]
+        found[run_id] = (f"var(--lab-run-{colour})", dash % len(DASHES))
+    return [
+        RunLook(name if names.count(name) == 1 else f"{name} …{run_id[-SAME_NAME_ID:]}", *found[run_id])
+        for run_id, name in runs
+    ]
 
 
 def metric_words(key: str) -> tuple[str, str, str]:
@@ -180,7 +191,7 @@ def reward_over_kl(paths: Sequence[Path], weight: float) -> Chart:
     look_for = (
         "A run starts at KL 0, a fork where its parent was, and training moves to the right: reward that costs little "
         "KL is well earned. A trained reward (thick) that goes on rising while a monitor (thin and dashed, right axis) "
-        "falls as KL grows is over-optimisation (Gao et al., arXiv:2210.10760). Open circle: the beginning; filled: now."
+        "falls as KL grows is over-optimisation (Gao et al., arXiv:2210.10760). Open circle: beginning; filled: now."
     )
     without = [f"“{path.look.label}”" for path in paths if path.kl.size and not np.isfinite(path.kl).any()]
     absent = f"{', '.join(without)}: no path, since KL is not measured without a reference (β = 0)." if without else ""

@@ -64,15 +64,16 @@ def test_what_is_chosen_goes_into_the_url_and_the_usual_does_not(short):
     assert (in_url(app, "x"), in_url(app, "smoothing")) == (None, None)
 
 
-def test_a_run_keeps_its_colour_in_every_company_and_a_shared_colour_is_dashed_in_line_and_legend(short):
+def test_a_run_keeps_its_colour_in_every_company_and_one_that_would_share_it_is_dashed_in_line_and_legend(short):
     write_fake_run(short, "child", steps=3)
     assert colour_of("plain") == colour_of("child") != colour_of("other")
-    for runs in ("other,plain", "plain,child,other"):
+    for runs in ("other,child", "plain,child,other"):
         app = compared(runs, metric="reward")
-        line = lines(app, "compare-reward")["plain"]["line"]
-        assert (line["color"], line["dash"]) == (f"var(--lab-run-{colour_of('plain')})", "solid")
-    assert lines(app, "compare-reward")["child"]["line"]["dash"] == "dash"
-    assert "child ✔ finished step 3 dashed" in html_text(app) and html_text(app).count("dashed") == 1
+        line = lines(app, "compare-reward")["child"]["line"]
+        assert (line["color"], line["dash"]) == (f"var(--lab-run-{colour_of('child')})", "solid")
+    line = lines(app, "compare-reward")["plain"]["line"]
+    assert line["dash"] == "dash" and line["color"] == "var(--lab-run-0)"
+    assert "plain ✔ finished step 4 dashed" in html_text(app) and html_text(app).count("dashed") == 1
     assert page_html(app).count('data-dash="1"') == 1
 
 

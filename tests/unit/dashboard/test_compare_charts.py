@@ -41,9 +41,20 @@ def test_the_colour_of_a_run_follows_from_its_id_alone():
     assert looks([("plain", "P"), ("other", "O")])[1] == alone == RunLook("O", "var(--lab-run-6)", 0)
 
 
-def test_of_runs_that_share_a_colour_each_later_one_has_another_dash():
-    assert colour_of("plain") == colour_of("child") == colour_of("red")
-    assert [look.dash for look in looks([(run, run) for run in ("plain", "child", "other", "red")])] == [0, 1, 0, 2]
+def test_of_runs_that_share_a_colour_the_first_by_id_keeps_it_and_the_others_are_dashed_in_free_ones():
+    assert colour_of("plain") == colour_of("child") == colour_of("red") == 5 and colour_of("other") == 6
+    found = {look.label: look for look in looks([(run, run) for run in ("plain", "child", "other", "red")])}
+    assert {run: look.dash for run, look in found.items()} == {"child": 0, "plain": 1, "red": 2, "other": 0}
+    colours = {run: look.colour.removeprefix("var(--lab-run-")[:-1] for run, look in found.items()}
+    assert colours == {"child": "5", "plain": "0", "red": "1", "other": "6"}
+
+
+def test_where_no_colour_is_free_the_dash_alone_tells_runs_apart():
+    every = {colour_of(f"run-{i}"): f"run-{i}" for i in range(200)}
+    runs = [*every.values(), "plain"]
+    found = {look.label: look for look in looks([(run, run) for run in runs])}
+    twins = [look for look in found.values() if look.colour == "var(--lab-run-5)"]
+    assert len(every) == NUM_COLOURS and sorted(look.dash for look in twins) == [0, 1]
 
 
 def test_runs_of_one_name_are_told_apart_by_the_end_of_their_ids():
@@ -52,7 +63,8 @@ def test_runs_of_one_name_are_told_apart_by_the_end_of_their_ids():
 
 
 def test_a_long_or_hostile_name_is_short_and_plain_text_in_a_legend():
-    assert RunLook("n" * 50, "").legend == "n" * 39 + "…"
+    assert RunLook("n" * 40, "").legend == "n" * 40
+    assert RunLook("n" * 30 + "e" * 20, "").legend == "n" * 25 + "…" + "e" * 14
     assert RunLook("<b>x</b>", "").legend == "&lt;b&gt;x&lt;/b&gt;"
 
 
