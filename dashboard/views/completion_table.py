@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from dashboard.text import as_html
-from dashboard.wording import MISSING, number, percent
+from dashboard.wording import MISSING, number, percent, signed
 from engine.analysis.arithmetic import (
     GDPO_WORDS,
     NO_STEP_WORDS,
@@ -154,9 +154,9 @@ def _about_text(row: dict[Any, Any]) -> str:
 
 def _bar(rewards: Mapping[str, float | None], weights: Mapping[str, float], largest: float) -> str:
     """Weighted values as lengths from a zero line: to the right what adds, to the left what takes away."""
-    signed = [(place, weight * (rewards.get(name) or 0.0)) for place, (name, weight) in enumerate(weights.items())]
-    adding = "".join(_piece(place, value, largest) for place, value in signed if value > 0)
-    taking = "".join(_piece(place, value, largest) for place, value in signed if value < 0)
+    parts = [(place, weight * (rewards.get(name) or 0.0)) for place, (name, weight) in enumerate(weights.items())]
+    adding = "".join(_piece(place, value, largest) for place, value in parts if value > 0)
+    taking = "".join(_piece(place, value, largest) for place, value in parts if value < 0)
     left = f'<span class="lab-bar-side lab-bar-minus">{taking}</span>' if taking else ""
     return f'<span class="lab-rewardbar" aria-hidden="true">{left}<span class="lab-bar-side">{adding}</span></span>'
 
@@ -183,7 +183,7 @@ def _terms(row: dict[Any, Any], weights: Mapping[str, float]) -> str:
 
 def _advantage(advantage: float, why: str) -> str:
     shape, sign = ("▲", "+") if advantage > 0 else ("▼", "-") if advantage < 0 else ("●", "0")
-    value = "0" if advantage == 0 else f"{advantage:+.3f}".replace("-", "−")
+    value = "0" if advantage == 0 else signed(advantage, 3)
     return f'<b class="lab-advantage" data-sign="{sign}">{shape} {value}</b><div class="lab-small">{as_html(why)}</div>'
 
 
@@ -203,7 +203,8 @@ def _why(
     scale = None if math.isnan(group["scale"]) else float(group["scale"])
     others = loss.baseline == "leave_one_out"
     baseline = mean_of_others(row["total"], totals) if others else group["mean"]
-    return advantage_arithmetic(row["total"], baseline, scale, row["advantage"], dead=is_dead(totals))
+    scored = sum(math.isfinite(total) for total in totals)
+    return advantage_arithmetic(row["total"], baseline, scale, row["advantage"], scored=scored, dead=is_dead(totals))
 
 
 def _reach(rewards: Mapping[str, float | None], weights: Mapping[str, float]) -> float:

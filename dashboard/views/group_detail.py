@@ -16,7 +16,7 @@ from dashboard.views.shown_group import ShownGroup
 from dashboard.views.token_panel import token_panel
 from dashboard.views.what_if_panel import what_if_panel
 from dashboard.wording import number, plural
-from engine.analysis.arithmetic import PROCESS_WORDS, formula, scale_words, trained_steps
+from engine.analysis.arithmetic import PROCESS_WORDS, formula, trained_steps
 from engine.config import RunConfig
 from engine.runs.imported import read_imported
 from engine.runs.reader import RunReader
@@ -102,10 +102,7 @@ def _rule(group: pd.Series, config: RunConfig, completions: pd.DataFrame) -> Non
     if any(trained_steps(steps, weights) for steps in completions["steps"]):
         st.caption(f"Process supervision: {PROCESS_WORDS}.")
         return
-    rule = formula(group["mean"], scale, config.loss)
-    if config.loss.multi_objective_aggregation == "sum_then_normalize" and not pd.isna(group["mean"]):
-        rule += f", {scale_words(config.loss.scale_rewards)}"
-    st.caption(f"{rule}.")
+    st.caption(f"{formula(group['mean'], scale, config.loss)}.")
 
 
 def _as_cards(completions: pd.DataFrame) -> bool:

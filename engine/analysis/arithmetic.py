@@ -14,28 +14,32 @@ PROCESS_WORDS = (
 )
 NO_STEP_WORDS = "none of its steps has a score, so the advantage is that of the rewards for the whole completion"
 GDPO_WORDS = "each reward is compared within the group, and their weighted sum with that of all completions of the step"
+TOO_FEW = "fewer than two rewards in the group"
+DIGITS, MOST_DIGITS = 3, 8
 STD_GUARD = 1e-4  # the same that engine.grpo.advantages adds
 
 
-def advantage_arithmetic(total: float, baseline: float, scale: float | None, advantage: float, *, dead: bool) -> str:
+def advantage_arithmetic(
+    total: float, baseline: float, scale: float | None, advantage: float, *, scored: int, dead: bool
+) -> str:
     """How a completion's reward became its advantage, e.g. "(1.300 − 0.750) / (0.463 + 0.0001) = +1.188".
 
     baseline: what it is compared with, the mean of its group or of the others in it. scale: the divisor before the
-    guard, None when advantages are not divided. dead: all rewards of the group are equal, so the advantage is set to 0.
-    A missing total has no calculation, and a sentence stands instead.
+    guard, None when advantages are not divided. scored: completions of the group that have a reward. dead: all these
+    are equal, so the advantage is set to 0. Without a calculation a sentence stands instead.
     """
     if not math.isfinite(total):
         return "no reward, so advantage 0"
+    if scored < 2:
+        return f"{TOO_FEW}, so advantage 0"
     if dead:
         return "all rewards of the group are equal, so advantage 0"
-    if not math.isfinite(baseline):
-        return "no other reward in the group, so advantage 0"
-    difference = f"{_plain(total)} − {_plain(baseline)}" if baseline >= 0 else f"{_plain(total)} + {_plain(-baseline)}"
+    digits = _digits(abs(total - baseline) if scale is None else scale)
+    first, second = _plain(total, digits), _plain(abs(baseline), digits)
+    difference = f"{first} − {second}" if baseline >= 0 else f"{first} + {second}"
     if scale is None:
-        return f"{difference} = {_signed(advantage)}"
-    if not math.isfinite(scale):
-        return "fewer than two rewards in the group, so advantage 0"
-    return f"({difference}) / ({_plain(scale)} + {STD_GUARD}) = {_signed(advantage)}"
+        return f"{difference} = {_signed(advantage, digits)}"
+    return f"({difference}) / ({_plain(scale, digits)} + {STD_GUARD}) = {_signed(advantage, DIGITS)}"
 
 
 def mean_of_others(total: float, totals: Sequence[float]) -> float:
@@ -55,32 +59,36 @@ def steps_words(steps: Mapping[str, Steps]) -> str:
     return f"steps {'; '.join(parts)}. Mean over the tokens, each of which has its own"
 
 
-def scale_words(scale_rewards: str) -> str:
-    """What advantages are divided by, as a clause."""
-    return {
-        "group": "divided by the group's standard deviation",
-        "batch": "divided by the standard deviation of all rewards of the step",
-        "none": "not divided",
-    }[scale_rewards]
-
-
 def formula(mean: float, scale: float | None, loss: LossConfig) -> str:
-    """The group's rule with its own numbers: "advantage = (reward − 0.750) / (0.463 + 0.0001)"."""
+    """The group's rule with its own numbers: "advantage = (reward − group mean 0.750) / (group std 0.463 + 0.0001)"."""
     if loss.multi_objective_aggregation == "normalize_then_sum":
         return f"advantage: {GDPO_WORDS}"
     if not math.isfinite(mean):
         return "advantage = 0: no completion of this group has a reward"
-    difference = f"reward − {_plain(mean)}" if mean >= 0 else f"reward + {_plain(-mean)}"
+    spread = "group std" if loss.scale_rewards == "group" else "std of the step's rewards"
+    is_divided = loss.scale_rewards != "none"
+    if is_divided and (scale is None or not math.isfinite(scale)):
+        return f"advantage = 0: {TOO_FEW}"
+    digits = _digits(scale or 0.0)
+    shown = _plain(mean, digits)
+    difference = f"reward − group mean {shown if mean >= 0 else f'({shown})'}"
     if loss.baseline == "leave_one_out":
         difference = "reward − mean of the other rewards"
-    if scale is None:
-        return f"advantage = {difference}"
-    return f"advantage = ({difference}) / ({_plain(scale)} + {STD_GUARD})"
+    if not is_divided or scale is None:
+        return f"advantage = {difference}, not divided"
+    return f"advantage = ({difference}) / ({spread} {_plain(scale, digits)} + {STD_GUARD})"
 
 
-def _plain(value: float) -> str:
-    return f"{value:.3f}".replace("-", "−")
+def _digits(spread: float) -> int:
+    """Decimals with which differences of this size are seen: three, and more for small rewards."""
+    if not 0 < spread < 1:
+        return DIGITS
+    return min(max(DIGITS, 2 - math.floor(math.log10(spread))), MOST_DIGITS)
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−") if round(value, 3) else "0"
+def _plain(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".replace("-", "−")
+
+
+def _signed(value: float, digits: int) -> str:
+    return f"{value:+.{digits}f}".replace("-", "−") if round(value, digits) else "0"

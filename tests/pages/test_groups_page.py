@@ -115,7 +115,7 @@ def test_when_the_state_of_the_run_changes_while_the_page_is_drawn_it_is_drawn_a
 
 def test_batch_scaling_and_no_scaling_are_explained_as_what_they_are(root):
     for mode, sentence in (
-        ("batch", "divided by the standard deviation of all rewards of the step"),
+        ("batch", "/ (std of the step's rewards"),
         ("none", "not divided"),
     ):
         write_run_with_loss(root, mode, steps=2, scale_rewards=mode)
