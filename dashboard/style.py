@@ -15,5 +15,10 @@ def asset(name: str) -> str:
 
 
 def use_style() -> None:
-    """Give this page the rules of lab.css. Takes no room on the page."""
-    st.html(f"<style>{asset('lab.css')}</style>")
+    """Give this page the rules of lab.css. Takes no room on the page.
+
+    Streamlit tells the browser light or dark for the page alone, and dialogs lie outside of it.
+    """
+    theme = st.context.theme.type
+    scheme = theme if theme in ("light", "dark") else "light dark"
+    st.html(f"<style>:root {{ color-scheme: {scheme}; }}{asset('lab.css')}</style>")
