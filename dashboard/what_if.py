@@ -25,33 +25,39 @@ MAX_CHANGES = 32  # remembered per run
 
 @dataclass(frozen=True)
 class Sample:
-    """The steps that stand for a run: every `every`-th one of `last`."""
+    """The steps that stand for a run: every `every`-th one from `first` to `last`. A fork begins after its parent's."""
 
     every: int
     last: int
+    first: int = 1
 
     @property
     def steps(self) -> range:
-        return range(self.every, self.last + 1, self.every)
+        return range(self.first - 1 + self.every, self.last + 1, self.every)
+
+    @property
+    def num_steps(self) -> int:
+        """That the run has; the sample has fewer where `every` is more than 1."""
+        return self.last - self.first + 1
 
     @property
     def words(self) -> str:
         count = len(self.steps)
         if self.every == 1:
             return f"all {count:,} steps" if count != 1 else "the one step"
-        return f"{count:,} of {self.last:,} steps, evenly spaced"
+        return f"{count:,} of {self.num_steps:,} steps, evenly spaced"
 
 
-def sample_of(last: int, per_step: int) -> Sample:
+def sample_of(first: int, last: int, per_step: int) -> Sample:
     """Every 2ⁿ-th step, with the least n that keeps the bounds: so a growing run keeps what is known of it.
 
-    per_step: completions of a step.
+    first, last: steps of the run; per_step: completions of a step.
     """
     limit = max(LEAST_STEPS, min(MAX_STEPS, MAX_COMPLETIONS // max(per_step, 1)))
     every = 1
-    while last // every > limit:
+    while (last - first + 1) // every > limit:
         every *= 2
-    return Sample(every, last)
+    return Sample(every, last, first)
 
 
 class WhatIfRun:
@@ -63,16 +69,18 @@ class WhatIfRun:
         self._superseded = -1.0
         self._names: tuple[str, ...] = ()
         self._steps: dict[int, StoredStep] = {}
+        self._asked: set[int] = set()  # an import may have no completions of a step
         self._changes: OrderedDict[tuple[Settings, Settings], dict[int, Change]] = OrderedDict()
 
     def changes(self, before: Settings, after: Settings, per_step: int) -> tuple[Sample, list[Change]]:
         """Every sampled step under both settings. Raises StoreError when the store cannot be read."""
         with self._lock:
             last, superseded, *_ = self.reader.change_token()
-            sample = sample_of(int(last), per_step)
+            sample = sample_of(max(self.reader.first_step(), 1), int(last), per_step)
             if superseded != self._superseded or tuple(before.names) != self._names:
                 self._superseded, self._names = superseded, tuple(before.names)
                 self._steps.clear()
+                self._asked.clear()
                 self._changes.clear()
             self._read(sample.steps)
             known = self._changes.setdefault((before, after), {})
@@ -88,10 +96,12 @@ class WhatIfRun:
         """Bring the sample to these steps: those that left it are forgotten, new ones are read."""
         for step in set(self._steps) - set(wanted):
             del self._steps[step]
+        self._asked &= set(wanted)
         for known in self._changes.values():
             for step in set(known) - set(wanted):
                 del known[step]
-        if missing := [step for step in wanted if step not in self._steps]:
+        if missing := [step for step in wanted if step not in self._asked]:
+            self._asked.update(missing)
             scores = read_scores(self.reader, missing)
             self._steps |= {stored.step: stored for stored in stored_steps(scores, self._names)}
 

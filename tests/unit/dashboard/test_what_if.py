@@ -23,9 +23,16 @@ from tests.fakes import fake_config, write_fake_run
     ],
 )  # fmt: skip
 def test_a_sample_is_every_so_manyth_step_within_bounds(last: int, per_step: int, every: int, count: int) -> None:
-    found = sample_of(last, per_step)
+    found = sample_of(1, last, per_step)
     assert (found.every, len(found.steps)) == (every, count)
     assert all(step % every == 0 and 1 <= step <= last for step in found.steps)
+
+
+def test_the_sample_of_a_fork_is_of_its_own_steps() -> None:
+    assert list(sample_of(101, 105, 64).steps) == [101, 102, 103, 104, 105]
+    found = sample_of(10_001, 11_000, 64)
+    assert (found.every, found.steps[0], len(found.steps)) == (4, 10_004, 250)
+    assert found.words == "250 of 1,000 steps, evenly spaced" and sample_of(301, 305, 64).words == "all 5 steps"
 
 
 def test_a_sample_says_how_much_of_the_run_it_is() -> None:
@@ -57,6 +64,21 @@ def test_a_growing_run_is_read_on_and_nothing_is_read_twice(tmp_path: Path, monk
     sample, changes = run.changes(own, halved, 48)
     assert [change.step for change in changes] == list(sample.steps) == [2, 4, 6, 8, 10, 12, 14]
     assert asked[1:] == [[10, 12, 14]]
+
+
+def test_steps_without_completions_are_asked_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = write_fake_run(tmp_path, "run", steps=4)
+    with closing(sqlite3.connect(paths.db)) as db, db:
+        db.execute("DELETE FROM completions WHERE step > 2")
+        db.execute("DELETE FROM steps WHERE step < 2")
+    asked: list[list[int]] = []
+    read = what_if.read_scores
+    monkeypatch.setattr(what_if, "read_scores", lambda reader, steps: asked.append(list(steps)) or read(reader, steps))
+    run, (own, halved) = WhatIfRun(paths.db), own_and_halved()
+    for _ in range(3):
+        sample, changes = run.changes(own, halved, 48)
+        assert list(sample.steps) == [2, 3, 4] and [change.step for change in changes] == [2]
+    assert asked == [[2, 3, 4]]
 
 
 def test_a_run_of_other_rewards_and_one_that_was_computed_again_are_read_anew(tmp_path: Path) -> None:
