@@ -129,10 +129,10 @@ def close_dialog() -> None:
     st.session_state.pop(DIALOG, None)
 
 
-@st.dialog("Delete this run?", on_dismiss=close_dialog)
+@st.dialog("Move this run to the trash?", on_dismiss=close_dialog)
 def delete_dialog(run_id: str, name: str) -> None:
     st.text(visible(name))
-    st.caption("It moves to the trash, with its checkpoints, and can be brought back from there.")
+    st.caption("It goes there with its checkpoints, and can be brought back.")
     with st.container(horizontal=True):
         sure = st.button("Move to trash", key="runs.delete.sure", type="primary", on_click=delete, args=(run_id, name))
         if st.button("Keep it", key="runs.delete.keep", on_click=close_dialog) or sure:
@@ -147,11 +147,14 @@ def delete(run_id: str, name: str) -> None:
 
 @st.dialog("Rename this run", on_dismiss=close_dialog)
 def rename_dialog(run_id: str, name: str) -> None:
-    st.text_input("Name", value=name, key=NEW_NAME, max_chars=80, help="Its folder, and links to it, stay as they are.")
-    with st.container(horizontal=True):
-        sure = st.button("Rename", key="runs.rename.sure", type="primary", on_click=rename, args=(run_id,))
-        if st.button("Cancel", key="runs.rename.cancel", on_click=close_dialog) or sure:
-            st.rerun()
+    stays = "Its folder, and links to it, stay as they are."
+    with st.form("runs.rename", border=False):  # a form, so that Enter renames
+        st.text_input("Name", value=name, key=NEW_NAME, max_chars=80, help=stays)
+        with st.container(horizontal=True):
+            submit = st.form_submit_button
+            sure = submit("Rename", key="runs.rename.sure", type="primary", on_click=rename, args=(run_id,))
+            if submit("Cancel", key="runs.rename.cancel", on_click=close_dialog) or sure:
+                st.rerun()
 
 
 def rename(run_id: str) -> None:

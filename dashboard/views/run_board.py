@@ -64,9 +64,15 @@ def metric_kpi(
     arrow = _arrow(change) if re.search("[1-9]", size) else "="  # "▲ 0" would be two statements
     tone = _tone(metric, change) if arrow != "=" and abs(change) > _chance(values) else ""
     return Kpi(
-        key=key, label=metric.label, value=shown(now), note=metric.unit, help=_help(metric),
+        key=key, label=metric.label, value=shown(now), note=_what_it_is(metric, values), help=_help(metric),
         change=f"{arrow} {size}" if size else "", tone=tone, points=_spark(metrics["step"], values),
     )  # fmt: skip
+
+
+def _what_it_is(metric: Metric, values: pd.Series) -> str:
+    """Unit, and over how many of the newest steps the value is a mean."""
+    count = int(values.tail(RECENT).notna().sum())
+    return " · ".join(filter(None, (metric.unit, f"mean of {count} steps" if count > 1 else "")))
 
 
 def _dead_kpi(course: Course) -> Kpi:

@@ -193,7 +193,7 @@ def test_delete_asks_moves_to_the_trash_and_can_be_undone(root):
     write_fake_run(root, "keep", steps=2)
     write_fake_run(root, "gone", steps=2)
     page = more(select(opened(), 0), "delete")
-    assert "It moves to the trash" in texts(page)
+    assert "It goes there with its checkpoints" in texts(page)
     assert len(list_runs(root)) == 2
     page = click(page, "runs.delete.sure")
     assert [paths.run_id for paths in list_runs(root)] == ["keep"]
