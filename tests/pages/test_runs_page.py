@@ -216,7 +216,7 @@ def test_a_run_comes_back_from_the_trash_by_choice(root):
 def test_rename_changes_the_name_and_keeps_the_folder(root):
     write_fake_run(root, "run", steps=2)
     page = more(select(opened(), 0), "rename")
-    page.text_input(key="runs.new_name").set_value("better").run()
+    page.text_input(key="runs.new_name").set_value("better")
     page = click(page, "runs.rename.sure")
     assert read_config(RunPaths(root / "run")).name == "better"
     assert table(page.run())["name"][0] == "better"
@@ -225,7 +225,7 @@ def test_rename_changes_the_name_and_keeps_the_folder(root):
 def test_an_empty_name_is_refused_in_words(root):
     write_fake_run(root, "run", steps=2)
     page = more(select(opened(), 0), "rename")
-    page.text_input(key="runs.new_name").set_value("").run()
+    page.text_input(key="runs.new_name").set_value("")
     page = click(page, "runs.rename.sure").run()
     assert "name" in page.error[0].value and "empty" in page.error[0].value
     assert read_config(RunPaths(root / "run")).name == "run"
