@@ -108,7 +108,7 @@ def find_weights(
         if step in means
     ]
     known = [(values, reward) for values, reward in rows if np.isfinite([*values, reward]).all()]
-    if len(known) < len(rows) or len(known) < len(names):
+    if len(known) < len(rows) or len(known) <= len(names):  # as many as names always have a solution
         return None
     values, rewards = np.array([row for row, _ in known]), np.array([reward for _, reward in known])
     found, _, rank, _ = np.linalg.lstsq(values, rewards, rcond=1e-6)

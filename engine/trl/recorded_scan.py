@@ -9,18 +9,9 @@ import numpy as np
 
 from engine.config_loss import LossConfig
 from engine.trl.recorded import MAX_REWARDS, Recording, content_key, each_table, reward_columns, rewards_of
+from engine.trl.recorded_choice import Evidence, choose_weights, given_weights
 from engine.trl.recorded_files import Layout, Table, fail
-from engine.trl.recorded_groups import (
-    EXACT,
-    Floats,
-    Rows,
-    Rule,
-    confirmed,
-    find_rule,
-    find_weights,
-    group_size,
-    stretches,
-)
+from engine.trl.recorded_groups import EXACT, Floats, Rows, Rule, group_size, stretches
 from engine.trl.recorded_log import TrainerLog, read_log
 
 MAX_LISTED = 12  # steps named in a sentence
@@ -94,18 +85,20 @@ def scan(
     found_size = group_size(found.lengths) if found.lengths else None
     actual = _size(found, found_size, size)
     logged = {step: numbers["reward"] for step, numbers in log.steps.items() if "reward" in numbers} if log else {}
-    decided, words = _weights(functions, weights, logged, log)
     ordered = sorted(found.rows, key=lambda rows: rows.step)
-    first = [Rule.of(loss)] if loss is not None else []
-    rule = find_rule(ordered, decided, actual, first) if actual is not None and ordered else None
-    recording = Recording(
-        layout, log, dict(sorted(found.sources.items())), functions, decided, actual, rule, _per_step(ordered, actual)
-    )
     covered = {
         rows.step: logged[rows.step] for rows in ordered if rows.step in logged and _covers(rows, functions, log)
     }
-    notes = (*_counted(found, log, actual, functions), words, _arithmetic(rule, ordered, actual),
-             _totals(confirmed(ordered, covered, decided), weights))  # fmt: skip
+    evidence = Evidence(ordered, logged, covered, actual, [Rule.of(loss)] if loss is not None else [])
+    if weights is not None:
+        decided, words = given_weights(evidence, _checked_weights(weights, functions))
+    else:
+        decided, words = choose_weights(evidence, functions, log)
+    rule = evidence.rule(decided)
+    recording = Recording(
+        layout, log, dict(sorted(found.sources.items())), functions, decided, actual, rule, _per_step(ordered, actual)
+    )
+    notes = (*_counted(found, log, actual, functions), words, _arithmetic(rule, ordered, actual))
     return Found(recording, _eval_sizes(found, log, actual), tuple(filter(None, notes)), tuple(_missing(found, log)))
 
 
@@ -134,30 +127,11 @@ def _size(found: _Scan, by_rows: int | None, given: int | None) -> int | None:
     return given
 
 
-def _weights(
-    functions: Sequence[str], given: Sequence[float] | None, logged: Mapping[int, float], log: TrainerLog | None
-) -> tuple[Floats, str]:
-    """The weight of each function, and a sentence on where it comes from."""
-    if given is not None:
-        if len(given) != len(functions):
-            said = f"The config has {len(given)} reward weights, the run has {len(functions)} reward functions"
-            fail(f"{said} ({', '.join(functions)}).", "Name the config of this run, or none.")
-        return np.array(given, dtype=np.float64), ""
-    solved = find_weights(logged, log.means, functions) if log is not None else None
-    if solved is not None:
-        listed = ", ".join(f"{name} × {weight:g}" for name, weight in zip(functions, solved, strict=True))
-        return solved, f"The weights follow from the log, whose reward is their sum: {listed}."
-    return np.ones(len(functions)), ""
-
-
-def _totals(known: str, given: Sequence[float] | None) -> str:
-    if given is not None or known == "yes":
-        return (
-            "" if known != "no" else "The logged reward is not the mean of the totals with the weights of the config."
-        )
-    if known == "no":
-        return "Total rewards are plain sums, which the logged reward is not: TRL does not record the weights."
-    return "Total rewards are sums with the weights above, or with weight 1 each: TRL does not record the weights."
+def _checked_weights(given: Sequence[float], functions: Sequence[str]) -> Floats:
+    if len(given) != len(functions):
+        said = f"The config has {len(given)} reward weights, the run has {len(functions)} reward functions"
+        fail(f"{said} ({', '.join(functions)}).", "Name the config of this run, or none.")
+    return np.array(given, dtype=np.float64)
 
 
 def _covers(rows: Rows, functions: Sequence[str], log: TrainerLog | None) -> bool:
