@@ -30,7 +30,8 @@ MAX_REWARDS = 16  # as RunConfig.rewards
 class Recording:
     """What a scan of the files found. sources: {step: its file}, of the files whose rows the step trained on.
 
-    functions: names of the reward columns; weights [R]. size: num_generations, None when rows do not tell. rule: how
+    functions: names of the reward columns; weights [R], all 0 when it is not known which of them are rewards, so that
+    totals are missing. size: num_generations, None when rows do not tell. rule: how
     advantages come about, None when no rule that is known here gives them.
     """
 
@@ -72,7 +73,7 @@ def each_table(layout: Layout) -> Iterator[tuple[Path, Table]]:
 
 
 def reward_columns(table: Table, log: TrainerLog | None) -> tuple[str, ...]:
-    """The reward functions: those the log names; without a log, every column of numbers."""
+    """The reward functions: those the log names; without a log, every column of numbers, which may be one of them."""
     named = [name for name in table.numbers if log is not None and name in log.functions]
     return tuple(named or table.numbers)
 
@@ -136,15 +137,19 @@ def _group(
         prompt_id=example_id(prompt, None), prompt=prompt, rendered=None if table.chat else prompt, reference=None,
         columns=_columns(recording, table, rows), prompt_tokens=None, mean=mean, std=std,
         scale=std if by_group else batch_std,
-        kind=_kind(own, table.advantages[list(rows)], texts),
+        kind=_kind(recording, own, table.advantages[list(rows)], texts),
         completions=[_completion(recording, table, row, float(totals[row])) for row in rows],
     )  # fmt: skip
 
 
-def _kind(totals: Floats, advantages: Floats, texts: Sequence[str]) -> GroupKind:
-    """By totals, unless there are advantages all the same: with other weights the totals may not be equal."""
+def _kind(recording: Recording, totals: Floats, advantages: Floats, texts: Sequence[str]) -> GroupKind:
+    """By totals, unless there are advantages all the same: with other weights the totals may not be equal. Totals that
+    nobody knows are no failure of a reward function.
+    """
     if np.abs(advantages).max() > EXACT:
         return "mixed"
+    if not recording.weights.any():
+        return "identical" if len(set(texts)) == 1 else "other"
     return group_kind(totals.tolist(), [None] * len(texts), [False] * len(texts), texts)
 
 

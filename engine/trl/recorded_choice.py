@@ -1,12 +1,17 @@
-"""Which weights a recorded run had, which TRL does not record: those that its log or its advantages bear out."""
+"""Which columns of a recorded run were rewards, and with which weights, where TRL does not record it: what its log or
+its advantages bear out.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 
 from engine.trl.recorded_groups import Floats, Rows, Rule, confirmed, find_rule, find_weights
 from engine.trl.recorded_log import TrainerLog
+
+MAX_SEARCHED = 8  # columns, of which 255 choices are tried
 
 
 @dataclass(frozen=True)
@@ -27,8 +32,33 @@ class Evidence:
             return None
         return find_rule(self.rows, weights, self.size, self.first)
 
+    def of(self, columns: Sequence[int]) -> "Evidence":
+        """The same, with these columns for rewards."""
+        return replace(self, rows=[replace(rows, rewards=rows.rewards[:, list(columns)]) for rows in self.rows])
+
     def confirmed(self, weights: Floats) -> str:
         return confirmed(self.rows, self.covered, weights)
+
+
+def choose_columns(evidence: Evidence, names: Sequence[str], given: Floats | None) -> tuple[Sequence[int] | None, str]:
+    """Which columns of numbers are rewards, when no log names them: the one choice that gives the advantages.
+
+    given: weights of the config, with which as many columns are tried; else they are 1 each. None and a sentence with
+    the reason when no choice does, or several do, since a logged extra column in the sum would make every total wrong.
+    """
+    what = f"Total rewards and their means: no log says which of the columns {', '.join(names)} are rewards"
+    how = "All are kept, with weight 0"
+    if len(names) > MAX_SEARCHED:
+        return None, f"{what}, and they are too many to try every choice of them. {how}."
+    counts = range(1, len(names) + 1) if given is None else [len(given)]
+    choices = [chosen for count in counts for chosen in combinations(range(len(names)), count)]
+    fitting = [
+        chosen for chosen in choices if evidence.of(chosen).rule(np.ones(len(chosen)) if given is None else given)
+    ]
+    if len(fitting) == 1:
+        return fitting[0], ""
+    why = "more than one choice gives" if fitting else "no choice gives"
+    return None, f"{what}, and {why} the recorded advantages. {how}."
 
 
 def given_weights(evidence: Evidence, weights: Floats) -> tuple[Floats, str]:

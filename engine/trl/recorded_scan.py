@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.config_loss import LossConfig
 from engine.trl.recorded import MAX_REWARDS, Recording, content_key, each_table, reward_columns, rewards_of
-from engine.trl.recorded_choice import Evidence, choose_weights, given_weights
+from engine.trl.recorded_choice import Evidence, choose_columns, choose_weights, given_weights
 from engine.trl.recorded_files import Layout, Table, fail
 from engine.trl.recorded_groups import EXACT, Floats, Rows, Rule, group_size, stretches
 from engine.trl.recorded_log import TrainerLog, read_log
@@ -90,8 +90,15 @@ def scan(
         rows.step: logged[rows.step] for rows in ordered if rows.step in logged and _covers(rows, functions, log)
     }
     evidence = Evidence(ordered, logged, covered, actual, [Rule.of(loss)] if loss is not None else [])
-    if weights is not None:
-        decided, words = given_weights(evidence, _checked_weights(weights, functions))
+    given = np.array(weights, dtype=np.float64) if weights is not None else None
+    chosen, unknown = _columns(evidence, functions, given, log)
+    if chosen is not None:
+        found.extra.update(dict.fromkeys(name for place, name in enumerate(functions) if place not in chosen))
+        functions, evidence = tuple(functions[place] for place in chosen), evidence.of(chosen)
+    if given is not None:
+        decided, words = given_weights(evidence, _checked_weights(given, functions))
+    elif unknown:
+        decided, words = np.zeros(len(functions)), ""
     else:
         decided, words = choose_weights(evidence, functions, log)
     rule = evidence.rule(decided)
@@ -99,7 +106,9 @@ def scan(
         layout, log, dict(sorted(found.sources.items())), functions, decided, actual, rule, _per_step(ordered, actual)
     )
     notes = (*_counted(found, log, actual, functions), words, _arithmetic(rule, ordered, actual))
-    return Found(recording, _eval_sizes(found, log, actual), tuple(filter(None, notes)), tuple(_missing(found, log)))
+    return Found(
+        recording, _eval_sizes(found, log, actual), tuple(filter(None, notes)), tuple(_missing(found, log, unknown))
+    )
 
 
 def _per_step(rows: Sequence[Rows], size: int | None) -> int:
@@ -127,11 +136,24 @@ def _size(found: _Scan, by_rows: int | None, given: int | None) -> int | None:
     return given
 
 
-def _checked_weights(given: Sequence[float], functions: Sequence[str]) -> Floats:
+def _columns(
+    evidence: Evidence, functions: Sequence[str], given: Floats | None, log: TrainerLog | None
+) -> tuple[Sequence[int] | None, str]:
+    """Which of the columns are rewards where there is a choice, or why nobody knows; None and "" where there is none.
+
+    TRL writes a column for each reward function, so a single one is it, and as many as the config has weights are they.
+    """
+    named = log is not None and any(name in log.functions for name in functions)
+    if named or not evidence.rows or len(functions) == (1 if given is None else len(given)):
+        return None, ""
+    return choose_columns(evidence, functions, given)
+
+
+def _checked_weights(given: Floats, functions: Sequence[str]) -> Floats:
     if len(given) != len(functions):
         said = f"The config has {len(given)} reward weights, the run has {len(functions)} reward functions"
         fail(f"{said} ({', '.join(functions)}).", "Name the config of this run, or none.")
-    return np.array(given, dtype=np.float64)
+    return given
 
 
 def _covers(rows: Rows, functions: Sequence[str], log: TrainerLog | None) -> bool:
@@ -177,13 +199,12 @@ def _counted(found: _Scan, log: TrainerLog | None, size: int | None, functions: 
     return notes
 
 
-def _missing(found: _Scan, log: TrainerLog | None) -> list[str]:
-    """What is not there, in sentences."""
-    lost: list[str] = []
+def _missing(found: _Scan, log: TrainerLog | None, unknown: str) -> list[str]:
+    """What is not there, in sentences. unknown: why there are no total rewards, "" when there are."""
+    lost = [unknown] if unknown else []
     if log is None:
-        lost.append(
-            "No trainer_state.json: no KL, entropy, loss, lengths or times. Rewards are computed from the rows."
-        )
+        computed = "" if unknown else " Rewards are computed from the rows."
+        lost.append(f"No trainer_state.json: no KL, entropy, loss, lengths or times.{computed}")
     elif without := [step for step in log.steps if step not in {*found.sources, *found.repeated, *found.of_evaluation}]:
         lost.append(f"Numbers but no completions: {_steps(without)}.")
     if log is not None and (unlogged := [step for step in found.sources if step not in log.steps]):
