@@ -19,7 +19,7 @@ from engine.analysis.evaluation import Estimate
 from engine.analysis.groups import group_kind
 from engine.data.example import example_id
 from engine.runs.records import CompletionRecord, EvaluationRecord, GroupKind, GroupRecord, StepRecord
-from engine.trl.recorded_files import MAX_ROWS, Layout, Table, fail, read_tables
+from engine.trl.recorded_files import CHANGED, MAX_ROWS, Layout, Stamp, Table, fail, read_tables
 from engine.trl.recorded_groups import EXACT, Floats, Rule, groups_of
 from engine.trl.recorded_log import TrainerLog
 
@@ -43,6 +43,7 @@ class Recording:
     size: int | None
     rule: Rule | None
     per_step: int  # groups of a step, at most
+    stamps: Mapping[Path, Stamp]  # of the sources, as they were scanned
 
     @property
     def steps(self) -> list[int]:
@@ -52,8 +53,16 @@ class Recording:
     def records(self) -> Iterator[StepRecord]:
         """The steps, in order, each read when it is asked for."""
         for step in self.steps:
-            table = _table_of(self.sources[step], step) if step in self.sources else None
+            table = self._table_of(self.sources[step], step) if step in self.sources else None
             yield _step_record(self, step, table)
+
+    def _table_of(self, path: Path, step: int) -> Table:
+        for table in read_tables(path):
+            if table.stamp != self.stamps[path]:
+                fail(f"{path.name} is not as it was when it was first read.", CHANGED)
+            if table.step == step:
+                return table
+        fail(f"{path.name} no longer has step {step:,}.", CHANGED)
 
 
 def each_table(layout: Layout) -> Iterator[tuple[Path, Table]]:
@@ -104,13 +113,6 @@ def evaluation_record(log: TrainerLog, step: int, num_generations: int) -> Evalu
         return None
     metrics = {name: Estimate(value) for name, value in found.rewards.items()}
     return EvaluationRecord(step, found.num_prompts, num_generations, found.seconds, metrics)
-
-
-def _table_of(path: Path, step: int) -> Table:
-    for table in read_tables(path):
-        if table.step == step:
-            return table
-    fail(f"{path.name} no longer has step {step:,}.", "The folder changed while it was read: import it again.")
 
 
 def _step_record(recording: Recording, step: int, table: Table | None) -> StepRecord:

@@ -31,7 +31,10 @@ BATCH = 128  # rows that are unpacked at once
 LARGEST = 1e30  # of a reward or an advantage: float32, in which both are stored, holds any weighted sum of such
 
 FIRST, LAST = ("step", "prompt", "completion"), "advantage"
+CHANGED = "The folder changed while it was read: import it again."
 HINT = "It should be an output folder of TRL's GRPOTrainer with log_completions=True, or its folder completions."
+
+Stamp = tuple[int, int]  # size and time of a file in ns, which change when TRL overwrites it
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,8 @@ class Table:
     """The rows of one step as recorded. All lists and arrays have one entry a row.
 
     `chat`: prompts were conversations, which stand here as text. numbers: columns of numbers, NaN where missing;
-    others: columns of anything else. infinite: (column, row) of what was above LARGEST, and is NaN in `numbers`.
+    others: columns of anything else. stamp: of its file as it was read. infinite: (column, row) of what was above
+    LARGEST, and is NaN in `numbers`.
     """
 
     step: int
@@ -62,6 +66,7 @@ class Table:
     advantages: NDArray[np.float64]
     numbers: dict[str, NDArray[np.float64]]
     others: dict[str, list[Any]]
+    stamp: Stamp
     infinite: frozenset[tuple[str, int]] = frozenset()
 
     def __len__(self) -> int:
@@ -114,7 +119,7 @@ def base_model(layout: Layout) -> str | None:
 
 def read_tables(path: Path) -> Iterator[Table]:
     """The rows of one file, a table for each step in it. Raises DatasetError for what TRL would not write."""
-    columns = _unpacked(path)
+    columns, stamp = _unpacked(path)
     name = path.name
     for column in (*FIRST, LAST):
         if column not in columns:
@@ -126,17 +131,20 @@ def read_tables(path: Path) -> Iterator[Table]:
     for row, value in enumerate(columns["step"]):
         places.setdefault(_step(name, row, value), []).append(row)
     for step, rows in places.items():
-        yield _table(name, step, {column: [values[row] for row in rows] for column, values in columns.items()})
+        yield _table(name, step, {column: [values[row] for row in rows] for column, values in columns.items()}, stamp)
 
 
-def _unpacked(path: Path) -> dict[str, list[Any]]:
+def _unpacked(path: Path) -> tuple[dict[str, list[Any]], Stamp]:
     import pyarrow as pa  # only here: it takes longer to import than everything else that is light
     from pyarrow import parquet
 
     columns: dict[str, list[Any]] = {}
     try:
-        if (size := path.stat().st_size) > MAX_FILE_BYTES:
-            fail(f"{path.name} has {size:,} bytes, more than {MAX_FILE_BYTES:,}.", "Import a part of the run.")
+        status = path.stat()
+        if status.st_size > MAX_FILE_BYTES:
+            fail(
+                f"{path.name} has {status.st_size:,} bytes, more than {MAX_FILE_BYTES:,}.", "Import a part of the run."
+            )
         with path.open("rb") as source, parquet.ParquetFile(source) as file:  # pyarrow knows only names that are UTF-8
             names = file.schema_arrow.names
             if twice := repeated(names):
@@ -156,7 +164,7 @@ def _unpacked(path: Path) -> dict[str, list[Any]]:
     except (pa.ArrowException, OSError, ValueError, OverflowError, RecursionError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")[:200]
         fail(f"{path.name} is not a usable Parquet file ({reason}).", "Copy it again, or leave it out.")
-    return columns
+    return columns, (status.st_size, status.st_mtime_ns)
 
 
 def _step(name: str, row: int, value: Any) -> int:
@@ -165,7 +173,7 @@ def _step(name: str, row: int, value: Any) -> int:
     fail(f"{name}, row {row + 1}: step is {short(value)}, not a whole number from 0 to {MAX_STEP:,}.", HINT)
 
 
-def _table(name: str, step: int, columns: dict[str, list[Any]]) -> Table:
+def _table(name: str, step: int, columns: dict[str, list[Any]], stamp: Stamp) -> Table:
     numbers: dict[str, NDArray[np.float64]] = {}
     others: dict[str, list[Any]] = {}
     infinite: set[tuple[str, int]] = set()
@@ -183,7 +191,7 @@ def _table(name: str, step: int, columns: dict[str, list[Any]]) -> Table:
     return Table(
         step, name, prompts, completions, any(isinstance(prompt, list) for prompt in columns["prompt"]),
         np.array([_advantage(name, row, value) for row, value in enumerate(columns[LAST])]),
-        numbers, others, frozenset(infinite),
+        numbers, others, stamp, frozenset(infinite),
     )  # fmt: skip
 
 

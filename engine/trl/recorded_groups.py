@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.analysis.advantages import group_advantages, total_rewards
 from engine.config_loss import Aggregation, Baseline, LossConfig, ScaleRewards
+from engine.trl.recorded_files import CHANGED, fail
 
 Floats = NDArray[np.float64]
 
@@ -70,9 +71,16 @@ def group_size(lengths: Iterable[int]) -> int | None:
 
 
 def groups_of(prompts: Sequence[str], size: int | None) -> list[list[int]]:
-    """The rows of each group: `size` in a row, or, when that is not known, all rows of a prompt."""
+    """The rows of each group: `size` in a row, or, when that is not known, all rows of a prompt.
+
+    Raises DatasetError for rows that are not whole groups: the size came from other rows than these.
+    """
     if size is not None:
-        return [list(range(first, first + size)) for first in range(0, len(prompts), size)]
+        slices = [list(range(first, first + size)) for first in range(0, len(prompts), size)]
+        for own in slices:
+            if own[-1] >= len(prompts) or len({prompts[row] for row in own}) > 1:
+                fail(f"Rows {own[0] + 1} to {own[-1] + 1} are no group of {size} with one prompt.", CHANGED)
+        return slices
     rows: dict[str, list[int]] = {}
     for row, prompt in enumerate(prompts):
         rows.setdefault(prompt, []).append(row)

@@ -10,7 +10,7 @@ import numpy as np
 from engine.config_loss import LossConfig
 from engine.trl.recorded import MAX_REWARDS, Recording, content_key, each_table, reward_columns, rewards_of
 from engine.trl.recorded_choice import Evidence, choose_columns, choose_weights, given_weights
-from engine.trl.recorded_files import Layout, Table, fail
+from engine.trl.recorded_files import Layout, Stamp, Table, fail
 from engine.trl.recorded_groups import EXACT, Floats, Rows, Rule, group_size, stretches
 from engine.trl.recorded_log import TrainerLog, read_log
 
@@ -35,6 +35,7 @@ class _Scan:
     functions: tuple[str, ...] = ()
     chat: bool = False
     sources: dict[int, Path] = field(default_factory=dict)
+    stamps: dict[Path, Stamp] = field(default_factory=dict)
     rows: list[Rows] = field(default_factory=list)
     lengths: set[int] = field(default_factory=set)
     repeated: list[int] = field(default_factory=list)
@@ -53,6 +54,7 @@ class _Scan:
             return
         self.chat = self.chat or table.chat
         self.sources[table.step] = path
+        self.stamps[path] = table.stamp
         self.rows.append(Rows(table.step, rewards_of(table, self.functions), table.advantages))
         self.lengths.update(stretches(table.prompts))
         self.extra.update(dict.fromkeys(name for name in (*table.numbers, *table.others) if name not in self.functions))
@@ -103,7 +105,15 @@ def scan(
         decided, words = choose_weights(evidence, functions, log)
     rule = evidence.rule(decided)
     recording = Recording(
-        layout, log, dict(sorted(found.sources.items())), functions, decided, actual, rule, _per_step(ordered, actual)
+        layout,
+        log,
+        dict(sorted(found.sources.items())),
+        functions,
+        decided,
+        actual,
+        rule,
+        _per_step(ordered, actual),
+        found.stamps,
     )
     notes = (*_counted(found, log, actual, functions), words, _arithmetic(rule, ordered, actual))
     return Found(

@@ -160,3 +160,19 @@ def test_a_conversation_of_several_messages_names_who_speaks() -> None:
     one, two = {"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}
     assert conversation([one]) == "2+2?"
     assert conversation([one, two]) == "[user]\n2+2?\n\n[assistant]\n4"
+
+
+def test_a_file_that_trl_overwrites_between_the_two_readings_is_noticed(tmp_path: Path) -> None:
+    shutil.copytree(RECORDED / "chat", tmp_path / "from")
+    recording = scan(find_layout(tmp_path / "from")).recording
+    path = tmp_path / "from" / "completions" / "completions_00002.parquet"
+    pd.read_parquet(path).assign(digits=0.5).to_parquet(path)
+    with pytest.raises(LabError, match=r"completions_00002.parquet is not as it was") as refusal:
+        list(recording.records())
+    assert refusal.value.hint == "The folder changed while it was read: import it again."
+
+
+@pytest.mark.parametrize("prompts", [["a", "a", "a", "b"], ["a", "a", "a"]])
+def test_rows_of_two_prompts_or_too_few_are_no_group(prompts: list[str]) -> None:
+    with pytest.raises(LabError, match="are no group of 2 with one prompt"):
+        groups_of(prompts, 2)

@@ -25,7 +25,7 @@ def clock(folder: Path, files: dict[int, float], log: dict[int, float] | None = 
         state = written(folder / "trainer_state.json", json.dumps({"log_history": history}), NEWEST)
     layout = Layout(folder, tuple(paths.values()), state)
     read = None if state is None else read_log(state)
-    return clock_of(layout, Recording(layout, read, paths, (), np.ones(0), None, None, 1))
+    return clock_of(layout, Recording(layout, read, paths, (), np.ones(0), None, None, 1, {}))
 
 
 def written(path: Path, text: str, at: float) -> Path:
