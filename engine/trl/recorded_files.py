@@ -27,6 +27,7 @@ MAX_COLUMNS = 200
 MAX_TEXT = 4_000_000  # characters of a prompt or a completion
 MAX_STEP = 1_000_000  # as optim.max_steps
 README_BYTES = 8192
+CELL_BYTES = 8  # of a cell in a list of Python's, whatever it holds
 BATCH = 128  # rows that are unpacked at once
 LARGEST = 1e30  # of a reward or an advantage: float32, in which both are stored, holds any weighted sum of such
 
@@ -156,15 +157,23 @@ def _unpacked(path: Path) -> tuple[dict[str, list[Any]], Stamp]:
             columns = {column: [] for column in names}
             size_bytes = 0
             for batch in file.iter_batches(batch_size=BATCH):
-                size_bytes += batch.nbytes
+                values_of = [_unfolded(values) for values in batch.columns]
+                size_bytes += sum(values.nbytes + CELL_BYTES * len(values) for values in values_of)
                 if size_bytes > MAX_UNPACKED:
                     fail(f"{path.name} unpacks to more than {MAX_UNPACKED:,} bytes.", "Import a part of the run.")
-                for column, values in zip(names, batch.columns, strict=True):
+                for column, values in zip(names, values_of, strict=True):
                     columns[column] += values.to_pylist()
     except (pa.ArrowException, OSError, ValueError, OverflowError, RecursionError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")[:200]
         fail(f"{path.name} is not a usable Parquet file ({reason}).", "Copy it again, or leave it out.")
     return columns, (status.st_size, status.st_mtime_ns)
+
+
+def _unfolded(values: Any) -> Any:
+    """A column whose cells refer to a list of values, as the values: a few bytes could stand for any number of texts."""
+    import pyarrow as pa
+
+    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
 
 
 def _step(name: str, row: int, value: Any) -> int:
