@@ -21,6 +21,7 @@ from engine.errors import DatasetError
 
 MAX_FILES = 100_000
 MAX_FILE_BYTES = 256 * 2**20
+MAX_STATE_BYTES = 32 * 2**20  # real ones have about 1 KB an entry; JSON takes twenty times its bytes in memory
 MAX_UNPACKED = 2**30  # bytes of one file's columns in memory
 MAX_ROWS = 2_000_000  # of all files together: their numbers are held in memory while the run is checked
 MAX_COLUMNS = 200
@@ -81,7 +82,7 @@ def find_layout(folder: str | Path) -> Layout:
         if not root.is_dir():
             fail(f"{short(str(folder))} is not a folder.", HINT)
         inside = root / "completions"
-        tables = sorted((inside if inside.is_dir() else root).glob("completions_*.parquet"))
+        tables = sorted((inside if inside.is_dir() else root).glob("completions_*.parquet"), key=_by_number)
         state = _newest_state(root)
         special = next((table for table in tables if not table.is_file()), None)
     except (OSError, ValueError, RuntimeError) as error:  # no permission, a NUL inside, no such home
@@ -96,12 +97,36 @@ def find_layout(folder: str | Path) -> Layout:
     return Layout(root, tuple(tables), state)
 
 
+def _by_number(path: Path) -> tuple[int, str]:
+    """TRL writes five digits, and six from step 100,000 on."""
+    number = path.stem.removeprefix("completions_")
+    is_number = number.isascii() and number.isdigit() and len(number) < 20
+    return (int(number) if is_number else MAX_STEP + 1, path.name)
+
+
 def _newest_state(root: Path) -> Path | None:
-    """The trainer_state.json of the checkpoint with the highest number, else the one of the folder itself."""
+    """The trainer_state.json of the folder or of its newest checkpoint, whichever has the larger last step.
+
+    On a tie the folder's own. A checkpoint's that cannot be read is taken all the same, so that the import names it.
+    """
     numbers = {path: path.name.removeprefix("checkpoint-") for path in root.glob("checkpoint-*")}
     saved = sorted((int(number), path) for path, number in numbers.items() if number.isascii() and number.isdigit())
-    candidates = [path / "trainer_state.json" for _, path in reversed(saved)] + [root / "trainer_state.json"]
-    return next((path for path in candidates if path.is_file()), None)
+    candidates = [path / "trainer_state.json" for _, path in reversed(saved)]
+    newest, own = next((path for path in candidates if path.is_file()), None), root / "trainer_state.json"
+    if newest is None or not own.is_file():
+        return newest if newest is not None else own if own.is_file() else None
+    return own if _last_step(own) >= _last_step(newest) else newest
+
+
+def _last_step(path: Path) -> float:
+    """The largest step of a log, infinite where it cannot be read."""
+    try:
+        if path.stat().st_size > MAX_STATE_BYTES:
+            return math.inf
+        steps = [entry["step"] for entry in json.loads(path.read_bytes())["log_history"]]
+        return max((step for step in steps if type(step) is int), default=0)
+    except (OSError, ValueError, RecursionError, LookupError, TypeError):
+        return math.inf
 
 
 def base_model(layout: Layout) -> str | None:
@@ -170,7 +195,7 @@ def _unpacked(path: Path) -> tuple[dict[str, list[Any]], Stamp]:
 
 
 def _unfolded(values: Any) -> Any:
-    """A column whose cells refer to a list of values, as the values: a few bytes could stand for any number of texts."""
+    """A column whose cells refer to a list of values, as the values: a few bytes may stand for any number of texts."""
     import pyarrow as pa
 
     return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values

@@ -1,7 +1,6 @@
 """Which files of a folder are those of the run, and how much of them is read."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from pyarrow import parquet
 from engine.errors import LabError
 from engine.trl import recorded_files
 from engine.trl.recorded_files import find_layout, read_tables
-from engine.trl.recorded_scan import scan
 
 
 def state(path: Path, last: int) -> Path:
@@ -49,3 +47,26 @@ def test_cells_count_though_they_hold_nothing(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(recorded_files, "MAX_UNPACKED", 100_000)
     with pytest.raises(LabError, match="unpacks to more than 100,000 bytes"):
         list(read_tables(path))
+
+
+@pytest.mark.parametrize(("own", "saved", "taken"), [(9, 5, "own"), (5, 9, "saved"), (7, 7, "own")])
+def test_the_log_with_the_larger_last_step_is_read(own: int, saved: int, taken: str, tmp_path: Path) -> None:
+    paths = {
+        "own": state(tmp_path / "trainer_state.json", own),
+        "saved": state(tmp_path / "checkpoint-100" / "trainer_state.json", saved),
+    }
+    assert find_layout(tmp_path).state == paths[taken]
+
+
+def test_a_log_that_cannot_be_read_is_still_the_newest_checkpoints(tmp_path: Path) -> None:
+    broken = state(tmp_path / "checkpoint-100" / "trainer_state.json", 9)
+    broken.write_text("{")
+    state(tmp_path / "trainer_state.json", 1)
+    assert find_layout(tmp_path).state == broken
+
+
+def test_files_stand_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    names = [f"completions_{number}.parquet" for number in ("99998", "99999", "100000")]
+    for step, name in enumerate(names, 99_998):
+        written(tmp_path / name, [step])
+    assert [path.name for path in find_layout(tmp_path).completions] == names
