@@ -22,7 +22,9 @@ class Clock:
 
     def at(self, step: int) -> float:
         """Of a step that nothing is known of, such as one with an evaluation alone: when the one before it was."""
-        before = max((known for known in self.times if known <= step), default=None)
+        if step in self.times:
+            return self.times[step]
+        before = max((known for known in self.times if known < step), default=None)
         return self.started_at if before is None else self.times[before]
 
 
