@@ -52,17 +52,21 @@ class Recording:
 
     def records(self) -> Iterator[StepRecord]:
         """The steps, in order, each read when it is asked for."""
+        held, tables = None, dict[int, Table]()
         for step in self.steps:
-            table = self._table_of(self.sources[step], step) if step in self.sources else None
-            yield _step_record(self, step, table)
+            source = self.sources.get(step)
+            if source is not None and source != held:
+                tables.clear()  # before the next one is read: the tables of one file at a time
+                held, tables = source, self._tables_of(source)
+            if source is not None and step not in tables:
+                fail(f"{source.name} no longer has step {step:,}.", CHANGED)
+            yield _step_record(self, step, tables[step] if source is not None else None)
 
-    def _table_of(self, path: Path, step: int) -> Table:
-        for table in read_tables(path):
-            if table.stamp != self.stamps[path]:
-                fail(f"{path.name} is not as it was when it was first read.", CHANGED)
-            if table.step == step:
-                return table
-        fail(f"{path.name} no longer has step {step:,}.", CHANGED)
+    def _tables_of(self, path: Path) -> dict[int, Table]:
+        tables = {table.step: table for table in read_tables(path)}
+        if any(table.stamp != self.stamps[path] for table in tables.values()):
+            fail(f"{path.name} is not as it was when it was first read.", CHANGED)
+        return tables
 
 
 def each_table(layout: Layout) -> Iterator[tuple[Path, Table]]:

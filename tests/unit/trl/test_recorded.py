@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from engine.runs.launch import resume_run
 from engine.runs.manage import delete_run, rename_run, restore_run
 from engine.runs.paths import RunPaths, list_runs, read_config
 from engine.runs.reader import RunReader
+from engine.trl import recorded
 from engine.trl.import_run import import_run
-from engine.trl.recorded_files import conversation, find_layout
+from engine.trl.recorded_files import Table, conversation, find_layout, read_tables
 from engine.trl.recorded_groups import Rows, Rule, find_rule, find_weights, group_size, groups_of
 from engine.trl.recorded_scan import Found, scan
 from tests.recompute import recompute, runs_below
@@ -176,3 +178,17 @@ def test_a_file_that_trl_overwrites_between_the_two_readings_is_noticed(tmp_path
 def test_rows_of_two_prompts_or_too_few_are_no_group(prompts: list[str]) -> None:
     with pytest.raises(LabError, match="are no group of 2 with one prompt"):
         groups_of(prompts, 2)
+
+
+def test_a_file_with_several_steps_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = sorted((RECORDED / "chat" / "completions").iterdir())
+    pd.concat([pd.read_parquet(path) for path in files]).to_parquet(tmp_path / "completions_00001.parquet")
+    recording = scan(find_layout(tmp_path)).recording
+    reads: list[Path] = []
+
+    def counted(path: Path) -> Iterator[Table]:
+        reads.append(path)
+        return read_tables(path)
+
+    monkeypatch.setattr(recorded, "read_tables", counted)
+    assert [step.step for step in recording.records()] == [1, 2, 3] and len(reads) == 1
