@@ -192,7 +192,7 @@ def _metrics(groups: Sequence[GroupRecord], totals: Floats, values: Floats) -> d
         "reward": float(scored.mean()) if len(scored) else math.nan,
         "reward_std": float(scored.std(ddof=1)) if len(scored) > 1 else math.nan,
         "reward_within_std": float(stds.mean()) if len(stds) else math.nan,
-        "reward_between_std": float(means.std(ddof=1)) if len(means) > 1 else 0.0,
+        "reward_between_std": float(means.std(ddof=1)) if len(means) > 1 else math.nan,
         "frac_reward_zero_std": 1 - kinds.count("mixed") / len(kinds),
         "frac_identical": kinds.count("identical") / len(kinds),
         "frac_failed": kinds.count("failed") / len(kinds),

@@ -180,6 +180,14 @@ def test_rows_of_two_prompts_or_too_few_are_no_group(prompts: list[str]) -> None
         groups_of(prompts, 2)
 
 
+def test_one_group_does_not_tell_how_far_prompts_lie_apart(tmp_path: Path) -> None:
+    shutil.copytree(RECORDED / "chat", tmp_path / "from")
+    for path in (tmp_path / "from" / "completions").iterdir():
+        pd.read_parquet(path).iloc[:4].to_parquet(path)
+    step = next(scan(find_layout(tmp_path / "from")).recording.records())
+    assert len(step.groups) == 1 and math.isnan(step.metrics["reward_between_std"])
+
+
 def test_a_file_with_several_steps_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = sorted((RECORDED / "chat" / "completions").iterdir())
     pd.concat([pd.read_parquet(path) for path in files]).to_parquet(tmp_path / "completions_00001.parquet")
