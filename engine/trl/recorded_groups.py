@@ -70,6 +70,11 @@ def group_size(lengths: Iterable[int]) -> int | None:
     return found if found >= MIN_SIZE else None
 
 
+def divisors(size: int) -> list[int]:
+    """Smaller group sizes of which a stretch of `size` rows may hold several, the largest first."""
+    return [smaller for smaller in range(size // 2, MIN_SIZE - 1, -1) if size % smaller == 0]
+
+
 def groups_of(prompts: Sequence[str], size: int | None) -> list[list[int]]:
     """The rows of each group: `size` in a row, or, when that is not known, all rows of a prompt.
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from engine.config_loss import LossConfig
 from engine.trl.recorded import MAX_REWARDS, Recording, content_key, each_table, reward_columns, rewards_of
 from engine.trl.recorded_choice import Evidence, choose_columns, choose_weights, given_weights
 from engine.trl.recorded_files import Layout, Stamp, Table, fail
-from engine.trl.recorded_groups import EXACT, Floats, Rows, Rule, group_size, stretches
+from engine.trl.recorded_groups import EXACT, Floats, Rows, Rule, divisors, group_size, stretches
 from engine.trl.recorded_log import TrainerLog, read_log
 
 MAX_LISTED = 12  # steps named in a sentence
@@ -84,26 +84,18 @@ def scan(
     functions = found.functions or (log.functions if log is not None else ())
     if not functions:
         fail(f"{layout.folder} names no reward function.", "It should be a run of TRL's GRPOTrainer.")
-    found_size = group_size(found.lengths) if found.lengths else None
-    actual = _size(found, found_size, size)
+    by_rows = _size(found, group_size(found.lengths) if found.lengths else None, size)
     logged = {step: numbers["reward"] for step, numbers in log.steps.items() if "reward" in numbers} if log else {}
     ordered = sorted(found.rows, key=lambda rows: rows.step)
     covered = {
         rows.step: logged[rows.step] for rows in ordered if rows.step in logged and _covers(rows, functions, log)
     }
-    evidence = Evidence(ordered, logged, covered, actual, [Rule.of(loss)] if loss is not None else [])
+    evidence = Evidence(ordered, logged, covered, by_rows, [Rule.of(loss)] if loss is not None else [])
     given = np.array(weights, dtype=np.float64) if weights is not None else None
-    chosen, unknown = _columns(evidence, functions, given, log)
-    if chosen is not None:
-        found.extra.update(dict.fromkeys(name for place, name in enumerate(functions) if place not in chosen))
-        functions, evidence = tuple(functions[place] for place in chosen), evidence.of(chosen)
-    if given is not None:
-        decided, words = given_weights(evidence, _checked_weights(given, functions))
-    elif unknown:
-        decided, words = np.zeros(len(functions)), ""
-    else:
-        decided, words = choose_weights(evidence, functions, log)
-    rule = evidence.rule(decided)
+    smaller = divisors(by_rows) if size is None and by_rows is not None else []
+    read = _read_with_sizes(evidence, smaller, functions, given, log)
+    found.extra.update(dict.fromkeys(name for name in functions if name not in read.functions))
+    functions, decided, actual, rule = read.functions, read.weights, read.size, read.rule
     recording = Recording(
         layout,
         log,
@@ -115,10 +107,53 @@ def scan(
         _per_step(ordered, actual),
         found.stamps,
     )
-    notes = (*_counted(found, log, actual, functions), words, _arithmetic(rule, ordered, actual))
+    several = ", or several groups of one prompt" if rule is None and smaller else ""
+    notes = (*_counted(found, log, actual, functions, several), read.words, _arithmetic(rule, ordered, actual))
     return Found(
-        recording, _eval_sizes(found, log, actual), tuple(filter(None, notes)), tuple(_missing(found, log, unknown))
+        recording,
+        _eval_sizes(found, log, actual),
+        tuple(filter(None, notes)),
+        tuple(_missing(found, log, read.unknown)),
     )
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What was settled on. words: where the weights come from; unknown: why there are no totals, "" when there are."""
+
+    functions: tuple[str, ...]
+    weights: Floats
+    size: int | None
+    rule: Rule | None
+    words: str
+    unknown: str
+
+
+def _read_with_sizes(
+    evidence: Evidence, smaller: Sequence[int], functions: tuple[str, ...], given: Floats | None, log: TrainerLog | None
+) -> _Reading:
+    """With the first group size whose advantages some rule gives: that of the rows, else a smaller one; else the rows'.
+
+    smaller: sizes that the rows allow as well, where each batch held one prompt in several groups.
+    """
+    by_rows = _read(evidence, functions, given, log)
+    if by_rows.rule is not None:
+        return by_rows
+    others = (_read(replace(evidence, size=size), functions, given, log) for size in smaller)
+    return next((read for read in others if read.rule is not None), by_rows)
+
+
+def _read(evidence: Evidence, functions: tuple[str, ...], given: Floats | None, log: TrainerLog | None) -> _Reading:
+    chosen, unknown = _columns(evidence, functions, given, log)
+    if chosen is not None:
+        functions, evidence = tuple(functions[place] for place in chosen), evidence.of(chosen)
+    if unknown and given is None:
+        weights, words = np.zeros(len(functions)), ""
+    elif given is not None:
+        weights, words = given_weights(evidence, _checked_weights(given, functions))
+    else:
+        weights, words = choose_weights(evidence, functions, log)
+    return _Reading(functions, weights, evidence.size, evidence.rule(weights), words, unknown)
 
 
 def _per_step(rows: Sequence[Rows], size: int | None) -> int:
@@ -193,11 +228,13 @@ def _arithmetic(rule: Rule | None, rows: Sequence[Rows], size: int | None) -> st
     return f"Computed again from the rewards, all {count:,} advantages are those recorded, to {EXACT:g}: {how}{others}."
 
 
-def _counted(found: _Scan, log: TrainerLog | None, size: int | None, functions: Sequence[str]) -> list[str]:
+def _counted(
+    found: _Scan, log: TrainerLog | None, size: int | None, functions: Sequence[str], several: str
+) -> list[str]:
     rows = sum(len(step.advantages) for step in found.rows)
     notes = [f"{rows:,} completions of {len(found.sources):,} steps, scored by {', '.join(functions)}."]
     if found.rows and size is not None:
-        notes.append(f"They stand in groups of {size}.")
+        notes.append(f"They stand in groups of {size}{several}.")
     if found.rows and size is None:
         notes.append(
             "Prompts do not stand in stretches of one length, so all rows of a prompt in a step are one group."

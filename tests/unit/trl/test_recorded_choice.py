@@ -113,3 +113,19 @@ def test_as_many_columns_as_the_config_has_weights_are_chosen(tmp_path: Path) ->
     advantages = [1.25, -0.75, 0.25, -0.75]
     folder = without_log(tmp_path / "from", advantages, right=RIGHT, num_words=NUM_WORDS, tidy=TIDY)
     assert scan(find_layout(folder), weights=[2.0, 1.0]).recording.functions == ("right", "tidy")
+
+
+def test_a_batch_of_one_prompt_in_two_groups_is_told_by_its_advantages(tmp_path: Path) -> None:
+    """8 rows of one prompt. Means of 4 are 0.25 and 0.75, the mean of all would be 0.5."""
+    rewards = [1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0]
+    advantages = [0.75, -0.25, -0.25, -0.25, 0.25, 0.25, 0.25, -0.75]
+    rows = pd.DataFrame({
+        "step": [1] * 8, "prompt": ["p"] * 8, "completion": list("abcdefgh"), "right": rewards, "advantage": advantages,
+    })  # fmt: skip
+    rows.to_parquet(tmp_path / "completions_00001.parquet")
+    found = scan(find_layout(tmp_path))
+    assert found.recording.size == 4 and found.recording.per_step == 2 and "They stand in groups of 4." in found.notes
+    rows.assign(advantage=[0.1 * row for row in range(8)]).to_parquet(tmp_path / "completions_00001.parquet")
+    found = scan(find_layout(tmp_path))
+    assert found.recording.size == 8
+    assert "They stand in groups of 8, or several groups of one prompt." in found.notes
