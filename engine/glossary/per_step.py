@@ -34,7 +34,7 @@ _METRICS = (
         "reward_between_std",
         "Reward std between prompts",
         "",
-        "Standard deviation (n−1) of the group means.",
+        "Standard deviation (n−1) of the group means; missing where a step has one group.",
         "High: some prompts are much easier than others.",
         equation="std over groups of mean(R), n − 1",
     ),

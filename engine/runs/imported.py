@@ -15,6 +15,7 @@ from engine.runs.paths import RunPaths
 
 MAX_BYTES = 4 * 2**20
 REFUSAL = "It was recorded by TRL; it cannot be trained here."
+NOT_RECORDED = "not recorded"  # a name in the settings of an imported run: its model, its data
 
 
 @dataclass(frozen=True)

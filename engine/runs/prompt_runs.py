@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from engine.errors import LabError
+from engine.runs.imported import NOT_RECORDED
 from engine.runs.paths import RunPaths, list_runs, read_config
 from engine.runs.reader import RunReader
 
@@ -26,7 +27,9 @@ def prompt_in_other_runs(root: Path, here: RunPaths, prompt_id: str, source: str
 
     Looks at the MOST_RUNS newest runs; one that cannot be read is passed over, as if it were not there.
     """
-    found = []
+    found: list[PromptInRun] = []
+    if source == NOT_RECORDED:  # nothing says that two of them are the same
+        return found
     for paths in list_runs(root)[:MOST_RUNS]:
         if paths.run_id == here.run_id:
             continue

@@ -148,7 +148,7 @@ def _reward_metrics(batch: Batch, totals: Tensor, groups: Sequence[GroupRecord])
         "reward": float(scored.mean()) if len(scored) else float("nan"),
         "reward_std": float(scored.std()) if len(scored) > 1 else float("nan"),
         "reward_within_std": float(std.nanmean()),
-        "reward_between_std": float(means.std()) if len(means) > 1 else 0.0,
+        "reward_between_std": float(means.std()) if len(means) > 1 else float("nan"),
         "frac_reward_zero_std": 1 - share("mixed"),
         "frac_solved": share("solved"),
         "frac_hopeless": share("hopeless"),

@@ -18,7 +18,7 @@ from engine.config_io import dump_config, parse_recorded
 from engine.errors import DatasetError, LabError
 from engine.runs.draft import draft_run
 from engine.runs.durable import fsync_dir, write_atomic
-from engine.runs.imported import Imported, read_imported, write_imported
+from engine.runs.imported import NOT_RECORDED, Imported, read_imported, write_imported
 from engine.runs.launch import launch_lock
 from engine.runs.lineage import Origin, write_origin
 from engine.runs.paths import RunPaths, list_runs, new_run_id
@@ -31,7 +31,7 @@ from engine.trl.recorded_files import Layout, base_model, find_layout
 from engine.trl.recorded_groups import MIN_SIZE
 from engine.trl.recorded_scan import Found, scan
 
-UNKNOWN = "not recorded"  # model and data, which TRL's files do not name
+UNKNOWN = NOT_RECORDED  # model and data, which TRL's files do not name
 MOST_PROMPTS = 1024  # as rollout.prompts_per_step
 BLOCK = 2**20
 NAME_LENGTH = 80

@@ -19,7 +19,7 @@ from engine.analysis.evaluation import Estimate
 from engine.analysis.groups import group_kind
 from engine.data.example import example_id
 from engine.runs.records import CompletionRecord, EvaluationRecord, GroupKind, GroupRecord, StepRecord
-from engine.trl.recorded_files import MAX_ROWS, Layout, Table, fail, read_tables
+from engine.trl.recorded_files import CHANGED, MAX_ROWS, Layout, Stamp, Table, fail, read_tables
 from engine.trl.recorded_groups import EXACT, Floats, Rule, groups_of
 from engine.trl.recorded_log import TrainerLog
 
@@ -30,7 +30,8 @@ MAX_REWARDS = 16  # as RunConfig.rewards
 class Recording:
     """What a scan of the files found. sources: {step: its file}, of the files whose rows the step trained on.
 
-    functions: names of the reward columns; weights [R]. size: num_generations, None when rows do not tell. rule: how
+    functions: names of the reward columns; weights [R], all 0 when it is not known which of them are rewards, so that
+    totals are missing. size: num_generations, None when rows do not tell. rule: how
     advantages come about, None when no rule that is known here gives them.
     """
 
@@ -42,6 +43,7 @@ class Recording:
     size: int | None
     rule: Rule | None
     per_step: int  # groups of a step, at most
+    stamps: Mapping[Path, Stamp]  # of the sources, as they were scanned
 
     @property
     def steps(self) -> list[int]:
@@ -50,9 +52,21 @@ class Recording:
 
     def records(self) -> Iterator[StepRecord]:
         """The steps, in order, each read when it is asked for."""
+        held, tables = None, dict[int, Table]()
         for step in self.steps:
-            table = _table_of(self.sources[step], step) if step in self.sources else None
-            yield _step_record(self, step, table)
+            source = self.sources.get(step)
+            if source is not None and source != held:
+                tables.clear()  # before the next one is read: the tables of one file at a time
+                held, tables = source, self._tables_of(source)
+            if source is not None and step not in tables:
+                fail(f"{source.name} no longer has step {step:,}.", CHANGED)
+            yield _step_record(self, step, tables[step] if source is not None else None)
+
+    def _tables_of(self, path: Path) -> dict[int, Table]:
+        tables = {table.step: table for table in read_tables(path)}
+        if any(table.stamp != self.stamps[path] for table in tables.values()):
+            fail(f"{path.name} is not as it was when it was first read.", CHANGED)
+        return tables
 
 
 def each_table(layout: Layout) -> Iterator[tuple[Path, Table]]:
@@ -72,7 +86,7 @@ def each_table(layout: Layout) -> Iterator[tuple[Path, Table]]:
 
 
 def reward_columns(table: Table, log: TrainerLog | None) -> tuple[str, ...]:
-    """The reward functions: those the log names; without a log, every column of numbers."""
+    """The reward functions: those the log names; without a log, every column of numbers, which may be one of them."""
     named = [name for name in table.numbers if log is not None and name in log.functions]
     return tuple(named or table.numbers)
 
@@ -105,13 +119,6 @@ def evaluation_record(log: TrainerLog, step: int, num_generations: int) -> Evalu
     return EvaluationRecord(step, found.num_prompts, num_generations, found.seconds, metrics)
 
 
-def _table_of(path: Path, step: int) -> Table:
-    for table in read_tables(path):
-        if table.step == step:
-            return table
-    fail(f"{path.name} no longer has step {step:,}.", "The folder changed while it was read: import it again.")
-
-
 def _step_record(recording: Recording, step: int, table: Table | None) -> StepRecord:
     logged = recording.log.steps.get(step, {}) if recording.log is not None else {}
     if table is None:
@@ -136,15 +143,19 @@ def _group(
         prompt_id=example_id(prompt, None), prompt=prompt, rendered=None if table.chat else prompt, reference=None,
         columns=_columns(recording, table, rows), prompt_tokens=None, mean=mean, std=std,
         scale=std if by_group else batch_std,
-        kind=_kind(own, table.advantages[list(rows)], texts),
+        kind=_kind(recording, own, table.advantages[list(rows)], texts),
         completions=[_completion(recording, table, row, float(totals[row])) for row in rows],
     )  # fmt: skip
 
 
-def _kind(totals: Floats, advantages: Floats, texts: Sequence[str]) -> GroupKind:
-    """By totals, unless there are advantages all the same: with other weights the totals may not be equal."""
+def _kind(recording: Recording, totals: Floats, advantages: Floats, texts: Sequence[str]) -> GroupKind:
+    """By totals, unless there are advantages all the same: with other weights the totals may not be equal. Totals that
+    nobody knows are no failure of a reward function.
+    """
     if np.abs(advantages).max() > EXACT:
         return "mixed"
+    if not recording.weights.any():
+        return "identical" if len(set(texts)) == 1 else "other"
     return group_kind(totals.tolist(), [None] * len(texts), [False] * len(texts), texts)
 
 
@@ -181,7 +192,7 @@ def _metrics(groups: Sequence[GroupRecord], totals: Floats, values: Floats) -> d
         "reward": float(scored.mean()) if len(scored) else math.nan,
         "reward_std": float(scored.std(ddof=1)) if len(scored) > 1 else math.nan,
         "reward_within_std": float(stds.mean()) if len(stds) else math.nan,
-        "reward_between_std": float(means.std(ddof=1)) if len(means) > 1 else 0.0,
+        "reward_between_std": float(means.std(ddof=1)) if len(means) > 1 else math.nan,
         "frac_reward_zero_std": 1 - kinds.count("mixed") / len(kinds),
         "frac_identical": kinds.count("identical") / len(kinds),
         "frac_failed": kinds.count("failed") / len(kinds),

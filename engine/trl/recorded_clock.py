@@ -21,7 +21,11 @@ class Clock:
     words: str
 
     def at(self, step: int) -> float:
-        return self.times.get(step, self.ended_at)
+        """Of a step that nothing is known of, such as one with an evaluation alone: when the one before it was."""
+        if step in self.times:
+            return self.times[step]
+        before = max((known for known in self.times if known < step), default=None)
+        return self.started_at if before is None else self.times[before]
 
 
 def clock_of(layout: Layout, recording: Recording) -> Clock:

@@ -21,17 +21,22 @@ from engine.errors import DatasetError
 
 MAX_FILES = 100_000
 MAX_FILE_BYTES = 256 * 2**20
+MAX_STATE_BYTES = 32 * 2**20  # real ones have about 1 KB an entry; JSON takes twenty times its bytes in memory
 MAX_UNPACKED = 2**30  # bytes of one file's columns in memory
 MAX_ROWS = 2_000_000  # of all files together: their numbers are held in memory while the run is checked
 MAX_COLUMNS = 200
 MAX_TEXT = 4_000_000  # characters of a prompt or a completion
 MAX_STEP = 1_000_000  # as optim.max_steps
 README_BYTES = 8192
+CELL_BYTES = 8  # of a cell in a list of Python's, whatever it holds
 BATCH = 128  # rows that are unpacked at once
 LARGEST = 1e30  # of a reward or an advantage: float32, in which both are stored, holds any weighted sum of such
 
 FIRST, LAST = ("step", "prompt", "completion"), "advantage"
+CHANGED = "The folder changed while it was read: import it again."
 HINT = "It should be an output folder of TRL's GRPOTrainer with log_completions=True, or its folder completions."
+
+Stamp = tuple[int, int]  # size and time of a file in ns, which change when TRL overwrites it
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,8 @@ class Table:
     """The rows of one step as recorded. All lists and arrays have one entry a row.
 
     `chat`: prompts were conversations, which stand here as text. numbers: columns of numbers, NaN where missing;
-    others: columns of anything else. infinite: (column, row) of what was above LARGEST, and is NaN in `numbers`.
+    others: columns of anything else. stamp: of its file as it was read. infinite: (column, row) of what was above
+    LARGEST, and is NaN in `numbers`.
     """
 
     step: int
@@ -62,6 +68,7 @@ class Table:
     advantages: NDArray[np.float64]
     numbers: dict[str, NDArray[np.float64]]
     others: dict[str, list[Any]]
+    stamp: Stamp
     infinite: frozenset[tuple[str, int]] = frozenset()
 
     def __len__(self) -> int:
@@ -75,7 +82,7 @@ def find_layout(folder: str | Path) -> Layout:
         if not root.is_dir():
             fail(f"{short(str(folder))} is not a folder.", HINT)
         inside = root / "completions"
-        tables = sorted((inside if inside.is_dir() else root).glob("completions_*.parquet"))
+        tables = sorted((inside if inside.is_dir() else root).glob("completions_*.parquet"), key=_by_number)
         state = _newest_state(root)
         special = next((table for table in tables if not table.is_file()), None)
     except (OSError, ValueError, RuntimeError) as error:  # no permission, a NUL inside, no such home
@@ -90,12 +97,36 @@ def find_layout(folder: str | Path) -> Layout:
     return Layout(root, tuple(tables), state)
 
 
+def _by_number(path: Path) -> tuple[int, str]:
+    """TRL writes five digits, and six from step 100,000 on."""
+    number = path.stem.removeprefix("completions_")
+    is_number = number.isascii() and number.isdigit() and len(number) < 20
+    return (int(number) if is_number else MAX_STEP + 1, path.name)
+
+
 def _newest_state(root: Path) -> Path | None:
-    """The trainer_state.json of the checkpoint with the highest number, else the one of the folder itself."""
+    """The trainer_state.json of the folder or of its newest checkpoint, whichever has the larger last step.
+
+    On a tie the folder's own. A checkpoint's that cannot be read is taken all the same, so that the import names it.
+    """
     numbers = {path: path.name.removeprefix("checkpoint-") for path in root.glob("checkpoint-*")}
     saved = sorted((int(number), path) for path, number in numbers.items() if number.isascii() and number.isdigit())
-    candidates = [path / "trainer_state.json" for _, path in reversed(saved)] + [root / "trainer_state.json"]
-    return next((path for path in candidates if path.is_file()), None)
+    candidates = [path / "trainer_state.json" for _, path in reversed(saved)]
+    newest, own = next((path for path in candidates if path.is_file()), None), root / "trainer_state.json"
+    if newest is None or not own.is_file():
+        return newest if newest is not None else own if own.is_file() else None
+    return own if _last_step(own) >= _last_step(newest) else newest
+
+
+def _last_step(path: Path) -> float:
+    """The largest step of a log, infinite where it cannot be read."""
+    try:
+        if path.stat().st_size > MAX_STATE_BYTES:
+            return math.inf
+        steps = [entry["step"] for entry in json.loads(path.read_bytes())["log_history"]]
+        return max((step for step in steps if type(step) is int), default=0)
+    except (OSError, ValueError, RecursionError, LookupError, TypeError):
+        return math.inf
 
 
 def base_model(layout: Layout) -> str | None:
@@ -114,7 +145,7 @@ def base_model(layout: Layout) -> str | None:
 
 def read_tables(path: Path) -> Iterator[Table]:
     """The rows of one file, a table for each step in it. Raises DatasetError for what TRL would not write."""
-    columns = _unpacked(path)
+    columns, stamp = _unpacked(path)
     name = path.name
     for column in (*FIRST, LAST):
         if column not in columns:
@@ -126,17 +157,20 @@ def read_tables(path: Path) -> Iterator[Table]:
     for row, value in enumerate(columns["step"]):
         places.setdefault(_step(name, row, value), []).append(row)
     for step, rows in places.items():
-        yield _table(name, step, {column: [values[row] for row in rows] for column, values in columns.items()})
+        yield _table(name, step, {column: [values[row] for row in rows] for column, values in columns.items()}, stamp)
 
 
-def _unpacked(path: Path) -> dict[str, list[Any]]:
+def _unpacked(path: Path) -> tuple[dict[str, list[Any]], Stamp]:
     import pyarrow as pa  # only here: it takes longer to import than everything else that is light
     from pyarrow import parquet
 
     columns: dict[str, list[Any]] = {}
     try:
-        if (size := path.stat().st_size) > MAX_FILE_BYTES:
-            fail(f"{path.name} has {size:,} bytes, more than {MAX_FILE_BYTES:,}.", "Import a part of the run.")
+        status = path.stat()
+        if status.st_size > MAX_FILE_BYTES:
+            fail(
+                f"{path.name} has {status.st_size:,} bytes, more than {MAX_FILE_BYTES:,}.", "Import a part of the run."
+            )
         with path.open("rb") as source, parquet.ParquetFile(source) as file:  # pyarrow knows only names that are UTF-8
             names = file.schema_arrow.names
             if twice := repeated(names):
@@ -148,15 +182,23 @@ def _unpacked(path: Path) -> dict[str, list[Any]]:
             columns = {column: [] for column in names}
             size_bytes = 0
             for batch in file.iter_batches(batch_size=BATCH):
-                size_bytes += batch.nbytes
+                values_of = [_unfolded(values) for values in batch.columns]
+                size_bytes += sum(values.nbytes + CELL_BYTES * len(values) for values in values_of)
                 if size_bytes > MAX_UNPACKED:
                     fail(f"{path.name} unpacks to more than {MAX_UNPACKED:,} bytes.", "Import a part of the run.")
-                for column, values in zip(names, batch.columns, strict=True):
+                for column, values in zip(names, values_of, strict=True):
                     columns[column] += values.to_pylist()
     except (pa.ArrowException, OSError, ValueError, OverflowError, RecursionError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")[:200]
         fail(f"{path.name} is not a usable Parquet file ({reason}).", "Copy it again, or leave it out.")
-    return columns
+    return columns, (status.st_size, status.st_mtime_ns)
+
+
+def _unfolded(values: Any) -> Any:
+    """A column whose cells refer to a list of values, as the values: a few bytes may stand for any number of texts."""
+    import pyarrow as pa
+
+    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
 
 
 def _step(name: str, row: int, value: Any) -> int:
@@ -165,7 +207,7 @@ def _step(name: str, row: int, value: Any) -> int:
     fail(f"{name}, row {row + 1}: step is {short(value)}, not a whole number from 0 to {MAX_STEP:,}.", HINT)
 
 
-def _table(name: str, step: int, columns: dict[str, list[Any]]) -> Table:
+def _table(name: str, step: int, columns: dict[str, list[Any]], stamp: Stamp) -> Table:
     numbers: dict[str, NDArray[np.float64]] = {}
     others: dict[str, list[Any]] = {}
     infinite: set[tuple[str, int]] = set()
@@ -183,7 +225,7 @@ def _table(name: str, step: int, columns: dict[str, list[Any]]) -> Table:
     return Table(
         step, name, prompts, completions, any(isinstance(prompt, list) for prompt in columns["prompt"]),
         np.array([_advantage(name, row, value) for row, value in enumerate(columns[LAST])]),
-        numbers, others, frozenset(infinite),
+        numbers, others, stamp, frozenset(infinite),
     )  # fmt: skip
 
 

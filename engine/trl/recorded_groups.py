@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.analysis.advantages import group_advantages, total_rewards
 from engine.config_loss import Aggregation, Baseline, LossConfig, ScaleRewards
+from engine.trl.recorded_files import CHANGED, fail
 
 Floats = NDArray[np.float64]
 
@@ -69,10 +70,22 @@ def group_size(lengths: Iterable[int]) -> int | None:
     return found if found >= MIN_SIZE else None
 
 
+def divisors(size: int) -> list[int]:
+    """Smaller group sizes of which a stretch of `size` rows may hold several, the largest first."""
+    return [smaller for smaller in range(size // 2, MIN_SIZE - 1, -1) if size % smaller == 0]
+
+
 def groups_of(prompts: Sequence[str], size: int | None) -> list[list[int]]:
-    """The rows of each group: `size` in a row, or, when that is not known, all rows of a prompt."""
+    """The rows of each group: `size` in a row, or, when that is not known, all rows of a prompt.
+
+    Raises DatasetError for rows that are not whole groups: the size came from other rows than these.
+    """
     if size is not None:
-        return [list(range(first, first + size)) for first in range(0, len(prompts), size)]
+        slices = [list(range(first, first + size)) for first in range(0, len(prompts), size)]
+        for own in slices:
+            if own[-1] >= len(prompts) or len({prompts[row] for row in own}) > 1:
+                fail(f"Rows {own[0] + 1} to {own[-1] + 1} are no group of {size} with one prompt.", CHANGED)
+        return slices
     rows: dict[str, list[int]] = {}
     for row, prompt in enumerate(prompts):
         rows.setdefault(prompt, []).append(row)
@@ -108,7 +121,7 @@ def find_weights(
         if step in means
     ]
     known = [(values, reward) for values, reward in rows if np.isfinite([*values, reward]).all()]
-    if len(known) < len(rows) or len(known) < len(names):
+    if len(known) < len(rows) or len(known) <= len(names):  # as many as names always have a solution
         return None
     values, rewards = np.array([row for row, _ in known]), np.array([reward for _, reward in known])
     found, _, rank, _ = np.linalg.lstsq(values, rewards, rcond=1e-6)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from engine.config_problems import short
-from engine.trl.recorded_files import MAX_STEP, fail
+from engine.trl.recorded_files import MAX_STATE_BYTES, MAX_STEP, fail
 
-MAX_BYTES = 256 * 2**20
+MAX_BYTES = MAX_STATE_BYTES
 MAX_NAMES = 1000
 SAME_NAME = (
     "reward", "reward_std", "frac_reward_zero_std", "loss", "grad_norm", "learning_rate", "kl", "entropy",

@@ -2,25 +2,16 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from engine.config_loss import LossConfig
 from engine.trl.recorded import MAX_REWARDS, Recording, content_key, each_table, reward_columns, rewards_of
-from engine.trl.recorded_files import Layout, Table, fail
-from engine.trl.recorded_groups import (
-    EXACT,
-    Floats,
-    Rows,
-    Rule,
-    confirmed,
-    find_rule,
-    find_weights,
-    group_size,
-    stretches,
-)
+from engine.trl.recorded_choice import Evidence, choose_columns, choose_weights, given_weights
+from engine.trl.recorded_files import Layout, Stamp, Table, fail
+from engine.trl.recorded_groups import EXACT, Floats, Rows, Rule, divisors, group_size, stretches
 from engine.trl.recorded_log import TrainerLog, read_log
 
 MAX_LISTED = 12  # steps named in a sentence
@@ -44,6 +35,7 @@ class _Scan:
     functions: tuple[str, ...] = ()
     chat: bool = False
     sources: dict[int, Path] = field(default_factory=dict)
+    stamps: dict[Path, Stamp] = field(default_factory=dict)
     rows: list[Rows] = field(default_factory=list)
     lengths: set[int] = field(default_factory=set)
     repeated: list[int] = field(default_factory=list)
@@ -62,6 +54,7 @@ class _Scan:
             return
         self.chat = self.chat or table.chat
         self.sources[table.step] = path
+        self.stamps[path] = table.stamp
         self.rows.append(Rows(table.step, rewards_of(table, self.functions), table.advantages))
         self.lengths.update(stretches(table.prompts))
         self.extra.update(dict.fromkeys(name for name in (*table.numbers, *table.others) if name not in self.functions))
@@ -91,22 +84,76 @@ def scan(
     functions = found.functions or (log.functions if log is not None else ())
     if not functions:
         fail(f"{layout.folder} names no reward function.", "It should be a run of TRL's GRPOTrainer.")
-    found_size = group_size(found.lengths) if found.lengths else None
-    actual = _size(found, found_size, size)
+    by_rows = _size(found, group_size(found.lengths) if found.lengths else None, size)
     logged = {step: numbers["reward"] for step, numbers in log.steps.items() if "reward" in numbers} if log else {}
-    decided, words = _weights(functions, weights, logged, log)
     ordered = sorted(found.rows, key=lambda rows: rows.step)
-    first = [Rule.of(loss)] if loss is not None else []
-    rule = find_rule(ordered, decided, actual, first) if actual is not None and ordered else None
-    recording = Recording(
-        layout, log, dict(sorted(found.sources.items())), functions, decided, actual, rule, _per_step(ordered, actual)
-    )
     covered = {
         rows.step: logged[rows.step] for rows in ordered if rows.step in logged and _covers(rows, functions, log)
     }
-    notes = (*_counted(found, log, actual, functions), words, _arithmetic(rule, ordered, actual),
-             _totals(confirmed(ordered, covered, decided), weights))  # fmt: skip
-    return Found(recording, _eval_sizes(found, log, actual), tuple(filter(None, notes)), tuple(_missing(found, log)))
+    evidence = Evidence(ordered, logged, covered, by_rows, [Rule.of(loss)] if loss is not None else [])
+    given = np.array(weights, dtype=np.float64) if weights is not None else None
+    smaller = divisors(by_rows) if size is None and by_rows is not None else []
+    read = _read_with_sizes(evidence, smaller, functions, given, log)
+    found.extra.update(dict.fromkeys(name for name in functions if name not in read.functions))
+    functions, decided, actual, rule = read.functions, read.weights, read.size, read.rule
+    recording = Recording(
+        layout,
+        log,
+        dict(sorted(found.sources.items())),
+        functions,
+        decided,
+        actual,
+        rule,
+        _per_step(ordered, actual),
+        found.stamps,
+    )
+    several = ", or several groups of one prompt" if rule is None and smaller else ""
+    notes = (*_counted(found, log, actual, functions, several), read.words, _arithmetic(rule, ordered, actual))
+    return Found(
+        recording,
+        _eval_sizes(found, log, actual),
+        tuple(filter(None, notes)),
+        tuple(_missing(found, log, read.unknown)),
+    )
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What was settled on. words: where the weights come from; unknown: why there are no totals, "" when there are."""
+
+    functions: tuple[str, ...]
+    weights: Floats
+    size: int | None
+    rule: Rule | None
+    words: str
+    unknown: str
+
+
+def _read_with_sizes(
+    evidence: Evidence, smaller: Sequence[int], functions: tuple[str, ...], given: Floats | None, log: TrainerLog | None
+) -> _Reading:
+    """With the first group size whose advantages some rule gives: that of the rows, else a smaller one; else the rows'.
+
+    smaller: sizes that the rows allow as well, where each batch held one prompt in several groups.
+    """
+    by_rows = _read(evidence, functions, given, log)
+    if by_rows.rule is not None:
+        return by_rows
+    others = (_read(replace(evidence, size=size), functions, given, log) for size in smaller)
+    return next((read for read in others if read.rule is not None), by_rows)
+
+
+def _read(evidence: Evidence, functions: tuple[str, ...], given: Floats | None, log: TrainerLog | None) -> _Reading:
+    chosen, unknown = _columns(evidence, functions, given, log)
+    if chosen is not None:
+        functions, evidence = tuple(functions[place] for place in chosen), evidence.of(chosen)
+    if unknown and given is None:
+        weights, words = np.zeros(len(functions)), ""
+    elif given is not None:
+        weights, words = given_weights(evidence, _checked_weights(given, functions))
+    else:
+        weights, words = choose_weights(evidence, functions, log)
+    return _Reading(functions, weights, evidence.size, evidence.rule(weights), words, unknown)
 
 
 def _per_step(rows: Sequence[Rows], size: int | None) -> int:
@@ -134,30 +181,24 @@ def _size(found: _Scan, by_rows: int | None, given: int | None) -> int | None:
     return given
 
 
-def _weights(
-    functions: Sequence[str], given: Sequence[float] | None, logged: Mapping[int, float], log: TrainerLog | None
-) -> tuple[Floats, str]:
-    """The weight of each function, and a sentence on where it comes from."""
-    if given is not None:
-        if len(given) != len(functions):
-            said = f"The config has {len(given)} reward weights, the run has {len(functions)} reward functions"
-            fail(f"{said} ({', '.join(functions)}).", "Name the config of this run, or none.")
-        return np.array(given, dtype=np.float64), ""
-    solved = find_weights(logged, log.means, functions) if log is not None else None
-    if solved is not None:
-        listed = ", ".join(f"{name} × {weight:g}" for name, weight in zip(functions, solved, strict=True))
-        return solved, f"The weights follow from the log, whose reward is their sum: {listed}."
-    return np.ones(len(functions)), ""
+def _columns(
+    evidence: Evidence, functions: Sequence[str], given: Floats | None, log: TrainerLog | None
+) -> tuple[Sequence[int] | None, str]:
+    """Which of the columns are rewards where there is a choice, or why nobody knows; None and "" where there is none.
+
+    TRL writes a column for each reward function, so a single one is it, and as many as the config has weights are they.
+    """
+    named = log is not None and any(name in log.functions for name in functions)
+    if named or not evidence.rows or len(functions) == (1 if given is None else len(given)):
+        return None, ""
+    return choose_columns(evidence, functions, given)
 
 
-def _totals(known: str, given: Sequence[float] | None) -> str:
-    if given is not None or known == "yes":
-        return (
-            "" if known != "no" else "The logged reward is not the mean of the totals with the weights of the config."
-        )
-    if known == "no":
-        return "Total rewards are plain sums, which the logged reward is not: TRL does not record the weights."
-    return "Total rewards are sums with the weights above, or with weight 1 each: TRL does not record the weights."
+def _checked_weights(given: Floats, functions: Sequence[str]) -> Floats:
+    if len(given) != len(functions):
+        said = f"The config has {len(given)} reward weights, the run has {len(functions)} reward functions"
+        fail(f"{said} ({', '.join(functions)}).", "Name the config of this run, or none.")
+    return given
 
 
 def _covers(rows: Rows, functions: Sequence[str], log: TrainerLog | None) -> bool:
@@ -187,11 +228,13 @@ def _arithmetic(rule: Rule | None, rows: Sequence[Rows], size: int | None) -> st
     return f"Computed again from the rewards, all {count:,} advantages are those recorded, to {EXACT:g}: {how}{others}."
 
 
-def _counted(found: _Scan, log: TrainerLog | None, size: int | None, functions: Sequence[str]) -> list[str]:
+def _counted(
+    found: _Scan, log: TrainerLog | None, size: int | None, functions: Sequence[str], several: str
+) -> list[str]:
     rows = sum(len(step.advantages) for step in found.rows)
     notes = [f"{rows:,} completions of {len(found.sources):,} steps, scored by {', '.join(functions)}."]
     if found.rows and size is not None:
-        notes.append(f"They stand in groups of {size}.")
+        notes.append(f"They stand in groups of {size}{several}.")
     if found.rows and size is None:
         notes.append(
             "Prompts do not stand in stretches of one length, so all rows of a prompt in a step are one group."
@@ -203,13 +246,12 @@ def _counted(found: _Scan, log: TrainerLog | None, size: int | None, functions: 
     return notes
 
 
-def _missing(found: _Scan, log: TrainerLog | None) -> list[str]:
-    """What is not there, in sentences."""
-    lost: list[str] = []
+def _missing(found: _Scan, log: TrainerLog | None, unknown: str) -> list[str]:
+    """What is not there, in sentences. unknown: why there are no total rewards, "" when there are."""
+    lost = [unknown] if unknown else []
     if log is None:
-        lost.append(
-            "No trainer_state.json: no KL, entropy, loss, lengths or times. Rewards are computed from the rows."
-        )
+        computed = "" if unknown else " Rewards are computed from the rows."
+        lost.append(f"No trainer_state.json: no KL, entropy, loss, lengths or times.{computed}")
     elif without := [step for step in log.steps if step not in {*found.sources, *found.repeated, *found.of_evaluation}]:
         lost.append(f"Numbers but no completions: {_steps(without)}.")
     if log is not None and (unlogged := [step for step in found.sources if step not in log.steps]):

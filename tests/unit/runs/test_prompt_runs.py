@@ -4,6 +4,7 @@ from pathlib import Path
 
 from engine.config_io import dump_config
 from engine.runs import prompt_runs
+from engine.runs.imported import NOT_RECORDED
 from engine.runs.paths import RunPaths
 from engine.runs.prompt_runs import prompt_in_other_runs
 from engine.runs.reader import RunReader
@@ -42,3 +43,13 @@ def test_only_the_newest_runs_are_looked_at(tmp_path: Path, monkeypatch) -> None
         "run-0",
         "run-1",
     ]
+
+
+def test_runs_whose_data_is_not_recorded_are_not_of_the_same_data(tmp_path: Path) -> None:
+    runs = [write_fake_run(tmp_path, name, steps=1) for name in ("here", "other")]
+    for paths in runs:
+        config = fake_config(name=paths.run_id, steps=1)
+        unknown = config.model_copy(update={"data": config.data.model_copy(update={"source": NOT_RECORDED})})
+        paths.config.write_text(dump_config(unknown))
+    prompt = RunReader(runs[0].db).groups(1)["prompt_id"].iloc[0]
+    assert prompt_in_other_runs(tmp_path, runs[0], prompt, NOT_RECORDED) == []

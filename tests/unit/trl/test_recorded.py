@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,9 @@ from engine.runs.launch import resume_run
 from engine.runs.manage import delete_run, rename_run, restore_run
 from engine.runs.paths import RunPaths, list_runs, read_config
 from engine.runs.reader import RunReader
+from engine.trl import recorded
 from engine.trl.import_run import import_run
-from engine.trl.recorded_files import conversation, find_layout
+from engine.trl.recorded_files import Table, conversation, find_layout, read_tables
 from engine.trl.recorded_groups import Rows, Rule, find_rule, find_weights, group_size, groups_of
 from engine.trl.recorded_scan import Found, scan
 from tests.recompute import recompute, runs_below
@@ -160,3 +162,41 @@ def test_a_conversation_of_several_messages_names_who_speaks() -> None:
     one, two = {"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}
     assert conversation([one]) == "2+2?"
     assert conversation([one, two]) == "[user]\n2+2?\n\n[assistant]\n4"
+
+
+def test_a_file_that_trl_overwrites_between_the_two_readings_is_noticed(tmp_path: Path) -> None:
+    shutil.copytree(RECORDED / "chat", tmp_path / "from")
+    recording = scan(find_layout(tmp_path / "from")).recording
+    path = tmp_path / "from" / "completions" / "completions_00002.parquet"
+    pd.read_parquet(path).assign(digits=0.5).to_parquet(path)
+    with pytest.raises(LabError, match=r"completions_00002.parquet is not as it was") as refusal:
+        list(recording.records())
+    assert refusal.value.hint == "The folder changed while it was read: import it again."
+
+
+@pytest.mark.parametrize("prompts", [["a", "a", "a", "b"], ["a", "a", "a"]])
+def test_rows_of_two_prompts_or_too_few_are_no_group(prompts: list[str]) -> None:
+    with pytest.raises(LabError, match="are no group of 2 with one prompt"):
+        groups_of(prompts, 2)
+
+
+def test_one_group_does_not_tell_how_far_prompts_lie_apart(tmp_path: Path) -> None:
+    shutil.copytree(RECORDED / "chat", tmp_path / "from")
+    for path in (tmp_path / "from" / "completions").iterdir():
+        pd.read_parquet(path).iloc[:4].to_parquet(path)
+    step = next(scan(find_layout(tmp_path / "from")).recording.records())
+    assert len(step.groups) == 1 and math.isnan(step.metrics["reward_between_std"])
+
+
+def test_a_file_with_several_steps_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = sorted((RECORDED / "chat" / "completions").iterdir())
+    pd.concat([pd.read_parquet(path) for path in files]).to_parquet(tmp_path / "completions_00001.parquet")
+    recording = scan(find_layout(tmp_path)).recording
+    reads: list[Path] = []
+
+    def counted(path: Path) -> Iterator[Table]:
+        reads.append(path)
+        return read_tables(path)
+
+    monkeypatch.setattr(recorded, "read_tables", counted)
+    assert [step.step for step in recording.records()] == [1, 2, 3] and len(reads) == 1

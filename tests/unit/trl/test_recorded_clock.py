@@ -25,7 +25,7 @@ def clock(folder: Path, files: dict[int, float], log: dict[int, float] | None = 
         state = written(folder / "trainer_state.json", json.dumps({"log_history": history}), NEWEST)
     layout = Layout(folder, tuple(paths.values()), state)
     read = None if state is None else read_log(state)
-    return clock_of(layout, Recording(layout, read, paths, (), np.ones(0), None, None, 1))
+    return clock_of(layout, Recording(layout, read, paths, (), np.ones(0), None, None, 1, {}))
 
 
 def written(path: Path, text: str, at: float) -> Path:
@@ -76,3 +76,9 @@ def test_a_step_without_a_file_is_not_later_than_the_next_one(tmp_path: Path) ->
     found = clock(tmp_path, {1: NEWEST - 20, 3: NEWEST - 5}, {1: 10.0, 2: 7.0, 3: 8.0})
     assert found.words == recorded_clock.FILES
     assert [found.at(step) for step in (1, 2, 3)] == [NEWEST - 20, NEWEST - 5, NEWEST - 5]
+
+
+def test_a_step_without_an_entry_has_the_time_of_the_nearest_one_before(tmp_path: Path) -> None:
+    """An evaluation before the first step was when the run started."""
+    found = clock(tmp_path, {2: NEWEST - 10, 4: NEWEST}, {2: 2.0, 4: 5.0})
+    assert [found.at(step) for step in (0, 1, 3, 5)] == [NEWEST - 14, NEWEST - 14, NEWEST - 10, NEWEST]

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,11 @@ def test_a_file_beyond_the_limit_is_not_read(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(recorded_log, "MAX_BYTES", 20)
     with pytest.raises(LabError, match="bytes, more than 20"):
         log_of(tmp_path, {"step": 1})
+
+
+def test_a_log_of_32_mib_is_the_largest_that_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "trainer_state.json"
+    path.write_bytes(b"[")
+    os.truncate(path, 32 * 2**20 + 1)
+    with pytest.raises(LabError, match="has 33,554,433 bytes, more than 33,554,432"):
+        read_log(path)

@@ -1,0 +1,72 @@
+"""Which files of a folder are those of the run, and how much of them is read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from engine.errors import LabError
+from engine.trl import recorded_files
+from engine.trl.recorded_files import find_layout, read_tables
+
+
+def state(path: Path, last: int) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"log_history": [{"step": last, "loss": 0.5}]}))
+    return path
+
+
+def written(path: Path, steps: list[int], **columns: Any) -> Path:
+    """One group of 2 for each step."""
+    rows = [step for step in steps for _ in range(2)]
+    told = {"prompt": [f"p{step}" for step in rows], "completion": ["a", "b"] * len(steps)}
+    numbers = {"right": [1.0, 0.0] * len(steps), "advantage": [0.5, -0.5] * len(steps)}
+    parquet.write_table(pa.table({"step": rows, **told, **numbers, **columns}), path)
+    return path
+
+
+def test_a_column_of_references_to_one_text_counts_as_what_it_unpacks_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """128 × 1,000 characters, which the file holds once, are more than 100,000."""
+    texts = pa.array(["x" * 1000] * 128).dictionary_encode()
+    path = written(tmp_path / "completions_00001.parquet", [1] * 64, note=texts)
+    assert path.stat().st_size < 10_000
+    monkeypatch.setattr(recorded_files, "MAX_UNPACKED", 100_000)
+    with pytest.raises(LabError, match="unpacks to more than 100,000 bytes"):
+        list(read_tables(path))
+
+
+def test_cells_count_though_they_hold_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """100 empty columns of 128 rows: 8 bytes a cell are 102,400, beside under 10,000 bytes of values."""
+    empty = {f"x{place}": pa.nulls(128) for place in range(100)}
+    path = written(tmp_path / "completions_00001.parquet", [1] * 64, **empty)
+    monkeypatch.setattr(recorded_files, "MAX_UNPACKED", 100_000)
+    with pytest.raises(LabError, match="unpacks to more than 100,000 bytes"):
+        list(read_tables(path))
+
+
+@pytest.mark.parametrize(("own", "saved", "taken"), [(9, 5, "own"), (5, 9, "saved"), (7, 7, "own")])
+def test_the_log_with_the_larger_last_step_is_read(own: int, saved: int, taken: str, tmp_path: Path) -> None:
+    paths = {
+        "own": state(tmp_path / "trainer_state.json", own),
+        "saved": state(tmp_path / "checkpoint-100" / "trainer_state.json", saved),
+    }
+    assert find_layout(tmp_path).state == paths[taken]
+
+
+def test_a_log_that_cannot_be_read_is_still_the_newest_checkpoints(tmp_path: Path) -> None:
+    broken = state(tmp_path / "checkpoint-100" / "trainer_state.json", 9)
+    broken.write_text("{")
+    state(tmp_path / "trainer_state.json", 1)
+    assert find_layout(tmp_path).state == broken
+
+
+def test_files_stand_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    names = [f"completions_{number}.parquet" for number in ("99998", "99999", "100000")]
+    for step, name in enumerate(names, 99_998):
+        written(tmp_path / name, [step])
+    assert [path.name for path in find_layout(tmp_path).completions] == names
