@@ -70,7 +70,9 @@ def _num_filters(query: SearchQuery) -> int:
 
 
 def _result(paths: RunPaths, reader: RunReader, query: SearchQuery) -> None:
-    found = _found(paths, reader, query)
+    with reader.snapshot() as moment:  # what is shown is what was found, though a step is replayed meanwhile
+        found = _found(paths, moment, query)
+        listed = hits(moment, found.keys[: st.session_state[SHOWN]], query.phrase)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{count_in_words(found)}**")
         if not query.is_empty:
@@ -84,7 +86,7 @@ def _result(paths: RunPaths, reader: RunReader, query: SearchQuery) -> None:
     if not found.keys:
         return
     shown = st.session_state[SHOWN]
-    picked = search_rows(hits(reader, found.keys[:shown], query.phrase), key="search_rows", label="Completions found")
+    picked = search_rows(listed, key="search_rows", label="Completions found")
     if picked is not None:
         _open(picked, reader)
     if len(found.keys) > shown:
@@ -105,9 +107,13 @@ def count_in_words(found: Found) -> str:
 
 
 def _found(paths: RunPaths, reader: RunReader, query: SearchQuery) -> Found:
-    """The result, from memory while query and run are the same: a click on "show more" does not search again."""
+    """The result, from memory while query and run are the same: a click on "show more" does not search again.
+
+    A replay puts other texts under the keys of a step, so that a result is worth nothing after one.
+    """
     patient = st.session_state.get(PATIENT) == query.to_json()
-    signature = (paths.run_id, query.to_json(), reader.last_step(), patient)
+    last_step, superseded, *_ = reader.change_token()
+    signature = (paths.run_id, query.to_json(), last_step, superseded, patient)
     known = st.session_state.get(FOUND)
     if known is None or known[0] != signature:
         if known is None or known[0][:2] != signature[:2]:

@@ -69,13 +69,17 @@ def export(
     """
     if kind not in FORMATS:
         raise LabError(f"There is no format {str(kind)[:20]!r}.", hint=f"There are {', '.join(FORMATS)}.")
-    found = find(reader, query, limit=cap, seconds=seconds)
-    rows = _write(reader, found, kind, out)
+    with reader.snapshot() as moment:  # a step may be replayed meanwhile: its new texts have the keys of the old ones
+        found = find(moment, query, limit=cap, seconds=seconds)
+        rows = _write(moment, found, kind, out)
     return Exported(rows, found.more, found.note)
 
 
 def export_rows(reader: RunReader, keys: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """The rows of these completions, in their order. Those that have been superseded since are left out."""
+    """The rows of these completions, in their order; of keys that are not stored there are none.
+
+    A replayed step has the keys of the one that it replaced: ask within the snapshot in which they were found.
+    """
     names = reader.reward_functions()
     header = [*_COLUMNS, *(f"rewards/{name}" for name in names)]
     columns = [source for source, _ in _COLUMNS.values()] + [f"completions.{c}" for c in REWARD_COLUMNS[: len(names)]]

@@ -53,7 +53,10 @@ FROM chosen CROSS JOIN completions USING (id) CROSS JOIN texts USING (id) CROSS 
 
 
 def hits(reader: RunReader, keys: Sequence[int], phrase: str = "") -> list[Hit]:
-    """The rows of these completions, newest first. Those that have been superseded since are left out."""
+    """The rows of these completions, newest first; of keys that are not stored there are none.
+
+    A replayed step has the keys of the one that it replaced: ask within the snapshot in which they were found.
+    """
     with reader.database() as db:
         found = [_hit(row, phrase) for row in db.execute(_SQL, (json.dumps(list(keys)),))]
     return sorted(found, key=lambda hit: -hit.key)

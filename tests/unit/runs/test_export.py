@@ -96,6 +96,30 @@ def test_an_export_that_is_cut_says_so(filled: RunReader) -> None:
     assert export(filled, SearchQuery(), "jsonl", io.BytesIO()).words() == ""
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_step_that_is_replaced_while_it_is_written_is_exported_as_it_was_found(
+    filled: RunReader, store: StoreWriter, kind: Format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CHUNK", 1)
+    others = [completion(f"other {place}", rewards={"exact": 0.0, "third": 1.0}) for place in range(3)]
+
+    class Replacing(io.BytesIO):
+        def write(self, data: Any) -> int:
+            store.commit_step(step(2, groups=[group(completions=others)]))
+            return super().write(data)
+
+    out = Replacing()
+    export(filled, SearchQuery(step_max=2), kind, out)
+    rows = rows_of(kind, out.getvalue())
+    assert [row["text"].lstrip("'") for row in rows] == ["plain", "=1+1", WILD]
+    assert all("rewards/third" not in row for row in rows)
+    assert [row["text"] for row in exported(filled, "jsonl", SearchQuery(step_max=2))] == [
+        "other 2",
+        "other 1",
+        "other 0",
+    ]
+
+
 def test_a_format_that_is_none_is_named(filled: RunReader) -> None:
     with pytest.raises(LabError, match=r"no format 'xlsx'\. There are jsonl, csv, parquet"):
         export(filled, SearchQuery(), "xlsx", io.BytesIO())  # type: ignore[arg-type]
