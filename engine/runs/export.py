@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.errors import LabError
+from engine.runs.columns import checked
 from engine.runs.reader import RunReader
 from engine.runs.schema import REWARD_COLUMNS
 from engine.runs.search import Found, find
@@ -80,9 +81,8 @@ def export_rows(reader: RunReader, keys: Sequence[int]) -> Iterator[dict[str, An
 
     A replayed step has the keys of the one that it replaced: ask within the snapshot in which they were found.
     """
-    names = reader.reward_functions()
-    header = [*_COLUMNS, *(f"rewards/{name}" for name in names)]
-    columns = [source for source, _ in _COLUMNS.values()] + [f"completions.{c}" for c in REWARD_COLUMNS[: len(names)]]
+    rewards = dict(zip(REWARD_COLUMNS, (f"rewards/{name}" for name in reader.reward_functions()), strict=False))
+    columns = [f"{source} AS {name}" for name, (source, _) in _COLUMNS.items()] + [f"completions.{c}" for c in rewards]
     sql = (
         "WITH chosen (place, id) AS MATERIALIZED (SELECT key, value FROM json_each(?)) "
         f"SELECT {', '.join(columns)} FROM chosen CROSS JOIN completions USING (id) CROSS JOIN texts USING (id) "
@@ -91,10 +91,10 @@ def export_rows(reader: RunReader, keys: Sequence[int]) -> Iterator[dict[str, An
     remaining = iter(keys)
     while chunk := list(islice(remaining, CHUNK)):
         with reader.database() as db:
-            fetched = db.execute(sql, (json.dumps(chunk),)).fetchall()
+            fetched = [checked([*_COLUMNS, *rewards], row) for row in db.execute(sql, (json.dumps(chunk),))]
         for row in fetched:
-            values = dict(zip(header, row, strict=True))
-            yield {**values, "passed": None if values["passed"] is None else bool(values["passed"])}
+            passed = None if row["passed"] is None else bool(row["passed"])
+            yield {rewards.get(name, name): value for name, value in row.items()} | {"passed": passed}
 
 
 def _write(reader: RunReader, found: Found, kind: Format, out: IO[bytes]) -> int:

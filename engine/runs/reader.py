@@ -4,7 +4,6 @@ Every call opens, reads and closes (0.06 ms); costs depend on the rows asked for
 """
 
 import json
-import math
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -14,22 +13,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 import pandas as pd
 
-from engine.analysis.evaluation import read_estimates
 from engine.errors import StoreError
+from engine.runs.columns import frame_column, known_number, parsed, string
 from engine.runs.prompts import PromptQueries
 from engine.runs.schema import (
-    INTEGER_COLUMNS,
     METRIC_COLUMNS,
-    REAL_COLUMNS,
     REWARD_COLUMNS,
     SCHEMA,
     SCHEMA_VERSION,
     completion_ids,
 )
-from engine.runs.tokens import TOKEN_ARRAYS, Tokens, token_arrays, unpack
+from engine.runs.tokens import TOKEN_ARRAYS, Tokens, token_arrays
 
 LOG_LIMIT = 10_000  # rows of the log at most
 COMPLETION_COLUMNS = (
@@ -160,13 +156,13 @@ class RunReader(PromptQueries):
                 *completion_ids(step, group_index), json_columns=("errors", "steps"),
             )  # fmt: skip
         columns = [frame.pop(column).tolist() for column in REWARD_COLUMNS[: len(names)]]
-        values = [dict(zip(names, map(_known, row), strict=True)) for row in zip(*columns, strict=True)]
+        values = [dict(zip(names, map(known_number, row), strict=True)) for row in zip(*columns, strict=True)]
         frame.insert(frame.columns.get_loc("parsed"), "rewards", pd.Series(values, dtype=object))
         return frame
 
     def reward_functions(self) -> list[str]:
         """Names of the reward functions, in the order of the columns of schema.REWARD_COLUMNS."""
-        return [_string(name) for (name,) in self._rows("SELECT name FROM reward_functions ORDER BY place")]
+        return [string(name) for (name,) in self._rows("SELECT name FROM reward_functions ORDER BY place")]
 
     def tokens(self, step: int, group_index: int, completion_index: int) -> Tokens | None:
         """The token arrays of one completion, or None if there is no such completion."""
@@ -189,7 +185,7 @@ class RunReader(PromptQueries):
                 "SELECT id, piece, special FROM vocabulary WHERE id IN (SELECT value FROM json_each(?))",
                 (json.dumps(sorted(used)),),
             )
-            vocabulary.update({int(token): (_string(piece), bool(special)) for token, piece, special in known})
+            vocabulary.update({int(token): (string(piece), bool(special)) for token, piece, special in known})
             return found
 
     def prompt_steps(self, prompt_id: str) -> list[int]:
@@ -206,7 +202,7 @@ class RunReader(PromptQueries):
         """`prompts` and `samples` of records.EvaluationRecord, or None when there was no evaluation after `step`."""
         with self._connection() as db:
             row = db.execute("SELECT prompts, samples FROM evaluations WHERE step = ?", (step,)).fetchone()
-            return None if row is None else (_parsed("prompts", row[0], dict), _parsed("samples", row[1], list))
+            return None if row is None else (parsed("prompts", row[0], dict), parsed("samples", row[1], list))
 
     def events(self, newest: int = 200) -> pd.DataFrame:
         """The newest events, newest first."""
@@ -215,7 +211,7 @@ class RunReader(PromptQueries):
     def heartbeat(self) -> Heartbeat | None:
         with self._connection() as db:
             row = db.execute("SELECT at, step, phase, detail FROM heartbeat").fetchone()
-            return None if row is None else Heartbeat(_moment(row[0]), int(row[1]), _string(row[2]), _string(row[3]))
+            return None if row is None else Heartbeat(_moment(row[0]), int(row[1]), string(row[2]), string(row[3]))
 
     def attempts(self) -> list[Attempt]:
         """All engine processes of this run, oldest first."""
@@ -284,7 +280,9 @@ class RunReader(PromptQueries):
             cursor = db.execute(sql, arguments)
             names = [column[0] for column in cursor.description]
             values = list(zip(*cursor.fetchall(), strict=True)) or [()] * len(names)
-            frame = pd.DataFrame({name: _column(name, v, json_columns) for name, v in zip(names, values, strict=True)})
+            frame = pd.DataFrame(
+                {name: frame_column(name, v, json_columns) for name, v in zip(names, values, strict=True)}
+            )
             if "nonfinite" in frame:
                 _restore_nonfinite(frame)
             return frame
@@ -302,7 +300,7 @@ def _attempt(
 ) -> Attempt:
     """Raises ValueError or TypeError for what no engine wrote: SQLite keeps text in a column of numbers."""
     ended = None if ended_at is None else _moment(ended_at)
-    words = None if message is None else _string(message)
+    words = None if message is None else string(message)
     return Attempt(attempt, _moment(started_at), pid, from_step, ended, outcome, words, json.loads(versions))
 
 
@@ -312,39 +310,6 @@ def _moment(value: Any) -> float:
     if not 0 <= seconds < LATEST:
         raise ValueError(f"{value!r} is no moment in time")
     return seconds
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _string(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{str(value)[:40]!r} is no text")
-    return value
-
-
-def _column(name: str, values: tuple[Any, ...], json_columns: tuple[str, ...]) -> Any:
-    """One column of a frame: numbers as float64 with NaN where missing, JSON and arrays decoded."""
-    if name in REAL_COLUMNS:
-        return np.array(values, dtype=np.float64)
-    if name in json_columns:
-        return pd.Series([_parsed(name, text, dict) for text in values], dtype=object)
-    if name == "metrics":
-        return pd.Series([read_estimates(_parsed(name, text, dict)) for text in values], dtype=object)
-    if name in ("totals", "advantages"):
-        return pd.Series([unpack(name, blob) for blob in values], dtype=object)
-    kind: type = int if name in INTEGER_COLUMNS else str
-    if not all(value is None or isinstance(value, kind) for value in values):
-        raise TypeError(f"the column {name} holds something else than {'numbers' if kind is int else 'text'}")
-    return list(values)
-
-
-def _parsed(name: str, text: str | None, wanted: type) -> Any:
-    value = json.loads(text) if text is not None else {}
-    if text is not None and not isinstance(value, wanted):
-        raise TypeError(f"the column {name} holds something else than a JSON {'list' if wanted is list else 'object'}")
-    return value
 
 
 def _restore_nonfinite(frame: pd.DataFrame) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from engine.errors import LabError
+from engine.errors import LabError, StoreError
 from engine.runs import export as module
 from engine.runs.export import FORMATS, Format, export, harmless
 from engine.runs.reader import RunReader
@@ -123,3 +123,17 @@ def test_a_step_that_is_replaced_while_it_is_written_is_exported_as_it_was_found
 def test_a_format_that_is_none_is_named(filled: RunReader) -> None:
     with pytest.raises(LabError, match=r"no format 'xlsx'\. There are jsonl, csv, parquet"):
         export(filled, SearchQuery(), "xlsx", io.BytesIO())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [("completions", "total", "'abc'"), ("completions", "reward_0", "'abc'"), ("completions", "passed", "'yes'"),
+     ("completions", "length", "1.5"), ("texts", "text", "x'00'"), ("groups", "prompt_id", "x'00'")],
+)  # fmt: skip
+def test_a_value_of_another_type_is_a_damaged_database(
+    store: StoreWriter, filled: RunReader, kind: Format, table: str, column: str, value: str
+) -> None:
+    store._db.execute(f"UPDATE {table} SET {column} = {value}")
+    with pytest.raises(StoreError, match="damaged"):
+        export(filled, SearchQuery(), kind, io.BytesIO())
