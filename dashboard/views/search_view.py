@@ -15,7 +15,7 @@ from dashboard.views.search_filters import PROBLEM, filter_widgets, phrase_box, 
 from dashboard.views.search_rows import search_rows
 from dashboard.wording import plural
 from engine.errors import LabError
-from engine.runs.export import EXPORT_CAP, FORMATS, MIME, Format, export
+from engine.runs.export import EXPORT_BYTES, EXPORT_CAP, FORMATS, MIME, Format, export
 from engine.runs.hits import hits
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
@@ -149,8 +149,9 @@ def _clear() -> None:
 def _download(paths: RunPaths, reader: RunReader, query: SearchQuery) -> None:
     with st.popover("Download", icon=":material/download:"):
         st.caption(
-            f"All that is found, up to {EXPORT_CAP:,} completions, with prompt, reference and every reward. In CSV, "
-            "text that a spreadsheet could take for a formula gets an apostrophe in front."
+            f"The newest that are found, up to {EXPORT_CAP:,} completions and {EXPORT_BYTES / 1e6:.0f} MB, with "
+            "prompt, reference and every reward. The command `grpo-lab search` writes files of any size. In CSV, text "
+            "that a spreadsheet could take for a formula gets an apostrophe in front."
         )
         for kind in FORMATS:
             st.download_button(
@@ -161,9 +162,9 @@ def _download(paths: RunPaths, reader: RunReader, query: SearchQuery) -> None:
 
 
 def exported(reader: RunReader, query: SearchQuery, kind: Format) -> bytes:
-    """The file, made when it is asked for."""
+    """The file, made when it is asked for. Streamlit wants it as a whole, so that EXPORT_BYTES bounds the memory."""
     out = BytesIO()
-    export(reader, query, kind, out)
+    export(reader, query, kind, out, max_bytes=EXPORT_BYTES)
     return out.getvalue()
 
 
