@@ -179,7 +179,12 @@ def _saved(paths: RunPaths, query: SearchQuery) -> None:
             return
         for place, (name, saved) in enumerate(kept.items()):
             load, delete = st.columns([4, 1])
-            load.button(as_label(name), key=f"search.load.{place}", on_click=put_in_url, args=(saved,), width="stretch")
+            if isinstance(saved, LabError):
+                load.caption(f"{as_label(name)} cannot be read: {as_label(str(saved))}")
+            else:
+                load.button(
+                    as_label(name), key=f"search.load.{place}", on_click=put_in_url, args=(saved,), width="stretch"
+                )
             delete.button(
                 "", key=f"search.delete.{place}", icon=":material/delete:", help=f"Delete {as_label(name)}",
                 on_click=_delete, args=(root, name),

@@ -201,6 +201,14 @@ def test_a_name_that_does_not_fit_and_a_damaged_file_are_told(root: Path, paths:
     assert len(rows(app)) > 0
 
 
+def test_a_saved_search_that_cannot_be_read_is_named_and_can_be_deleted(root: Path, paths: RunPaths) -> None:
+    (root / FILE).write_text('{"searches": {"newer": {"mood": "glad"}, "old": {"phrase": "31"}}}')
+    app = opened("done")
+    assert "newer cannot be read: There is no filter" in words(app)
+    app.button(key="search.delete.0").click().run()
+    assert saved_filters(root) == {"old": SearchQuery("31")}
+
+
 def test_each_format_is_made_when_it_is_asked_for(paths: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
     query, reader = SearchQuery("31"), RunReader(paths.db)
     found = expected(paths, query).keys
