@@ -6,6 +6,7 @@ shown.
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -58,6 +59,8 @@ class PromptTable:
 class _Reads(Protocol):
     """What these queries use of RunReader."""
 
+    def snapshot(self) -> AbstractContextManager["_Reads"]: ...
+
     def _rows(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]: ...
 
     def _frame(self, sql: str, *arguments: Any, json_columns: tuple[str, ...] = ()) -> pd.DataFrame: ...
@@ -86,8 +89,9 @@ class PromptQueries:
         wanted = f"WHERE {_OUTCOME} = ?" if outcome else ""
         asked = f"SELECT * FROM ({_ASKED}) {wanted} ORDER BY times DESC, last_step DESC, prompt_id LIMIT ?"
         arguments = (first_step, *([outcome] if outcome else []), most)
-        rows = self._frame(f"WITH asked AS MATERIALIZED ({asked}) {_SHOWN}", *arguments)
-        return PromptTable(rows, dict(self._rows(counted, first_step)))
+        with self.snapshot() as moment:
+            rows = moment._frame(f"WITH asked AS MATERIALIZED ({asked}) {_SHOWN}", *arguments)
+            return PromptTable(rows, dict(moment._rows(counted, first_step)))
 
 
 def thinned(frame: pd.DataFrame, most: int, keep: int | None = None) -> pd.DataFrame:

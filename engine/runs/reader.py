@@ -123,9 +123,12 @@ class RunReader(PromptQueries):
         """Means of a metric over at most `points` equal stretches of steps, in order: a sparkline."""
         if metric not in METRIC_COLUMNS:
             raise KeyError(metric)
-        last = max(self.last_step(), 1)
-        sql = f'SELECT avg("{metric}") FROM steps GROUP BY (step - 1) * ? / ? ORDER BY min(step)'
-        return [row[0] for row in self._rows(sql, min(points, last), last) if row[0] is not None]
+        with self.snapshot() as moment:
+            first = moment.first_step()
+            stored = moment.last_step() - first + 1
+            sql = f'SELECT avg("{metric}") FROM steps GROUP BY (step - ?) * ? / ? ORDER BY min(step)'
+            means = moment._rows(sql, first, min(points, stored), stored)
+        return [mean for (mean,) in means if mean is not None]
 
     def newest_means(self, metrics: tuple[str, ...], steps: int) -> dict[str, float | None]:
         """Mean of each metric over the newest steps, None where there is no value."""
