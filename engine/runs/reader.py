@@ -276,11 +276,11 @@ class RunReader(PromptQueries):
 
     def _rows(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
         with self._connection() as db:
-            return db.execute(sql, arguments).fetchall()
+            return db.execute(sql, _bound(arguments)).fetchall()
 
     def _frame(self, sql: str, *arguments: Any, json_columns: tuple[str, ...] = ()) -> pd.DataFrame:
         with self._connection() as db:
-            cursor = db.execute(sql, arguments)
+            cursor = db.execute(sql, _bound(arguments))
             names = [column[0] for column in cursor.description]
             values = list(zip(*cursor.fetchall(), strict=True)) or [()] * len(names)
             frame = pd.DataFrame(
@@ -289,6 +289,11 @@ class RunReader(PromptQueries):
             if "nonfinite" in frame:
                 _restore_nonfinite(frame)
             return frame
+
+
+def _bound(arguments: tuple[Any, ...]) -> Any:
+    """What SQLite is given: values for each `?`, or one dict for the names in a query."""
+    return arguments[0] if len(arguments) == 1 and isinstance(arguments[0], dict) else arguments
 
 
 def _attempt(
