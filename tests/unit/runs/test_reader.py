@@ -265,3 +265,18 @@ def test_a_curve_of_a_fork_has_as_many_points_as_one_of_a_run(store: StoreWriter
         store.commit_step(step(number, metrics={"reward": float(number)}))
     assert reader.curve("reward", 60) == [float(number) for number in range(951, 1001)]
     assert reader.curve("reward", 10) == [953.0 + 5 * place for place in range(10)]
+
+
+@pytest.mark.parametrize(
+    "trap",
+    ["DROP TABLE steps; CREATE VIEW steps AS SELECT 1 AS step", "CREATE VIEW more AS SELECT 1",
+     "CREATE TRIGGER t AFTER INSERT ON steps BEGIN SELECT 1; END",
+     "DROP TABLE steps; CREATE VIRTUAL TABLE steps USING fts5(step)"],
+)  # fmt: skip
+def test_a_database_with_a_view_a_trigger_or_a_virtual_table_in_place_of_one_is_refused(
+    store: StoreWriter, reader: RunReader, trap: str
+) -> None:
+    """A view may be a query without an end, which would hold up the page for ever."""
+    store._db.executescript(trap)
+    with pytest.raises(StoreError, match="views, triggers or virtual tables"):
+        reader.last_step()
