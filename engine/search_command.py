@@ -57,8 +57,10 @@ def _search(options: argparse.Namespace) -> int:
 
 
 def _list(reader: RunReader, query: SearchQuery, limit: int) -> int:
-    found = find(reader, query, seconds=SECONDS)
-    for hit in hits(reader, found.keys[:limit], query.phrase):
+    with reader.snapshot() as moment:  # what is listed is what was found, though a step is replayed meanwhile
+        found = find(moment, query, seconds=SECONDS)
+        listed = hits(moment, found.keys[:limit], query.phrase)
+    for hit in listed:
         print(_line(hit))
     count = f"more than {CAP:,}" if found.more else f"{len(found.keys):,}"
     print(f"{count} completions found. {found.note}".strip(), file=sys.stderr)

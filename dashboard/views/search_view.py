@@ -15,7 +15,7 @@ from dashboard.views.search_filters import PROBLEM, filter_widgets, phrase_box, 
 from dashboard.views.search_rows import search_rows
 from dashboard.wording import plural
 from engine.errors import LabError
-from engine.runs.export import EXPORT_CAP, FORMATS, MIME, Format, export
+from engine.runs.export import EXPORT_BYTES, EXPORT_CAP, FORMATS, MIME, Format, export
 from engine.runs.hits import hits
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
@@ -70,7 +70,9 @@ def _num_filters(query: SearchQuery) -> int:
 
 
 def _result(paths: RunPaths, reader: RunReader, query: SearchQuery) -> None:
-    found = _found(paths, reader, query)
+    with reader.snapshot() as moment:  # what is shown is what was found, though a step is replayed meanwhile
+        found = _found(paths, moment, query)
+        listed = hits(moment, found.keys[: st.session_state[SHOWN]], query.phrase)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"**{count_in_words(found)}**")
         if not query.is_empty:
@@ -84,7 +86,7 @@ def _result(paths: RunPaths, reader: RunReader, query: SearchQuery) -> None:
     if not found.keys:
         return
     shown = st.session_state[SHOWN]
-    picked = search_rows(hits(reader, found.keys[:shown], query.phrase), key="search_rows", label="Completions found")
+    picked = search_rows(listed, key="search_rows", label="Completions found")
     if picked is not None:
         _open(picked, reader)
     if len(found.keys) > shown:
@@ -105,9 +107,13 @@ def count_in_words(found: Found) -> str:
 
 
 def _found(paths: RunPaths, reader: RunReader, query: SearchQuery) -> Found:
-    """The result, from memory while query and run are the same: a click on "show more" does not search again."""
+    """The result, from memory while query and run are the same: a click on "show more" does not search again.
+
+    A replay puts other texts under the keys of a step, so that a result is worth nothing after one.
+    """
     patient = st.session_state.get(PATIENT) == query.to_json()
-    signature = (paths.run_id, query.to_json(), reader.last_step(), patient)
+    last_step, superseded, *_ = reader.change_token()
+    signature = (paths.run_id, query.to_json(), last_step, superseded, patient)
     known = st.session_state.get(FOUND)
     if known is None or known[0] != signature:
         if known is None or known[0][:2] != signature[:2]:
@@ -143,8 +149,9 @@ def _clear() -> None:
 def _download(paths: RunPaths, reader: RunReader, query: SearchQuery) -> None:
     with st.popover("Download", icon=":material/download:"):
         st.caption(
-            f"All that is found, up to {EXPORT_CAP:,} completions, with prompt, reference and every reward. In CSV, "
-            "text that a spreadsheet could take for a formula gets an apostrophe in front."
+            f"The newest that are found, up to {EXPORT_CAP:,} completions and {EXPORT_BYTES / 1e6:.0f} MB, with "
+            "prompt, reference and every reward. The command `grpo-lab search` writes files of any size. In CSV, text "
+            "that a spreadsheet could take for a formula gets an apostrophe in front."
         )
         for kind in FORMATS:
             st.download_button(
@@ -155,9 +162,9 @@ def _download(paths: RunPaths, reader: RunReader, query: SearchQuery) -> None:
 
 
 def exported(reader: RunReader, query: SearchQuery, kind: Format) -> bytes:
-    """The file, made when it is asked for."""
+    """The file, made when it is asked for. Streamlit wants it as a whole, so that EXPORT_BYTES bounds the memory."""
     out = BytesIO()
-    export(reader, query, kind, out)
+    export(reader, query, kind, out, max_bytes=EXPORT_BYTES)
     return out.getvalue()
 
 
@@ -172,7 +179,12 @@ def _saved(paths: RunPaths, query: SearchQuery) -> None:
             return
         for place, (name, saved) in enumerate(kept.items()):
             load, delete = st.columns([4, 1])
-            load.button(as_label(name), key=f"search.load.{place}", on_click=put_in_url, args=(saved,), width="stretch")
+            if isinstance(saved, LabError):
+                load.caption(f"{as_label(name)} cannot be read: {as_label(str(saved))}")
+            else:
+                load.button(
+                    as_label(name), key=f"search.load.{place}", on_click=put_in_url, args=(saved,), width="stretch"
+                )
             delete.button(
                 "", key=f"search.delete.{place}", icon=":material/delete:", help=f"Delete {as_label(name)}",
                 on_click=_delete, args=(root, name),

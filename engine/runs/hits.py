@@ -1,9 +1,11 @@
 """What a list of search results shows of each completion: its place, its numbers, and the phrase where it stands."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from engine.runs.columns import checked
 from engine.runs.reader import RunReader
 from engine.runs.text_index import folded
 
@@ -47,22 +49,31 @@ class Hit:
 _SQL = """
 WITH chosen (id) AS MATERIALIZED (SELECT value FROM json_each(?))
 SELECT id, step, group_index, completion_index, prompt, text, length, finish_reason, total, advantage, passed,
-       coalesce(texts.parsed, completions.parsed)
+       coalesce(texts.parsed, completions.parsed) AS parsed
 FROM chosen CROSS JOIN completions USING (id) CROSS JOIN texts USING (id) CROSS JOIN groups USING (step, group_index)
 """
+_NEEDED = ("id", "step", "group_index", "completion_index", "prompt", "text", "advantage")
 
 
 def hits(reader: RunReader, keys: Sequence[int], phrase: str = "") -> list[Hit]:
-    """The rows of these completions, newest first. Those that have been superseded since are left out."""
+    """The rows of these completions, newest first; of keys that are not stored there are none.
+
+    A replayed step has the keys of the one that it replaced: ask within the snapshot in which they were found.
+    """
     with reader.database() as db:
-        found = [_hit(row, phrase) for row in db.execute(_SQL, (json.dumps(list(keys)),))]
+        cursor = db.execute(_SQL, (json.dumps(list(keys)),))
+        names = [name for name, *_ in cursor.description]
+        found = [_hit(checked(names, row), phrase) for row in cursor]
     return sorted(found, key=lambda hit: -hit.key)
 
 
-def _hit(row: tuple, phrase: str) -> Hit:  # type: ignore[type-arg]
-    key, step, group, completion, prompt, text, length, reason, total, advantage, passed, parsed = row
+def _hit(row: Mapping[str, Any], phrase: str) -> Hit:
+    passed, parsed = row["passed"], row["parsed"]
+    if empty := [name for name in _NEEDED if row[name] is None]:
+        raise TypeError(f"the column {empty[0]} is empty")
     return Hit(
-        key, step, group, completion, prompt[:SHORT], excerpt(text, phrase), length, reason, total, advantage,
+        row["id"], row["step"], row["group_index"], row["completion_index"], row["prompt"][:SHORT],
+        excerpt(row["text"], phrase), row["length"], row["finish_reason"], row["total"], row["advantage"],
         None if passed is None else bool(passed), None if parsed is None else parsed[:SHORT],
     )  # fmt: skip
 

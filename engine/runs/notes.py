@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.errors import LabError
 from engine.runs.durable import disk_errors, write_atomic
+from engine.runs.launch import launch_lock
 from engine.runs.lineage import read_small_json
 from engine.runs.paths import RunPaths
 
@@ -45,12 +46,13 @@ def read_notes(paths: RunPaths) -> Notes:
 
 def change_notes(paths: RunPaths, **changes: Any) -> Notes:
     """Replace `tags`, `note` or `pinned`, keep the others. Raises LabError for what is too long, and for the disk."""
-    notes = replace(read_notes(paths), broken=False, **changes)
-    notes = replace(notes, tags=clean_tags(notes.tags))
-    if len(notes.note) > MAX_NOTE:
-        raise LabError(f"The note has {len(notes.note):,} characters, at most {MAX_NOTE:,} are kept.", hint="Cut it.")
-    content = {key: value for key, value in asdict(notes).items() if key != "broken"}
-    with disk_errors(paths.root):
+    with disk_errors(paths.root), launch_lock(paths.root.parent):  # of two changes at once both shall stay
+        notes = replace(read_notes(paths), broken=False, **changes)
+        notes = replace(notes, tags=clean_tags(notes.tags))
+        if len(notes.note) > MAX_NOTE:
+            long = f"The note has {len(notes.note):,} characters, at most {MAX_NOTE:,} are kept."
+            raise LabError(long, hint="Cut it.")
+        content = {key: value for key, value in asdict(notes).items() if key != "broken"}
         write_atomic(paths.meta, (json.dumps(content, indent=2) + "\n").encode())
     return notes
 

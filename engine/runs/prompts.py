@@ -6,14 +6,17 @@ shown.
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
 
-# always: every completion of every group was right; never: none was; sometimes: anything between. A prompt of which no
-# reward decides right or wrong is of none of these.
+from engine.runs.schema import completion_ids
+
+# always: every completion of every group was right; never: every one was wrong; sometimes: there were both. A prompt
+# is of none of these when it was right, or wrong, wherever that was decided, and was not decided everywhere.
 Outcome = Literal["always", "sometimes", "never"]
 
 PROMPT_CHARACTERS = 300  # of a prompt in the table; some have a million
@@ -22,7 +25,7 @@ _ASKED = """
 SELECT prompt_id, count(*) AS times, min(step) AS first_step, max(step) AS last_step,
        avg(pass_rate) AS pass_rate, min(pass_rate) AS lowest, max(pass_rate) AS highest,
        avg(mean) AS mean, avg(kind != 'mixed') AS dead_share
-FROM groups WHERE step >= ? GROUP BY prompt_id
+FROM groups WHERE step >= :first GROUP BY prompt_id
 """
 _COURSE = """
 SELECT step, group_index, mean, std, kind, pass_rate, mean_length, mean_kl, discarded
@@ -33,7 +36,15 @@ _NEWEST = """
 SELECT prompt_id, max(step) AS step, group_index, mean, pass_rate FROM groups
 WHERE prompt_id IN (SELECT value FROM json_each(?)) AND step <= ? GROUP BY prompt_id
 """
-_OUTCOME = "CASE WHEN lowest = 1 THEN 'always' WHEN highest = 0 THEN 'never' WHEN lowest >= 0 THEN 'sometimes' END"
+# Pass rates are of the decided completions alone. Where there is none without a verdict, and where no prompt has one
+# rate in all its groups, this costs nothing: SQLite evaluates it when it first needs it.
+_DECIDED = """prompt_id NOT IN (
+  SELECT prompt_id FROM completions CROSS JOIN groups USING (step, group_index)
+  WHERE passed IS NULL AND id >= :first_id)
+"""
+_OUTCOME = f"""CASE WHEN lowest = 1 THEN CASE WHEN {_DECIDED} THEN 'always' END
+  WHEN highest = 0 THEN CASE WHEN {_DECIDED} THEN 'never' END WHEN lowest >= 0 THEN 'sometimes' END
+"""
 # The first and the newest group of each prompt, looked up for the rows that are shown alone.
 _SHOWN = f"""
 SELECT asked.*, newest.group_index AS group_index,
@@ -57,6 +68,8 @@ class PromptTable:
 
 class _Reads(Protocol):
     """What these queries use of RunReader."""
+
+    def snapshot(self) -> AbstractContextManager["_Reads"]: ...
 
     def _rows(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]: ...
 
@@ -83,11 +96,14 @@ class PromptQueries:
         over all its groups, of the first and of the last; mean reward; dead_share: the share of groups without signal.
         """
         counted = f"WITH asked AS ({_ASKED}) SELECT {_OUTCOME} AS outcome, count(*) FROM asked GROUP BY outcome"
-        wanted = f"WHERE {_OUTCOME} = ?" if outcome else ""
-        asked = f"SELECT * FROM ({_ASKED}) {wanted} ORDER BY times DESC, last_step DESC, prompt_id LIMIT ?"
-        arguments = (first_step, *([outcome] if outcome else []), most)
-        rows = self._frame(f"WITH asked AS MATERIALIZED ({asked}) {_SHOWN}", *arguments)
-        return PromptTable(rows, dict(self._rows(counted, first_step)))
+        wanted = f"WHERE {_OUTCOME} = :outcome" if outcome else ""
+        asked = f"SELECT * FROM ({_ASKED}) {wanted} ORDER BY times DESC, last_step DESC, prompt_id LIMIT :most"
+        first = {"first": first_step, "first_id": completion_ids(first_step)[0]}
+        with self.snapshot() as moment:
+            rows = moment._frame(
+                f"WITH asked AS MATERIALIZED ({asked}) {_SHOWN}", {**first, "outcome": outcome, "most": most}
+            )
+            return PromptTable(rows, dict(moment._rows(counted, first)))
 
 
 def thinned(frame: pd.DataFrame, most: int, keep: int | None = None) -> pd.DataFrame:

@@ -4,8 +4,8 @@ Every call opens, reads and closes (0.06 ms); costs depend on the rows asked for
 """
 
 import json
-import math
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -14,22 +14,19 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 import pandas as pd
 
-from engine.analysis.evaluation import read_estimates
 from engine.errors import StoreError
+from engine.runs.columns import frame_column, known_number, parsed, string
 from engine.runs.prompts import PromptQueries
 from engine.runs.schema import (
-    INTEGER_COLUMNS,
     METRIC_COLUMNS,
-    REAL_COLUMNS,
     REWARD_COLUMNS,
     SCHEMA,
     SCHEMA_VERSION,
     completion_ids,
 )
-from engine.runs.tokens import TOKEN_ARRAYS, Tokens, token_arrays, unpack
+from engine.runs.tokens import TOKEN_ARRAYS, Tokens, token_arrays
 
 LOG_LIMIT = 10_000  # rows of the log at most
 COMPLETION_COLUMNS = (
@@ -44,6 +41,14 @@ SELECT (SELECT coalesce(max(step), 0) FROM steps), (SELECT count(*) FROM superse
        (SELECT coalesce(max(id), 0) FROM events), (SELECT coalesce(max(at), 0) FROM evaluations),
        (SELECT count(*) + count(outcome) FROM attempts), (SELECT coalesce(max(at), 0) FROM heartbeat)
 """
+
+# What no engine makes: a view in place of a table may be a query without an end. PRAGMA trusted_schema=OFF would not
+# do, as it also forbids the json_extract of evaluations.pass_at_1.
+_TABLES = ", ".join(f"'{name}'" for name in re.findall(r"CREATE TABLE (\w+)", SCHEMA))
+TRAPS = f"""
+SELECT 1 FROM sqlite_master WHERE type IN ('view', 'trigger') OR (name IN ({_TABLES}) AND sql LIKE 'CREATE VIRTUAL%')
+"""
+_without_traps: set[tuple[int, int, int]] = set()  # device, inode, schema_version
 
 
 @dataclass(frozen=True)
@@ -127,9 +132,12 @@ class RunReader(PromptQueries):
         """Means of a metric over at most `points` equal stretches of steps, in order: a sparkline."""
         if metric not in METRIC_COLUMNS:
             raise KeyError(metric)
-        last = max(self.last_step(), 1)
-        sql = f'SELECT avg("{metric}") FROM steps GROUP BY (step - 1) * ? / ? ORDER BY min(step)'
-        return [row[0] for row in self._rows(sql, min(points, last), last) if row[0] is not None]
+        with self.snapshot() as moment:
+            first = moment.first_step()
+            stored = moment.last_step() - first + 1
+            sql = f'SELECT avg("{metric}") FROM steps GROUP BY (step - ?) * ? / ? ORDER BY min(step)'
+            means = moment._rows(sql, first, min(points, stored), stored)
+        return [mean for (mean,) in means if mean is not None]
 
     def newest_means(self, metrics: tuple[str, ...], steps: int) -> dict[str, float | None]:
         """Mean of each metric over the newest steps, None where there is no value."""
@@ -160,13 +168,13 @@ class RunReader(PromptQueries):
                 *completion_ids(step, group_index), json_columns=("errors", "steps"),
             )  # fmt: skip
         columns = [frame.pop(column).tolist() for column in REWARD_COLUMNS[: len(names)]]
-        values = [dict(zip(names, map(_known, row), strict=True)) for row in zip(*columns, strict=True)]
+        values = [dict(zip(names, map(known_number, row), strict=True)) for row in zip(*columns, strict=True)]
         frame.insert(frame.columns.get_loc("parsed"), "rewards", pd.Series(values, dtype=object))
         return frame
 
     def reward_functions(self) -> list[str]:
         """Names of the reward functions, in the order of the columns of schema.REWARD_COLUMNS."""
-        return [_string(name) for (name,) in self._rows("SELECT name FROM reward_functions ORDER BY place")]
+        return [string(name) for (name,) in self._rows("SELECT name FROM reward_functions ORDER BY place")]
 
     def tokens(self, step: int, group_index: int, completion_index: int) -> Tokens | None:
         """The token arrays of one completion, or None if there is no such completion."""
@@ -189,7 +197,7 @@ class RunReader(PromptQueries):
                 "SELECT id, piece, special FROM vocabulary WHERE id IN (SELECT value FROM json_each(?))",
                 (json.dumps(sorted(used)),),
             )
-            vocabulary.update({int(token): (_string(piece), bool(special)) for token, piece, special in known})
+            vocabulary.update({int(token): (string(piece), bool(special)) for token, piece, special in known})
             return found
 
     def prompt_steps(self, prompt_id: str) -> list[int]:
@@ -206,7 +214,7 @@ class RunReader(PromptQueries):
         """`prompts` and `samples` of records.EvaluationRecord, or None when there was no evaluation after `step`."""
         with self._connection() as db:
             row = db.execute("SELECT prompts, samples FROM evaluations WHERE step = ?", (step,)).fetchone()
-            return None if row is None else (_parsed("prompts", row[0], dict), _parsed("samples", row[1], list))
+            return None if row is None else (parsed("prompts", row[0], dict), parsed("samples", row[1], list))
 
     def events(self, newest: int = 200) -> pd.DataFrame:
         """The newest events, newest first."""
@@ -215,7 +223,7 @@ class RunReader(PromptQueries):
     def heartbeat(self) -> Heartbeat | None:
         with self._connection() as db:
             row = db.execute("SELECT at, step, phase, detail FROM heartbeat").fetchone()
-            return None if row is None else Heartbeat(_moment(row[0]), int(row[1]), _string(row[2]), _string(row[3]))
+            return None if row is None else Heartbeat(_moment(row[0]), int(row[1]), string(row[2]), string(row[3]))
 
     def attempts(self) -> list[Attempt]:
         """All engine processes of this run, oldest first."""
@@ -250,6 +258,7 @@ class RunReader(PromptQueries):
             db.execute("PRAGMA query_only=ON")
             version = db.execute("PRAGMA user_version").fetchone()[0]
             if version == SCHEMA_VERSION:
+                self._refuse_traps(db)
                 return db
             tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         except BaseException:
@@ -262,6 +271,22 @@ class RunReader(PromptQueries):
             f"{self.path}: schema version {version}, this program reads version {SCHEMA_VERSION}.",
             hint="Open the run with the release that made it.",
         )
+
+    def _refuse_traps(self, db: sqlite3.Connection) -> None:
+        """Looks once for each file and schema: a look takes 50 µs, and a page reads many times a second."""
+        try:
+            found = self.path.stat()
+        except OSError as error:  # the run was deleted meanwhile
+            raise StoreError(f"{self.path}: {error.strerror}.", hint="Look whether the run is still there.") from error
+        seen = (found.st_dev, found.st_ino, db.execute("PRAGMA schema_version").fetchone()[0])
+        if seen in _without_traps:
+            return
+        if db.execute(TRAPS).fetchone() is not None:
+            raise StoreError(
+                f"{self.path}: has views, triggers or virtual tables that no engine makes.",
+                hint="The file is not from this program; the run is not shown.",
+            )
+        _without_traps.add(seen)
 
     def _is_sealed(self) -> bool:
         return not os.access(self.path.parent, os.W_OK)
@@ -277,17 +302,24 @@ class RunReader(PromptQueries):
 
     def _rows(self, sql: str, *arguments: Any) -> list[tuple[Any, ...]]:
         with self._connection() as db:
-            return db.execute(sql, arguments).fetchall()
+            return db.execute(sql, _bound(arguments)).fetchall()
 
     def _frame(self, sql: str, *arguments: Any, json_columns: tuple[str, ...] = ()) -> pd.DataFrame:
         with self._connection() as db:
-            cursor = db.execute(sql, arguments)
+            cursor = db.execute(sql, _bound(arguments))
             names = [column[0] for column in cursor.description]
             values = list(zip(*cursor.fetchall(), strict=True)) or [()] * len(names)
-            frame = pd.DataFrame({name: _column(name, v, json_columns) for name, v in zip(names, values, strict=True)})
+            frame = pd.DataFrame(
+                {name: frame_column(name, v, json_columns) for name, v in zip(names, values, strict=True)}
+            )
             if "nonfinite" in frame:
                 _restore_nonfinite(frame)
             return frame
+
+
+def _bound(arguments: tuple[Any, ...]) -> Any:
+    """What SQLite is given: values for each `?`, or one dict for the names in a query."""
+    return arguments[0] if len(arguments) == 1 and isinstance(arguments[0], dict) else arguments
 
 
 def _attempt(
@@ -302,7 +334,7 @@ def _attempt(
 ) -> Attempt:
     """Raises ValueError or TypeError for what no engine wrote: SQLite keeps text in a column of numbers."""
     ended = None if ended_at is None else _moment(ended_at)
-    words = None if message is None else _string(message)
+    words = None if message is None else string(message)
     return Attempt(attempt, _moment(started_at), pid, from_step, ended, outcome, words, json.loads(versions))
 
 
@@ -312,39 +344,6 @@ def _moment(value: Any) -> float:
     if not 0 <= seconds < LATEST:
         raise ValueError(f"{value!r} is no moment in time")
     return seconds
-
-
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _string(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{str(value)[:40]!r} is no text")
-    return value
-
-
-def _column(name: str, values: tuple[Any, ...], json_columns: tuple[str, ...]) -> Any:
-    """One column of a frame: numbers as float64 with NaN where missing, JSON and arrays decoded."""
-    if name in REAL_COLUMNS:
-        return np.array(values, dtype=np.float64)
-    if name in json_columns:
-        return pd.Series([_parsed(name, text, dict) for text in values], dtype=object)
-    if name == "metrics":
-        return pd.Series([read_estimates(_parsed(name, text, dict)) for text in values], dtype=object)
-    if name in ("totals", "advantages"):
-        return pd.Series([unpack(name, blob) for blob in values], dtype=object)
-    kind: type = int if name in INTEGER_COLUMNS else str
-    if not all(value is None or isinstance(value, kind) for value in values):
-        raise TypeError(f"the column {name} holds something else than {'numbers' if kind is int else 'text'}")
-    return list(values)
-
-
-def _parsed(name: str, text: str | None, wanted: type) -> Any:
-    value = json.loads(text) if text is not None else {}
-    if text is not None and not isinstance(value, wanted):
-        raise TypeError(f"the column {name} holds something else than a JSON {'list' if wanted is list else 'object'}")
-    return value
 
 
 def _restore_nonfinite(frame: pd.DataFrame) -> None:

@@ -3,10 +3,12 @@
 import json
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 from engine.errors import LabError
 from engine.runs.durable import disk_errors, write_atomic
 from engine.runs.launch import launch_lock
+from engine.runs.lineage import read_small_json
 from engine.runs.search_query import SearchQuery
 
 FILE = ".searches.json"
@@ -15,23 +17,11 @@ MAX_SAVED = 100
 MAX_BYTES = 4 * 2**20
 
 
-def saved_filters(root: Path) -> dict[str, SearchQuery]:
-    """All saved searches by name, in the order of names. Raises LabError when the file is damaged."""
-    path = root / FILE
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise LabError(f"{path}: {error.strerror}.", hint="The saved searches cannot be read.") from error
-    try:
-        raw = json.loads(content)
-        found = {str(name): SearchQuery.from_dict(query) for name, query in raw["searches"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, LabError) as error:
-        raise LabError(
-            f"{path}: the saved searches cannot be read ({error}).", hint="Correct the file, or move it away."
-        ) from error
+def saved_filters(root: Path) -> dict[str, SearchQuery | LabError]:
+    """All saved searches by name, in the order of names; of one that cannot be read, as one of a newer version may be,
+    the error. Raises LabError when the file is damaged.
+    """
+    found = {name: _query(raw) for name, raw in _read(root).items()}
     return dict(sorted(found.items(), key=lambda item: item[0].casefold()))
 
 
@@ -39,16 +29,16 @@ def save_filter(root: Path, name: str, query: SearchQuery) -> None:
     """Keep a search under a name; one of that name is replaced. Raises LabError for a name that cannot be shown."""
     name = valid_name(name)
     with disk_errors(root), launch_lock(root):
-        kept = saved_filters(root)
+        kept = _read(root)
         if name not in kept and len(kept) >= MAX_SAVED:
             raise LabError(f"There are {MAX_SAVED} saved searches already.", hint="Delete one first.")
-        _write(root, {**kept, name: query})
+        _write(root, {**kept, name: json.loads(query.to_json())})
 
 
 def delete_filter(root: Path, name: str) -> None:
     """Forget a saved search; one that is not there is forgotten already."""
     with disk_errors(root), launch_lock(root):
-        _write(root, {kept: query for kept, query in saved_filters(root).items() if kept != name})
+        _write(root, {kept: raw for kept, raw in _read(root).items() if kept != name})
 
 
 def valid_name(name: str) -> str:
@@ -63,6 +53,26 @@ def valid_name(name: str) -> str:
     return plain
 
 
-def _write(root: Path, queries: dict[str, SearchQuery]) -> None:
-    searches = {name: json.loads(query.to_json()) for name, query in queries.items()}
+def _query(raw: Any) -> SearchQuery | LabError:
+    if not isinstance(raw, dict):
+        return LabError("This saved search is no JSON object.", hint="Delete it.")
+    try:
+        return SearchQuery.from_dict(raw)
+    except LabError as error:
+        return error
+
+
+def _read(root: Path) -> dict[str, Any]:
+    """The file as it is, so that what this version cannot read is written back."""
+    path = root / FILE
+    content = read_small_json(path, MAX_BYTES)
+    if content is None and not path.exists():
+        return {}
+    searches = content.get("searches") if isinstance(content, dict) else None
+    if not isinstance(searches, dict):
+        raise LabError(f"{path}: the saved searches cannot be read.", hint="Correct the file, or move it away.")
+    return searches
+
+
+def _write(root: Path, searches: dict[str, Any]) -> None:
     write_atomic(root / FILE, (json.dumps({"searches": searches}, ensure_ascii=False, indent=1) + "\n").encode())

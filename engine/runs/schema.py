@@ -95,10 +95,10 @@ CREATE TABLE completions (       -- narrow: a filter scans all of it, so what is
 );
 CREATE TABLE texts (             -- the rest of a completion, under the same id
   id INTEGER PRIMARY KEY,
-  text TEXT NOT NULL,
   parsed TEXT,                   -- of a longer answer all of it
   errors TEXT,                   -- JSON: {{function: what went wrong}}
-  steps TEXT                     -- JSON: {{function: [[token position, score], …]}} of rewards that score steps
+  steps TEXT,                    -- JSON: {{function: [[token position, score], …]}} of rewards that score steps
+  text TEXT NOT NULL             -- last: SQLite walks through all of it to what comes after
 );
 CREATE TABLE reward_functions (  -- which function has which column of completions
   place INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE

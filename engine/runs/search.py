@@ -74,14 +74,14 @@ def find(
     seconds: the time limit; by default TIME_LIMIT_S, and SCAN_LIMIT_S for a run without a full-text index.
     Raises LabError for a reward function that the run does not have, StoreError for a damaged database.
     """
-    with reader.database() as db:
-        indexed = _is_indexed(db)
-        scanning = bool(query.phrase) and not indexed
+    with reader.snapshot() as moment, moment.database() as db:
+        has_index = _is_indexed(db)
+        scanning = bool(query.phrase) and not has_index
         allowed = seconds if seconds is not None else SCAN_LIMIT_S if scanning else TIME_LIMIT_S
         timer = _Time(allowed)
         db.set_progress_handler(timer.is_over, INSTRUCTIONS)
         low, high = _bounds(query, before)
-        plan = _Plan(db, query, *query.where(reader.reward_functions()), timer, low, high, indexed)
+        plan = _Plan(db, query, *query.where(moment.reward_functions()), timer, low, high, has_index)
         keys: list[int] = []
         complete = True
         try:

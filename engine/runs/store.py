@@ -229,7 +229,7 @@ class StoreWriter:
             key = completion_id(step, index, position)
             self._insert("completions", key, step, index, position, *_numbers(completion, about_group, places))
             texts.append((key, _text(completion.text)))
-            self._insert("texts", *texts[-1], *_details(completion))
+            self._insert("texts (id, text, parsed, errors, steps)", *texts[-1], *_details(completion))
             if completion.tokens is not None:
                 self._insert_tokens(step, index, position, completion.tokens)
         self._index.add(texts)

@@ -15,8 +15,10 @@ from engine.runs.reader import RunReader
 from engine.runs.saved_filters import FILE, saved_filters
 from engine.runs.search import Found, find
 from engine.runs.search_query import SearchQuery
+from engine.runs.store import StoreWriter
 from tests.fakes import write_fake_run
 from tests.pages.reading import component, in_url, open_page, raw_html, words
+from tests.unit.runs.records import dead, group, step
 
 CUT = {"finish_reason": "length", "advantage": "positive"}
 
@@ -135,6 +137,17 @@ def test_more_rows_come_without_another_search(paths: RunPaths, monkeypatch: pyt
     assert len(asked) == 1
 
 
+def test_a_step_that_a_replay_replaced_is_searched_anew(paths: RunPaths) -> None:
+    store = StoreWriter(paths.db)
+    store.commit_step(step(13, groups=[group(completions=dead("apple", "apple pie"))]))
+    app = opened("done", q="apple")
+    assert len(rows(app)) == 2
+    store.commit_step(step(13, groups=[group(completions=dead("plum", "apple tart", exact=0.5))]))
+    store.close()
+    app.run()
+    assert [(row["place"], row["match"], row["after"]) for row in rows(app)] == [("13 · 1 · 2", "apple", " tart")]
+
+
 def test_a_row_that_is_clicked_opens_its_completion_and_keeps_the_search(
     paths: RunPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +199,14 @@ def test_a_name_that_does_not_fit_and_a_damaged_file_are_told(root: Path, paths:
     app = opened("done", q="31")
     assert "the saved searches cannot be read" in words(app).replace("\\", "")
     assert len(rows(app)) > 0
+
+
+def test_a_saved_search_that_cannot_be_read_is_named_and_can_be_deleted(root: Path, paths: RunPaths) -> None:
+    (root / FILE).write_text('{"searches": {"newer": {"mood": "glad"}, "old": {"phrase": "31"}}}')
+    app = opened("done")
+    assert "newer cannot be read: There is no filter" in words(app)
+    app.button(key="search.delete.0").click().run()
+    assert saved_filters(root) == {"old": SearchQuery("31")}
 
 
 def test_each_format_is_made_when_it_is_asked_for(paths: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:

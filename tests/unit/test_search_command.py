@@ -2,17 +2,21 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
+from engine import search_command
 from engine.cli import main
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
-from engine.runs.search import find
+from engine.runs.search import Found, find
 from engine.runs.search_query import SearchQuery
+from engine.runs.store import StoreWriter
 from engine.trl.import_run import import_run
 from tests.fakes import write_fake_run
+from tests.unit.runs.records import dead, group, step
 
 
 @pytest.fixture
@@ -58,6 +62,25 @@ def test_without_a_file_it_goes_to_standard_output(paths: RunPaths, capfdbinary:
     assert main(["search", "fake", "--reward-missing", "--format", "jsonl"]) == 0
     rows = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
     assert len(rows) == count(paths, SearchQuery(reward_missing=True)) > 0
+
+
+def test_what_is_listed_is_what_was_found_though_the_step_is_replaced_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GRPO_LAB_RUNS", str(tmp_path))
+    store = StoreWriter(write_fake_run(tmp_path, "run", steps=0).db)
+    store.commit_step(step(1, groups=[group(completions=dead("apple", "pear"))]))
+
+    def then_replaced(*asked: Any, **how: Any) -> Found:
+        found = find(*asked, **how)
+        store.commit_step(step(1, groups=[group(completions=dead("plum", "fig", exact=0.5))]))
+        return found
+
+    monkeypatch.setattr(search_command, "find", then_replaced)
+    assert main(["search", "run", "apple"]) == 0
+    store.close()
+    said = capsys.readouterr()
+    assert "apple" in said.out and "plum" not in said.out
 
 
 def test_what_cannot_be_done_is_a_sentence(paths: RunPaths, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,6 +25,11 @@ def completion(text: str = "9", **changes: Any) -> CompletionRecord:
     return replace(plain, **changes)
 
 
+def dead(*texts: str, exact: float = 1.0) -> list[CompletionRecord]:
+    """Completions of one reward, so that every advantage is 0; another `exact` makes it another step to the store."""
+    return [completion(text, rewards={"exact": exact}, total=exact, advantage=0.0) for text in texts]
+
+
 def group(**changes: Any) -> GroupRecord:
     plain = GroupRecord(
         prompt_id="p1", prompt="4+5=", rendered="<s>4+5=", reference="9", columns={"level": 3}, prompt_tokens=5,

@@ -4,12 +4,15 @@ import csv
 import io
 import json
 import math
+import os
+import random
+import tracemalloc
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
-from engine.errors import LabError
+from engine.errors import LabError, StoreError
 from engine.runs import export as module
 from engine.runs.export import FORMATS, Format, export, harmless
 from engine.runs.reader import RunReader
@@ -81,7 +84,7 @@ def test_a_cell_that_a_spreadsheet_would_run_gets_an_apostrophe(text: str) -> No
 def test_an_export_is_what_the_search_finds_up_to_its_cap(
     filled: RunReader, kind: Format, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CHUNK", 2)
+    monkeypatch.setattr(module, "PIECE_BYTES", 1)
     assert [row["text"] for row in exported(filled, kind, SearchQuery("plain"))] == ["plain"]
     assert len(exported(filled, kind)) == 5
     assert [row["text"] for row in exported(filled, kind, cap=3)] == ["4", "9", "plain"]
@@ -96,6 +99,71 @@ def test_an_export_that_is_cut_says_so(filled: RunReader) -> None:
     assert export(filled, SearchQuery(), "jsonl", io.BytesIO()).words() == ""
 
 
+@pytest.mark.parametrize("kind", FORMATS)
+def test_a_step_that_is_replaced_while_it_is_written_is_exported_as_it_was_found(
+    filled: RunReader, store: StoreWriter, kind: Format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PIECE_BYTES", 1)
+    others = [completion(f"other {place}", rewards={"exact": 0.0, "third": 1.0}) for place in range(3)]
+
+    class Replacing(io.BytesIO):
+        def write(self, data: Any) -> int:
+            store.commit_step(step(2, groups=[group(completions=others)]))
+            return super().write(data)
+
+    out = Replacing()
+    export(filled, SearchQuery(step_max=2), kind, out)
+    rows = rows_of(kind, out.getvalue())
+    assert [row["text"].lstrip("'") for row in rows] == ["plain", "=1+1", WILD]
+    assert all("rewards/third" not in row for row in rows)
+    assert [row["text"] for row in exported(filled, "jsonl", SearchQuery(step_max=2))] == [
+        "other 2",
+        "other 1",
+        "other 0",
+    ]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_an_export_ends_at_a_number_of_bytes_and_says_so(
+    filled: RunReader, store: StoreWriter, kind: Format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PIECE_BYTES", 1)
+    many = [completion(random.Random(place).randbytes(10_000).hex()) for place in range(20)]
+    store.commit_step(step(4, groups=[group(completions=many)]))
+    out = io.BytesIO()
+    done = export(filled, SearchQuery(), kind, out, max_bytes=50_000)
+    assert done.rows == len(rows_of(kind, out.getvalue())) in (3, 4, 5)  # a row has 10 to 20 kB, compressed or not
+    assert 50_000 <= len(out.getvalue()) < 100_000
+    assert done.words() == f"The file is full at 0.05 MB, with the newest {done.rows} of the completions found."
+    assert export(filled, SearchQuery("plain"), kind, io.BytesIO(), max_bytes=1000).words() == ""  # nothing is left out
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_long_prompts_are_not_all_in_memory_at_once(filled: RunReader, store: StoreWriter, kind: Format) -> None:
+    store.commit_step(step(4, groups=[group(prompt="x" * 500_000, completions=[completion()] * 100)]))
+    with open(os.devnull, "wb") as out:
+        tracemalloc.start()
+        rows = export(filled, SearchQuery(), kind, out).rows
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert rows == 105
+    assert peak < 20_000_000  # of 50 MB; a piece of a Parquet file has 8 MB
+
+
 def test_a_format_that_is_none_is_named(filled: RunReader) -> None:
     with pytest.raises(LabError, match=r"no format 'xlsx'\. There are jsonl, csv, parquet"):
         export(filled, SearchQuery(), "xlsx", io.BytesIO())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [("completions", "total", "'abc'"), ("completions", "reward_0", "'abc'"), ("completions", "passed", "'yes'"),
+     ("completions", "length", "1.5"), ("texts", "text", "x'00'"), ("groups", "prompt_id", "x'00'")],
+)  # fmt: skip
+def test_a_value_of_another_type_is_a_damaged_database(
+    store: StoreWriter, filled: RunReader, kind: Format, table: str, column: str, value: str
+) -> None:
+    store._db.execute(f"UPDATE {table} SET {column} = {value}")
+    with pytest.raises(StoreError, match="damaged"):
+        export(filled, SearchQuery(), kind, io.BytesIO())

@@ -2,11 +2,13 @@
 
 import json
 import os
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
 
 from engine.errors import LabError
+from engine.runs import notes
 from engine.runs.lineage import Origin, read_origin, write_origin
 from engine.runs.manage import delete_run, list_trash, rename_run, restore_run, run_summary
 from engine.runs.notes import Notes, change_notes, read_notes
@@ -89,3 +91,21 @@ def test_a_change_of_notes_or_origin_shows_in_the_summary_at_once(paths: RunPath
     write_origin(paths.origin, Origin("clone", "parent"))
     summary = run_summary(paths)
     assert (summary.notes.tags, summary.origin) == (("new",), Origin("clone", "parent"))
+
+
+def test_two_changes_at_once_both_stay(paths: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadPoolExecutor(1) as other:
+        pinning: list[Future[Notes]] = []
+
+        def reading(paths: RunPaths) -> Notes:
+            """While the first change reads, the second begins; it ends now unless it has to wait for the first."""
+            found = read_notes(paths)
+            if not pinning:
+                pinning.append(other.submit(change_notes, paths, pinned=True))
+                wait(pinning, timeout=0.2)
+            return found
+
+        monkeypatch.setattr(notes, "read_notes", reading)
+        change_notes(paths, note="mine")
+    assert pinning[0].exception() is None
+    assert read_notes(paths) == Notes(note="mine", pinned=True)

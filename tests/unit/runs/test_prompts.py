@@ -59,6 +59,15 @@ def test_the_table_can_be_narrowed_to_one_outcome(run: RunReader, outcome, wante
     assert run.prompt_table(1, outcome, 10).rows["prompt_id"].tolist() == wanted
 
 
+def test_a_prompt_is_always_or_never_right_when_every_completion_was_decided(
+    store: StoreWriter, reader: RunReader
+) -> None:
+    store.commit_step(step(1, groups=[asked("a", True, True), asked("b", False, False), asked("c", True, None)]))
+    store.commit_step(step(2, groups=[asked("a", None, None), asked("b", None, False), asked("d", True, True)]))
+    store.commit_step(step(3, groups=[asked("e", False, False)]))
+    assert reader.prompt_table(1, None, 10).counts == {"always": 1, "never": 1, None: 3}
+
+
 def test_only_the_steps_asked_for_count(run: RunReader) -> None:
     table = run.prompt_table(4, None, 10)
     assert table.counts == {"always": 2}

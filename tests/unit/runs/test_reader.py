@@ -15,6 +15,8 @@ import pytest
 from engine.errors import StoreError
 from engine.runs.reader import RunReader
 from engine.runs.records import EvaluationRecord, Event
+from engine.runs.search import find
+from engine.runs.search_query import SearchQuery
 from engine.runs.store import StoreWriter
 from tests.fakes import write_fake_run
 from tests.unit.runs.records import completion, group, step
@@ -242,3 +244,39 @@ def test_where_nobody_can_write_a_finished_run_is_read_and_a_killed_one_is_to_be
     with pytest.raises(StoreError, match="copy the run to a folder that can be"):
         RunReader(paths.db).last_step()
     assert "immutable" in opened[0] and "immutable" not in opened[1]
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda reader: find(reader, SearchQuery("9")), lambda reader: reader.prompt_table(1, None, 10)]
+)
+def test_what_asks_several_questions_asks_them_of_one_moment(
+    store: StoreWriter, reader: RunReader, ask: Callable[[RunReader], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[int] = []
+    opens = RunReader._open
+    monkeypatch.setattr(RunReader, "_open", lambda self: (opened.append(1), opens(self))[1])
+    store.commit_step(step(1))
+    ask(reader)
+    assert opened == [1]
+
+
+def test_a_curve_of_a_fork_has_as_many_points_as_one_of_a_run(store: StoreWriter, reader: RunReader) -> None:
+    for number in range(951, 1001):
+        store.commit_step(step(number, metrics={"reward": float(number)}))
+    assert reader.curve("reward", 60) == [float(number) for number in range(951, 1001)]
+    assert reader.curve("reward", 10) == [953.0 + 5 * place for place in range(10)]
+
+
+@pytest.mark.parametrize(
+    "trap",
+    ["DROP TABLE steps; CREATE VIEW steps AS SELECT 1 AS step", "CREATE VIEW more AS SELECT 1",
+     "CREATE TRIGGER t AFTER INSERT ON steps BEGIN SELECT 1; END",
+     "DROP TABLE steps; CREATE VIRTUAL TABLE steps USING fts5(step)"],
+)  # fmt: skip
+def test_a_database_with_a_view_a_trigger_or_a_virtual_table_in_place_of_one_is_refused(
+    store: StoreWriter, reader: RunReader, trap: str
+) -> None:
+    """A view may be a query without an end, which would hold up the page for ever."""
+    store._db.executescript(trap)
+    with pytest.raises(StoreError, match="views, triggers or virtual tables"):
+        reader.last_step()

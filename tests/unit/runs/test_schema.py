@@ -1,10 +1,13 @@
 """The key of a completion: it orders completions, and what cannot be one is refused."""
 
+import sqlite3
+from pathlib import Path
+
 import pytest
 
 from engine.config import RolloutConfig, RunConfig
 from engine.runs.reader import RunReader
-from engine.runs.schema import REWARD_COLUMNS, completion_id, completion_ids, step_of
+from engine.runs.schema import REWARD_COLUMNS, SCHEMA, SCHEMA_VERSION, completion_id, completion_ids, step_of
 from engine.runs.store import StoreWriter
 from tests.unit.runs.records import completion, group, step
 
@@ -70,3 +73,21 @@ def test_a_completion_knows_whether_its_group_is_dead_or_discarded(store: StoreW
     store.commit_step(step(groups=groups))
     rows = store._db.execute("SELECT DISTINCT group_index, dead, discarded FROM completions").fetchall()
     assert rows == [(0, 0, 0), (1, 1, 0), (2, 1, 1)]
+
+
+def test_what_is_beside_a_text_is_read_without_it() -> None:
+    """SQLite walks through all pages of a long text to a column after it."""
+    db = sqlite3.connect(":memory:")
+    db.executescript(SCHEMA)
+    assert [name for _, name, *_ in db.execute("PRAGMA table_info(texts)")][-1] == "text"
+
+
+def test_a_run_whose_texts_have_their_columns_in_another_order_is_written_and_read(tmp_path: Path) -> None:
+    db = sqlite3.connect(tmp_path / "run.db")
+    db.executescript(f"{SCHEMA} DROP TABLE texts; PRAGMA user_version = {SCHEMA_VERSION};")
+    db.execute("CREATE TABLE texts (steps TEXT, errors TEXT, text TEXT NOT NULL, parsed TEXT, id INTEGER PRIMARY KEY)")
+    db.close()
+    store = StoreWriter(tmp_path / "run.db")
+    store.commit_step(step(1))
+    store.close()
+    assert RunReader(tmp_path / "run.db").completions(1)["text"].tolist() == ["9", "4"]

@@ -291,3 +291,21 @@ def test_the_time_limit_is_taken_off_the_connection_again(fake: RunPaths) -> Non
         assert len(reader.completions(3)) == 24
         with pytest.raises(StoreError, match="readonly database"), reader.database() as db:
             db.execute("DELETE FROM texts")
+
+
+WRONG_TYPES = [
+    ("completions", "total", "'abc'"), ("completions", "advantage", "x'00'"), ("completions", "passed", "'yes'"),
+    ("completions", "length", "'long'"), ("completions", "parsed", "x'00'"), ("completions", "total", "9e999"),
+    ("texts", "text", "x'00'"), ("groups", "prompt", "x'00'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("table", "column", "value"), WRONG_TYPES)
+def test_a_hit_with_a_value_of_another_type_is_a_damaged_database(
+    store: StoreWriter, reader: RunReader, table: str, column: str, value: str
+) -> None:
+    store.commit_step(step(1))
+    (key, *_) = find(reader, SearchQuery()).keys
+    store._db.execute(f"UPDATE {table} SET {column} = {value}")
+    with pytest.raises(StoreError, match="damaged"):
+        hits(reader, [key])

@@ -300,7 +300,7 @@ def test_a_replay_that_differs_puts_aside_the_old_step_and_later_ones(store: Sto
     assert store.commit_step(other) == "differs"
     assert reader.completions(1)["text"].tolist() == ["5", "6"]
     assert reader.steps()[["step", "attempt"]].to_numpy().tolist() == [[1, 2]]
-    text = "json_extract(payload, '$.texts[1][1]')"
+    text = "json_extract(payload, '$.texts[1][4]')"
     assert rows_of(store.path, f"SELECT step, attempt, {text} FROM superseded") == [(1, 1, "4"), (2, 1, "4")]
 
 
