@@ -39,6 +39,11 @@ def test_shares_become_per_cent():
     assert (percent(0.01), percent(1.0)) == ("1 %", "100 %")
 
 
+def test_a_share_is_all_or_nothing_only_when_it_is():
+    assert (percent(0.994), percent(0.9996)) == ("99 %", "> 99 %")
+    assert (percent(0.001), percent(0.0004)) == ("0.1 %", "< 0.1 %")
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"), [(41, "0:41"), (725, "12:05"), (11049, "3:04:09"), (-1, "0:00"), (math.inf, "–")]
 )
