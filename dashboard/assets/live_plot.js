@@ -15,6 +15,7 @@ const MARGIN = "200px"; // how far outside of the window a chart is still drawn
 const SVG = "http://www.w3.org/2000/svg";
 const NOT_LOADED = "The chart could not be drawn: plotly.js did not load. Reload the page.";
 const boards = new WeakMap();
+let cards = 0; // for ids
 
 function loadPlotly() {
   window.labPlotly ??= new Promise((resolve, reject) => {
@@ -71,6 +72,9 @@ function newCard(item) {
     state.value = el("span", "lab-kpi-value", row);
     state.change = el("span", "lab-kpi-change", row);
     state.note = el("div", "lab-kpi-note", card);
+    state.help = el("div", "lab-kpi-help", card);
+    state.help.id = `lab-kpi-help-${(cards += 1)}`;
+    state.help.setAttribute("role", "tooltip");
   } else {
     const caption = el("figcaption", "", card);
     state.title = el("div", "lab-chart-title", caption);
@@ -99,6 +103,16 @@ function setText(node, text) {
   if (node && node.textContent !== text) node.textContent = text ?? "";
 }
 
+// A mouse finds the explanation as a title, the keyboard by focus.
+function explain(state, { title, value, help }) {
+  setText(state.help, help);
+  state.card.title = help ?? "";
+  state.card.setAttribute("aria-label", `${title}: ${value}`);
+  state.card.setAttribute("aria-describedby", state.help.id);
+  if (help) state.card.tabIndex = 0;
+  else state.card.removeAttribute("tabindex");
+}
+
 function fillCard(state, item) {
   state.item = item;
   setText(state.title, item.title);
@@ -107,7 +121,7 @@ function fillCard(state, item) {
   setText(state.change, item.change);
   setText(state.sentence, item.sentence);
   if (state.change) state.change.dataset.tone = item.tone ?? "";
-  if (item.kpi) state.card.title = item.help ?? "";
+  if (item.kpi) explain(state, item);
   state.card.classList.toggle("lab-wide", Boolean(item.wide));
   state.plot.setAttribute("aria-label", item.alt);
   if (item.kpi) sparkline(state.plot, item.points);

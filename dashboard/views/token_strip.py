@@ -1,7 +1,8 @@
 """One completion token by token: coloured text, the most extreme tokens listed, and the numbers of one of them beside.
 
 The component (assets/token_strip.js) puts model text on the page as text only. Arrow keys go from token to token; the
-place that is looked at is kept there, and only a click tells the page, so that it stands in the URL.
+place that is looked at is kept there, and only a click, in the text or in the list, or Enter tells the page,
+so that it stands in the URL.
 """
 
 from collections.abc import Callable

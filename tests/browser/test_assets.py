@@ -121,3 +121,26 @@ def test_arrows_that_scroll_a_box_move_no_step_and_the_other_arrows_still_move(
     page.keyboard.press("ArrowRight")
     page.wait_for_function("window.reports.length > 1")
     assert reports(page)[1][1]["step"] == 5
+
+
+def test_the_explanation_of_a_number_is_reached_by_keyboard(page: Page, mount: Mount) -> None:
+    kpi = {"kpi": True, "key": "k", "title": "KL", "value": "0.1", "change": "", "tone": "", "note": "", "points": [],
+           "alt": "Course of KL"}  # fmt: skip
+    mount("live_plot.js", {"layout": "kpis", "items": [kpi | {"help": "How far."}, kpi | {"key": "n", "help": ""}]})
+    page.locator("body").press("Tab")
+    card = page.locator(".lab-kpi").first
+    expect(card).to_be_focused()
+    expect(card).to_have_accessible_description("How far.")
+    expect(card).to_have_accessible_name("KL: 0.1")
+    expect(page.locator(".lab-kpi-help").first).to_be_in_viewport(ratio=1)  # seen, too
+    page.locator("body").press("Tab")
+    expect(page.locator(".lab-kpi").nth(1)).not_to_be_focused()  # it has nothing to say
+
+
+def test_a_token_of_the_list_of_extremes_is_picked_as_one_in_the_text_is(page: Page, mount: Mount) -> None:
+    data = {"name": "c", "total": 2, "signed": False, "pieces": ["a", "b"], "special": [], "levels": [0, 9],
+            "columns": [], "alternatives": [[], []], "listTitle": "Most extreme", "selected": None, "note": "",
+            "list": [{"place": 2, "text": "b", "value": "9"}]}  # fmt: skip
+    mount("token_strip.js", data)
+    page.locator(".lab-strip-row").click()
+    assert reports(page) == [["picked", {"token": 2}]]
