@@ -3,6 +3,7 @@
 import math
 
 MISSING = "–"
+RIGHT, WRONG = "✔ right", "✘ wrong"
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -38,6 +39,11 @@ def percent(share: float | None) -> str:
         return "< 0.1 %"
     words = f"{share:.1%}" if 0 < share < 0.01 else f"{share:.0%}"
     return "> 99 %" if words == "100%" and share < 1 else words.replace("%", " %")
+
+
+def verdict(passed: float | None) -> str:
+    """Whether a completion was right, 1, or wrong, 0; "" where nothing decides that: None or NaN."""
+    return RIGHT if passed == 1 else WRONG if passed == 0 else ""
 
 
 def duration(seconds: float | None) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from dashboard.text import as_html
-from dashboard.wording import MISSING, number, percent
+from dashboard.wording import MISSING, number, percent, verdict
 from engine.analysis.arithmetic import (
     GDPO_WORDS,
     NO_STEP_WORDS,
@@ -140,12 +140,13 @@ def _text(text: str) -> str:
 
 def _verdict(row: dict[Any, Any]) -> str:
     """Right or wrong, and what the reward read."""
-    mark = {1.0: '<span class="lab-pass">✔ right</span>', 0.0: '<span class="lab-fail">✘ wrong</span>'}
+    words = verdict(row["passed"])
+    mark = words and f'<span class="{"lab-pass" if row["passed"] else "lab-fail"}">{words}</span>'
     parsed = row["parsed"]
     read = ""
     if isinstance(parsed, str) and parsed.strip() != row["text"].strip():
         read = f'<span class="lab-muted">read as {as_html(parsed[:80])}</span>'
-    return f'<div class="lab-small">{" ".join(filter(None, (mark.get(row["passed"], ""), read)))}</div>'
+    return f'<div class="lab-small">{" ".join(filter(None, (mark, read)))}</div>'
 
 
 def _about_text(row: dict[Any, Any]) -> str:

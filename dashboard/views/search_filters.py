@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.text import one_line
+from dashboard.wording import RIGHT, WRONG
 from engine.errors import LabError
 from engine.runs.search_query import MAX_PHRASE, SearchQuery
 
@@ -19,7 +20,7 @@ ADVANTAGE: Mapping[str, dict[str, Any]] = {
     "▲ above 0": {"advantage": "positive"}, "▼ below 0": {"advantage": "negative"}, "● 0": {"advantage": "zero"},
 }  # fmt: skip
 END: Mapping[str, dict[str, Any]] = {"ended": {"finish_reason": "eos"}, "cut off": {"finish_reason": "length"}}
-VERDICT: Mapping[str, dict[str, Any]] = {"✔ right": {"passed": True}, "✘ wrong": {"passed": False}}
+VERDICT: Mapping[str, dict[str, Any]] = {RIGHT: {"passed": True}, WRONG: {"passed": False}}
 GROUP: Mapping[str, dict[str, Any]] = {
     "with signal": {"dead": False}, "without signal": {"dead": True}, "trained on": {"discarded": False},
     "discarded": {"discarded": True},
