@@ -1,7 +1,8 @@
 """Text from models, datasets and people, made fit to be shown: as itself, never as markup, and never invisible.
 
 One door for it: `visible` for text elements and tables, `as_html` inside st.html, `as_label` where Streamlit would read
-Markdown (labels of buttons, options and metrics). Numbers and durations in words are in wording.py.
+Markdown (labels of all widgets, buttons and metrics; options of radio, pills, segmented_control and select_slider).
+Options of selectbox and multiselect are plain text, and take `one_line`. Numbers and durations in words: wording.py.
 """
 
 import html
@@ -12,6 +13,7 @@ LABEL_LIMIT = 60
 _KEPT = "\n\t"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&^=])")
 _ADDRESS = re.compile(r"https?:(?=//)|www(?=\.)|@(?=[-\w]+\.[-\w])", re.IGNORECASE)
+_TYPOGRAPHY = re.compile(r"(?<!\S)(?:<(?=->?(?!\S))|-(?=[->](?!\S))|[<>~](?==(?!\S)))")  # -- -> <- >= <= ~= <->
 _JOINER = "\u2060"  # has no width and allows no line break
 
 
@@ -27,7 +29,7 @@ def visible(text: str) -> str:
 def one_line(text: str, limit: int = LABEL_LIMIT) -> str:
     """`visible` on one line of at most `limit` characters; a cut is marked with …."""
     cut = text[: limit + 1]  # a completion may have a million characters
-    line = visible(cut).replace("\r", "").replace("\n", "⏎").replace("\t", " ")
+    line = visible(cut.replace("\r\n", "\n")).replace("\n", "⏎").replace("\t", " ")
     return line if len(cut) <= limit else line[: limit - 1] + "…"
 
 
@@ -39,9 +41,11 @@ def as_html(text: str) -> str:
 def as_label(text: str, limit: int = LABEL_LIMIT) -> str:
     """`one_line`, with the characters that mean something in Markdown escaped.
 
-    Addresses become links even where they are escaped, so each gets a joiner inside, which cannot be seen.
+    Addresses become links, and pairs such as -- and -> between spaces other signs, even where they are escaped, so each
+    gets a joiner inside, which cannot be seen.
     """
-    return _MARKDOWN.sub(r"\\\1", _ADDRESS.sub(rf"\g<0>{_JOINER}", one_line(text, limit)))
+    line = _ADDRESS.sub(rf"\g<0>{_JOINER}", one_line(text, limit))
+    return _MARKDOWN.sub(r"\\\1", _TYPOGRAPHY.sub(rf"\g<0>{_JOINER}", line))
 
 
 def _shown(character: str) -> str:

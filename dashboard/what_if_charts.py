@@ -22,7 +22,7 @@ def dead_course(changes: Sequence[Change]) -> Chart:
     """Share of groups without signal over steps, under the run's settings and under the changed ones."""
     steps = np.array([change.step for change in changes], dtype=np.float64)
     window = WINDOW if len(changes) > SMOOTH_ABOVE else 1
-    pooled = f" Each point is the mean of {window} of them." if window > 1 else ""
+    pooled = f" Each point is the mean of {window} sampled steps." if window > 1 else ""
     look_for = f"After below before: more groups teach something. {METRICS['frac_reward_zero_std'].look_for}{pooled}"
     title = "Groups without signal, before and after"
     if not changes:

@@ -3,6 +3,7 @@
 import math
 
 MISSING = "–"
+RIGHT, WRONG = "✔ right", "✘ wrong"
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -31,12 +32,18 @@ def signed(value: float | None, digits: int = 2) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share of 0…1 as whole per cent; below one per cent with a decimal."""
+    """A share of 0…1 as whole per cent; below one per cent with a decimal. 0 % and 100 % are none and all of it."""
     if share is None or math.isnan(share):
         return MISSING
-    if 0 < share < 0.01:
-        return f"{share:.1%}".replace("%", " %")
-    return f"{share:.0%}".replace("%", " %")
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    words = f"{share:.1%}" if 0 < share < 0.01 else f"{share:.0%}"
+    return "> 99 %" if words == "100%" and share < 1 else words.replace("%", " %")
+
+
+def verdict(passed: float | None) -> str:
+    """Whether a completion was right, 1, or wrong, 0; "" where nothing decides that: None or NaN."""
+    return RIGHT if passed == 1 else WRONG if passed == 0 else ""
 
 
 def duration(seconds: float | None) -> str:

@@ -139,11 +139,25 @@ function focusSearch(keyboard) {
   }, 100);
 }
 
+// Whether an arrow scrolls what has the focus, or a box around it that can be focused to scroll it. At the end of such a
+// box, too: who holds the arrow down to get there wants no other step. Not the page itself.
+function scrolls(target, key) {
+  const across = key === "ArrowLeft" || key === "ArrowRight";
+  for (let box = target; box instanceof Element && box !== document.body; box = box.parentElement) {
+    if (box.dataset.testid === "stMain") return false;
+    const overflow = getComputedStyle(box)[across ? "overflowX" : "overflowY"];
+    const isLarger = across ? box.scrollWidth > box.clientWidth : box.scrollHeight > box.clientHeight;
+    if ((box === target || box.tabIndex >= 0) && isLarger && /auto|scroll/.test(overflow)) return true;
+  }
+  return false;
+}
+
 function press(keyboard, event) {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   const target = event.composedPath()[0];
   const isOver = (selector) => target instanceof Element && target.closest(selector) !== null;
-  if (isOver(TYPING) || (event.key.startsWith("Arrow") && isOver(ARROWS))) return;
+  if (isOver(TYPING)) return;
+  if (event.key.startsWith("Arrow") && (isOver(ARROWS) || scrolls(target, event.key))) return;
   if (document.querySelector("dialog[open]")) return;
   const { data } = keyboard;
   if (MOVES[event.key] && !(event.shiftKey && event.key.startsWith("Arrow"))) {

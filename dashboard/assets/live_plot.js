@@ -13,14 +13,20 @@ const CONFIG = {
 };
 const MARGIN = "200px"; // how far outside of the window a chart is still drawn
 const SVG = "http://www.w3.org/2000/svg";
+const NOT_LOADED = "The chart could not be drawn: plotly.js did not load. Reload the page.";
 const boards = new WeakMap();
+let cards = 0; // for ids
 
 function loadPlotly() {
   window.labPlotly ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
     script.src = PLOTLY_URL;
     script.onload = () => resolve(window.Plotly);
-    script.onerror = () => reject(new Error(`${PLOTLY_URL} did not load`));
+    script.onerror = () => {
+      window.labPlotly = undefined; // so that the next data try again
+      script.remove();
+      reject(new Error(NOT_LOADED));
+    };
     document.head.append(script);
   });
   return window.labPlotly;
@@ -66,6 +72,9 @@ function newCard(item) {
     state.value = el("span", "lab-kpi-value", row);
     state.change = el("span", "lab-kpi-change", row);
     state.note = el("div", "lab-kpi-note", card);
+    state.help = el("div", "lab-kpi-help", card);
+    state.help.id = `lab-kpi-help-${(cards += 1)}`;
+    state.help.setAttribute("role", "tooltip");
   } else {
     const caption = el("figcaption", "", card);
     state.title = el("div", "lab-chart-title", caption);
@@ -94,6 +103,16 @@ function setText(node, text) {
   if (node && node.textContent !== text) node.textContent = text ?? "";
 }
 
+// A mouse finds the explanation as a title, the keyboard by focus.
+function explain(state, { title, value, help }) {
+  setText(state.help, help);
+  state.card.title = help ?? "";
+  state.card.setAttribute("aria-label", `${title}: ${value}`);
+  state.card.setAttribute("aria-describedby", state.help.id);
+  if (help) state.card.tabIndex = 0;
+  else state.card.removeAttribute("tabindex");
+}
+
 function fillCard(state, item) {
   state.item = item;
   setText(state.title, item.title);
@@ -102,7 +121,7 @@ function fillCard(state, item) {
   setText(state.change, item.change);
   setText(state.sentence, item.sentence);
   if (state.change) state.change.dataset.tone = item.tone ?? "";
-  if (item.kpi) state.card.title = item.help ?? "";
+  if (item.kpi) explain(state, item);
   state.card.classList.toggle("lab-wide", Boolean(item.wide));
   state.plot.setAttribute("aria-label", item.alt);
   if (item.kpi) sparkline(state.plot, item.points);
@@ -125,8 +144,9 @@ async function draw(state, board) {
   const Plotly = await loadPlotly();
   if (state.item !== item || !state.card.isConnected) return; // newer data came, or the card has gone, while loading
   if (!item.figure) {
-    Plotly.purge(plot);
+    Plotly.purge(plot); // also of those who listen
     state.drawn = "";
+    state.watched = false;
     return;
   }
   const figure = withColours(JSON.parse(item.figure), board.read);
@@ -137,10 +157,11 @@ async function draw(state, board) {
     height: item.height,
     font: { ...figure.layout.font, family: board.font },
   };
-  const first = !plot.classList.contains("js-plotly-plot");
   state.drawn = signature;
+  setText(state.sentence, item.sentence); // not any longer that plotly.js did not load
   await Plotly.react(plot, figure.data, layout, CONFIG);
-  if (!first) return;
+  if (state.watched) return;
+  state.watched = true;
   watchClicks(state, board);
   board.resizer.observe(state.card);
 }
@@ -196,6 +217,12 @@ function readTheme(board) {
   board.font = getComputedStyle(board.grid).fontFamily;
 }
 
+// Only for plotly.js itself; what is wrong with one chart is an error of ours, and belongs into the console.
+function sayNotLoaded(board, error) {
+  if (error.message !== NOT_LOADED) throw error;
+  for (const { item, sentence, drawn } of board.cards.values()) if (item.figure && !drawn) setText(sentence, NOT_LOADED);
+}
+
 async function drawAll(board) {
   if (document.hidden) return; // drawn when the page is looked at again
   if (board.busy) {
@@ -208,6 +235,8 @@ async function drawAll(board) {
       board.again = false;
       for (const state of [...board.cards.values()]) await draw(state, board);
     } while (board.again);
+  } catch (error) {
+    sayNotLoaded(board, error);
   } finally {
     board.busy = false;
   }
@@ -218,7 +247,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const board = boards.get(parentElement);
   board.report = setTriggerValue;
   board.grid.dataset.layout = data.layout;
-  if (data.layout === "charts") loadPlotly(); // before it is known which charts are in sight
+  if (data.layout === "charts") loadPlotly().catch(() => {}); // before it is known which are in sight; drawAll says it
   arrange(board, data.items);
   readTheme(board);
   drawAll(board);

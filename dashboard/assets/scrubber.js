@@ -32,6 +32,7 @@ function connect(parts) {
   const move = (value) => {
     const step = Math.min(Math.max(parts.oldest, Math.round(Number(value) || 1)), parts.newest);
     show(parts, step);
+    parts.number.value = step; // also while it has the focus: what was typed may lie beyond the ends
     parts.report("moved", { step });
   };
   parts.back.onclick = () => move(Number(parts.range.value) - 1);

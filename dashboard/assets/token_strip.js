@@ -74,7 +74,10 @@ function fillList(strip, data) {
     el("span", "lab-mono", row, item.text);
     el("span", "lab-muted", row, `token ${item.place}`);
     el("span", "lab-right", row, item.value);
-    row.onclick = () => select(strip, item.place - 1, true);
+    row.onclick = () => {
+      select(strip, item.place - 1, true);
+      strip.report("picked", { token: item.place });
+    };
   }
 }
 

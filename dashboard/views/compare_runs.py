@@ -120,7 +120,7 @@ def picker(known: Sequence[RunPaths], chosen: Sequence[str]) -> None:
 
 
 def run_labels(known: Sequence[RunPaths]) -> dict[str, str]:
-    """Run id → status, name and step, each label once: runs of one name show the end of their id."""
+    """Run id → status, name and step, each label once: one that is there already gets the run's id, too."""
     found: dict[str, str] = {}
     for row in read_rows(known):
         status = row.summary.status if row.summary else None

@@ -64,7 +64,7 @@ def differing_settings(configs: Sequence[RunConfig]) -> list[DifferingSetting]:
 
 
 def table_html(rows: Sequence[DifferingSetting], runs: Sequence[ComparedRun]) -> str:
-    heads = "".join(f"<th>{line_html(run.look)} {as_html(run.look.label)}</th>" for run in runs)
+    heads = "".join(f'<th scope="col">{line_html(run.look)} {as_html(run.look.label)}</th>' for run in runs)
     body = "".join(
         f'<tr><td>{as_html(row.label)}<div class="lab-small">{as_html(row.section)}</div></td>'
         + "".join(f"<td>{as_html(value)}</td>" for value in row.values)
@@ -72,8 +72,8 @@ def table_html(rows: Sequence[DifferingSetting], runs: Sequence[ComparedRun]) ->
         for row in rows
     )
     return (
-        f'<div class="lab-scroll"><table class="lab-table lab-compare"><thead><tr><th>Setting</th>{heads}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        f'<div class="lab-scroll"><table class="lab-table lab-compare" aria-label="Settings that differ">'
+        f'<thead><tr><th scope="col">Setting</th>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
     )
 
 

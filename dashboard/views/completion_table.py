@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from dashboard.text import as_html
-from dashboard.wording import MISSING, number, percent, signed
+from dashboard.wording import MISSING, number, percent, signed, verdict
 from engine.analysis.arithmetic import (
     GDPO_WORDS,
     NO_STEP_WORDS,
@@ -28,8 +28,12 @@ TEXT_LIMIT, TEXT_HEAD = (
     900,
 )  # characters shown of a text, and those of its beginning; all of it is below the table
 STACK_FROM = 80  # characters; a group with a longer completion shows each text below its numbers, in the whole width
-HEADINGS = ("#", "completion", "rewards: weight × value", "total", "advantage")
-WIDE_HEADINGS = ("tokens", "end", "KL", "entropy")  # in a narrow table they stand below the text instead
+# Each with where it and its cells stand.
+RIGHT, LEFT = "lab-right", ""
+HEADINGS = (
+    ("#", RIGHT), ("completion", LEFT), ("rewards: weight × value", LEFT), ("total", RIGHT), ("advantage", LEFT)
+)  # fmt: skip
+WIDE_HEADINGS = ("tokens", "end", "KL", "entropy")  # to the right; in a narrow table they stand below the text instead
 NUM_COLOURS = 5  # --lab-f0 … in lab.css
 RECORDED = "recorded by TRL; its arithmetic is not known"
 END_WORDS = {"eos": "ended", "length": "cut off"}
@@ -74,11 +78,11 @@ def completion_table(
         _row(row, weights, largest, _why(row, group, totals, weights, loss, stepwise) if exact else RECORDED, stacked)
         for row in by_reward(completions).to_dict(orient="records")
     )
-    headings = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
-    headings += "".join(f'<th class="lab-wide-only">{heading}</th>' for heading in WIDE_HEADINGS)
+    headings = "".join(f'<th scope="col" class="{side}">{heading}</th>' for heading, side in HEADINGS)
+    headings += "".join(f'<th scope="col" class="lab-right lab-wide-only">{heading}</th>' for heading in WIDE_HEADINGS)
     return (
-        f'{legend(weights)}<div class="lab-scroll"><table class="lab-table"><thead><tr>{headings}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
+        f'{legend(weights)}<div class="lab-scroll"><table class="lab-table" aria-label="Completions of this group">'
+        f"<thead><tr>{headings}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -136,12 +140,13 @@ def _text(text: str) -> str:
 
 def _verdict(row: dict[Any, Any]) -> str:
     """Right or wrong, and what the reward read."""
-    mark = {1.0: '<span class="lab-pass">✔ right</span>', 0.0: '<span class="lab-fail">✘ wrong</span>'}
+    words = verdict(row["passed"])
+    mark = words and f'<span class="{"lab-pass" if row["passed"] else "lab-fail"}">{words}</span>'
     parsed = row["parsed"]
     read = ""
     if isinstance(parsed, str) and parsed.strip() != row["text"].strip():
         read = f'<span class="lab-muted">read as {as_html(parsed[:80])}</span>'
-    return f'<div class="lab-small">{" ".join(filter(None, (mark.get(row["passed"], ""), read)))}</div>'
+    return f'<div class="lab-small">{" ".join(filter(None, (mark, read)))}</div>'
 
 
 def _about_text(row: dict[Any, Any]) -> str:

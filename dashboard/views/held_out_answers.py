@@ -7,11 +7,11 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.text import one_line
+from dashboard.wording import MISSING, RIGHT, WRONG, verdict
 from engine.runs.reader import RunReader
 
 TEXT_LIMIT = 300  # characters of a cell
 HEIGHT = 360
-VERDICTS = {True: "✔", False: "✘", None: "–"}
 
 Samples = Sequence[Mapping[str, Any]]
 
@@ -26,7 +26,7 @@ def held_out_answers(reader: RunReader) -> None:
     first = _samples(reader, steps[0]) if len(steps) > 1 else []
     st.caption(
         f"The first {len(newest)} held-out prompts, after step {steps[-1]:,}, asked with the same random numbers each "
-        "time: ✔ right, ✘ wrong, – not decided."
+        f"time: {RIGHT}, {WRONG}, {MISSING} not decided."
     )
     frame = answers_frame(newest, first, "before training" if steps[0] == 0 else f"after step {steps[0]:,}")
     st.dataframe(
@@ -53,7 +53,7 @@ def answers_frame(newest: Samples, first: Samples, when: str) -> pd.DataFrame:
 def answers(sample: Mapping[str, Any]) -> str:
     """The stored completions of one prompt, each with its verdict."""
     return " · ".join(
-        f"{VERDICTS[completion['passed']]} {one_line(completion['text'], TEXT_LIMIT)}"
+        f"{verdict(completion['passed'])[:1] or MISSING} {one_line(completion['text'], TEXT_LIMIT)}"
         for completion in sample["completions"]
     )
 

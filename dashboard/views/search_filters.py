@@ -6,7 +6,8 @@ from typing import Any
 import streamlit as st
 
 from dashboard import state
-from dashboard.text import as_label
+from dashboard.text import one_line
+from dashboard.wording import RIGHT, WRONG
 from engine.errors import LabError
 from engine.runs.search_query import MAX_PHRASE, SearchQuery
 
@@ -19,9 +20,9 @@ ADVANTAGE: Mapping[str, dict[str, Any]] = {
     "▲ above 0": {"advantage": "positive"}, "▼ below 0": {"advantage": "negative"}, "● 0": {"advantage": "zero"},
 }  # fmt: skip
 END: Mapping[str, dict[str, Any]] = {"ended": {"finish_reason": "eos"}, "cut off": {"finish_reason": "length"}}
-VERDICT: Mapping[str, dict[str, Any]] = {"✔ right": {"passed": True}, "✘ wrong": {"passed": False}}
+VERDICT: Mapping[str, dict[str, Any]] = {RIGHT: {"passed": True}, WRONG: {"passed": False}}
 GROUP: Mapping[str, dict[str, Any]] = {
-    "with signal": {"dead": False}, "dead": {"dead": True}, "trained on": {"discarded": False},
+    "with signal": {"dead": False}, "without signal": {"dead": True}, "trained on": {"discarded": False},
     "discarded": {"discarded": True},
 }  # fmt: skip
 CHOICES = {"advantage": ADVANTAGE, "end": END, "verdict": VERDICT, "group": GROUP}
@@ -82,7 +83,7 @@ def filter_widgets(query: SearchQuery, rewards: Sequence[str]) -> None:
     with right:
         st.selectbox(
             "Reward function", [ANY, *rewards], key="search.reward", on_change=_apply, args=(query,),
-            format_func=as_label,
+            format_func=one_line,
         )  # fmt: skip
         if query.reward is not None:
             _range("reward", "Its value", None, query)

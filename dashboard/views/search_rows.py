@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard.style import asset
 from dashboard.text import one_line
 from dashboard.views.completion_table import END_WORDS
-from dashboard.wording import MISSING, number
+from dashboard.wording import MISSING, number, verdict
 from engine.runs.hits import EXCERPT, Hit
 
 PROMPT_LIMIT = 90
@@ -46,10 +46,11 @@ def _item(hit: Hit) -> dict[str, Any]:
 
 def _verdict(hit: Hit) -> str:
     """Right or wrong, and the answer that was read where it is not the whole text."""
-    mark = {True: "✔ right", False: "✘ wrong", None: ""}[hit.passed]
     whole = (hit.excerpt.before + hit.excerpt.match + hit.excerpt.after).strip()
     alike = hit.parsed is None or hit.parsed.strip()[:EXCERPT] == whole[:EXCERPT]
-    return " · ".join(filter(None, (mark, "" if alike else f"read as {one_line(hit.parsed or '', PROMPT_LIMIT)}")))
+    return " · ".join(
+        filter(None, (verdict(hit.passed), "" if alike else f"read as {one_line(hit.parsed or '', PROMPT_LIMIT)}"))
+    )
 
 
 def _nothing(hit: Hit) -> str:

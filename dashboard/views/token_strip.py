@@ -1,7 +1,8 @@
 """One completion token by token: coloured text, the most extreme tokens listed, and the numbers of one of them beside.
 
 The component (assets/token_strip.js) puts model text on the page as text only. Arrow keys go from token to token; the
-place that is looked at is kept there, and only a click tells the page, so that it stands in the URL.
+place that is looked at is kept there, and only a click, in the text or in the list, or Enter tells the page,
+so that it stands in the URL.
 """
 
 from collections.abc import Callable
@@ -72,8 +73,8 @@ def shown_piece(tokens: Tokens, place: int) -> str:
 
 
 def share_words(share: float) -> str:
-    """A share of which even a thousandth counts: 62 %, 0.3 %, < 0.1 %."""
-    return "< 0.1 %" if 0 < share < 0.001 else percent(share)
+    """A share of a step's sum."""
+    return percent(share)
 
 
 def value_words(key: str, value: float) -> str:
@@ -104,7 +105,7 @@ def _columns(tokens: Tokens, numbers: dict[str, Floats], count: int) -> list[dic
         columns.append({"name": LOOKS[key].metric.label, "values": words})
         if key == "logprob":
             shares = np.exp(values[:count]).tolist()
-            columns.append({"name": "Probability", "values": [share_words(share) for share in shares]})
+            columns.append({"name": "Probability", "values": [percent(share) for share in shares]})
     if tokens.ref_logprobs is not None:
         words = [number(value) for value in tokens.ref_logprobs[:count].astype(float).tolist()]
         columns.append({"name": "Log-probability, reference", "values": words})
@@ -115,7 +116,7 @@ def _alternatives(tokens: Tokens, place: int) -> list[tuple[str, str, bool]]:
     """(text, probability, whether it is the token itself), the likeliest first."""
     own = int(tokens.ids[place])
     return [
-        (one_line(tokens.piece(token), 24) or "∅", share_words(share), token == own)
+        (one_line(tokens.piece(token), 24) or "∅", percent(share), token == own)
         for token, share in tokens.alternatives(place)
     ]
 

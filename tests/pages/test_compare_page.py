@@ -145,3 +145,12 @@ def test_hostile_names_and_texts_stay_text(root):
     for view in VIEWS:
         html = raw_html(compared("a,b", view=view))
         assert "<script>document" not in html and "<img src=x" not in html, view
+
+
+@pytest.mark.parametrize(
+    ("view", "name"), [("settings", "Settings that differ"), ("evaluations", "Evaluations of the runs")]
+)
+def test_the_tables_have_names_and_their_headings_say_that_they_head_a_column(two, view, name):
+    html = raw_html(compared("plain,other", view=view))
+    assert f'aria-label="{name}"' in html
+    assert '<th scope="col">' in html and "<th>" not in html

@@ -245,3 +245,9 @@ def test_a_run_without_steps_has_nothing_to_search(root: Path) -> None:
 )  # fmt: skip
 def test_a_result_is_counted_in_words(found: Found, said: str) -> None:
     assert search_view.count_in_words(found) == said
+
+
+def test_options_of_boxes_show_names_as_they_are_and_groups_are_called_as_elsewhere(paths: RunPaths) -> None:
+    app = opened("done")
+    assert "exact_match" in app.selectbox(key="search.reward").options
+    assert "without signal" in app.get("button_group")[-1].options

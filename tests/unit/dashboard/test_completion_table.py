@@ -129,3 +129,14 @@ def test_missing_totals_come_last():
 def test_right_answers_are_counted_where_something_decides():
     assert pass_words(pd.DataFrame({"passed": [1.0, 0.0, NAN, 1.0]})) == "2 of 3 right (67 %)"
     assert pass_words(pd.DataFrame({"passed": [NAN]})) == ""
+
+
+def test_the_table_has_a_name_and_its_headings_stand_as_their_cells():
+    html = table(GOOD, BAD)
+    assert 'aria-label="Completions of this group"' in html
+    headings = re.findall(r'<th scope="col" class="([^"]*)">([^<]*)</th>', html)
+    row_html = html.partition("<tbody>")[2].partition("</tr>")[0]
+    cells = re.findall(r'<td(?: class="([^"]*)")?>', row_html)
+    assert len(headings) == len(cells) == 9
+    for (of_heading, name), of_cell in zip(headings, cells, strict=True):
+        assert ("lab-right" in of_heading) == ("lab-right" in of_cell), name

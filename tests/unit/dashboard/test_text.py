@@ -44,3 +44,15 @@ def test_markdown_is_escaped():
 def test_addresses_are_broken_by_a_joiner_as_markdown_would_make_links_of_them():
     assert as_label("HTTPS://a www.b c@d.e") == "HTTPS\\:\u2060//a www\u2060\\.b c@\u2060d\\.e"
     assert as_label("pass@1. http: w.w") == "pass@1\\. http\\: w\\.w"
+
+
+def test_what_streamlit_would_replace_between_spaces_is_broken_by_a_joiner():
+    assert as_label("-- -> <- >= <= ~= <->") == " ".join(
+        [r"\-⁠\-", r"\-⁠\>", r"\<⁠\-", r"\>⁠\=", r"\<⁠\=", r"\~⁠\=", r"\<⁠\-\>"]
+    )
+    assert as_label("a--b x->y --x") == r"a\-\-b x\-\>y \-\-x"  # within words nothing is replaced
+
+
+def test_a_line_that_ends_as_on_windows_ends_once():
+    assert one_line("a\r\nb") == "a⏎b"
+    assert one_line("a\rb") == "a␍b"

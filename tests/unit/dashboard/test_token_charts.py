@@ -31,3 +31,12 @@ def test_without_numbers_there_is_a_sentence_and_no_chart():
 def test_a_number_without_unit_has_none_on_its_axis():
     figure = place_chart(FRAME, LOOKS["push"], from_end=False).figure
     assert figure is not None and figure["layout"]["yaxis"]["title"]["text"] == "Push"
+
+
+@pytest.mark.parametrize("key", LOOKS)
+def test_each_measure_says_what_to_look_for_in_it(key):
+    says = [place_chart(FRAME, LOOKS[key], from_end=from_end).look_for for from_end in (False, True)]
+    assert says[0] != says[1]
+    for other in LOOKS.keys() - {key}:
+        assert says[0] != place_chart(FRAME, LOOKS[other], from_end=False).look_for
+    assert ("reference" in " ".join(says)) == (key in ("kl", "change"))

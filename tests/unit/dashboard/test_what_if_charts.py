@@ -24,7 +24,7 @@ def test_the_course_has_a_line_before_and_one_after() -> None:
 
 def test_a_long_course_is_smoothed_and_says_so() -> None:
     chart = dead_course([change(step, float(step % 2), 0.0) for step in range(1, 101)])
-    assert "Each point is the mean of 10 of them." in chart.look_for
+    assert "Each point is the mean of 10 sampled steps." in chart.look_for
     (before,) = (trace for trace in chart.figure["data"] if trace["name"] == "before")
     assert np.asarray(before["y"])[-1] == pytest.approx(0.5)
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from dashboard.wording import ago, duration, number, percent, plural, signed, size
+from dashboard.wording import ago, duration, number, percent, plural, signed, size, verdict
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,11 @@ def test_shares_become_per_cent():
     assert (percent(0.01), percent(1.0)) == ("1 %", "100 %")
 
 
+def test_a_share_is_all_or_nothing_only_when_it_is():
+    assert (percent(0.994), percent(0.9996)) == ("99 %", "> 99 %")
+    assert (percent(0.001), percent(0.0004)) == ("0.1 %", "< 0.1 %")
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"), [(41, "0:41"), (725, "12:05"), (11049, "3:04:09"), (-1, "0:00"), (math.inf, "–")]
 )
@@ -72,4 +77,10 @@ def test_one_is_singular():
 def test_bytes_are_counted_in_units_of_1024():
     assert [size(n) for n in (0, 400_000, 21 * 2**20, 1000 * 2**20, 1536 * 2**20, 24 * 2**30)] == [
         "0.0 MB", "0.4 MB", "21 MB", "1.0 GB", "1.5 GB", "24.0 GB",
+    ]  # fmt: skip
+
+
+def test_a_verdict_is_a_sign_and_a_word_and_nothing_where_nothing_decides():
+    assert [verdict(passed) for passed in (True, False, 1.0, 0.0, math.nan, None)] == [
+        "✔ right", "✘ wrong", "✔ right", "✘ wrong", "", "",
     ]  # fmt: skip
