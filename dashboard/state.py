@@ -66,6 +66,13 @@ def set_in_url(**values: str | int | None) -> None:
             st.query_params[key] = str(value)
 
 
+def show(
+    step: int | None, group: int | None, completion: int | None = None, token: int | None = None, **others: str | None
+) -> None:
+    """Put a place into the URL, from 1, and nothing of the place before: a token means its own completion alone."""
+    set_in_url(step=step, group=group, completion=completion, token=token, **others)
+
+
 def go(page: str, **values: str | int) -> None:
     """Leave for another page with this state: from a page, a fragment or a callback. Does not return.
 

@@ -71,7 +71,7 @@ def body() -> None:
 def follow_click(click: Click) -> None:
     """A click on a column of the heat map shows its step; one on an advantage opens its group."""
     if click.chart == "reward-heatmap" and click.x >= 1:
-        state.set_in_url(step=int(click.x))
+        state.show(int(click.x), None)
     elif click.chart == "advantages" and len(click.data) == 4:
         group, _, _, of_step = click.data
         open_group(Pick(int(of_step), int(group)))

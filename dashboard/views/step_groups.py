@@ -85,7 +85,7 @@ def best_and_worst(step: int, completions: pd.DataFrame) -> None:
                 f"{word} of the step: {number(row['total'])}, #{place} of group {group}",
                 key=f"open_{word}", type="tertiary", icon=":material/open_in_full:",
                 help=f"{plural(alike, 'other completion')} of the step have the same reward." if alike else None,
-                on_click=state.set_in_url, kwargs={"step": step, "group": group, "completion": place},
+                on_click=state.show, args=(step, group, place),
             )  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def list_groups(config: RunConfig, step: int, groups: pd.DataFrame, completions:
     with st.container(height=LIST_HEIGHT, border=False):
         group_rows(
             wanted[:ROWS_PER_PAGE], key="groups_list", step=step, selected=place,
-            on_pick=lambda pick: state.set_in_url(step=pick.step, group=pick.group, completion=None),
+            on_pick=lambda pick: state.show(pick.step, pick.group),
         )  # fmt: skip
         if len(wanted) > ROWS_PER_PAGE:
             st.caption(f"The first {ROWS_PER_PAGE} of {len(wanted)}; narrow the choice above to see others.")
