@@ -11,6 +11,7 @@ from dashboard import state
 from dashboard.history_charts import held_out_course, prompt_charts
 from dashboard.live_plot import Click, live_charts
 from dashboard.text import one_line
+from dashboard.views.row_places import picked_place
 from dashboard.views.shown_group import ShownGroup
 from dashboard.views.then_now import Occasion, then_and_now
 from dashboard.wording import percent, plural
@@ -62,7 +63,7 @@ def course_words(course: pd.DataFrame) -> str:
 def _of_the_run(shown: ShownGroup, course: pd.DataFrame) -> None:
     def go(click: Click) -> None:
         if click.x >= 1 and click.data:
-            state.set_in_url(step=int(click.x), group=int(click.data[0]), completion=None)
+            state.show(int(click.x), int(click.data[0]))
 
     live_charts(prompt_charts(course, shown.step), key="history_charts", on_click=go)
     occasions = [
@@ -122,18 +123,16 @@ def _other_runs(shown: ShownGroup) -> None:
         st.caption(f"None of the {MOST_RUNS} newest runs with the same data has asked this prompt.")
         return
     st.caption(f"Among the {MOST_RUNS} newest runs. A row opens the newest group of this prompt there.")
+    key = f"history_runs_{shown.paths.run_id}_{shown.step}_{shown.index}"  # a choice is about this group alone
     event = st.dataframe(
-        runs_frame(found), hide_index=True, width="stretch", on_select="rerun",
-        key=f"history_runs_{shown.paths.run_id}_{shown.step}_{shown.index}",  # a choice is about this group alone
-       
+        runs_frame(found), hide_index=True, width="stretch", on_select="rerun", key=key,
         selection_mode="single-row", alt="The same prompt in other runs",
     )  # fmt: skip
-    if rows := event["selection"]["rows"]:
-        run = found[rows[0]]
-        newest = run.course.iloc[-1]
-        state.set_in_url(
-            run=run.paths.run_id, step=int(newest["step"]), group=int(newest["group_index"]) + 1, completion=None
-        )
+    newest = [(run.paths.run_id, run.course.iloc[-1]) for run in found]
+    places = [(run_id, int(row["step"]), int(row["group_index"])) for run_id, row in newest]
+    if place := picked_place(event, places, key=key):
+        run_id, step, index = place
+        state.show(step, index + 1, run=run_id)
         st.rerun()
 
 

@@ -1,6 +1,7 @@
 """Prompts over time on the Groups page: the panel of one prompt, and the view of all of them."""
 
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
-from tests.fakes import write_fake_run
+from engine.runs.store import StoreWriter
+from tests.fake_records import FakeRun
+from tests.fakes import fake_config, write_fake_run
 from tests.pages.reading import boxes, component, html_text, in_url, open_page, raw_html, words
 
 STEPS = 120
@@ -147,12 +150,46 @@ def test_only_the_newest_steps_can_be_looked_at(reader):
 def test_a_row_opens_the_newest_group_of_its_prompt_with_its_history(reader):
     app = opened(view="prompts")
     row = reader.prompt_table(1, None, 500).rows.iloc[3]
-    app.session_state["prompts_1_all"] = {"selection": {"rows": [3], "columns": []}}
+    app.session_state["prompts_run_all"] = {"selection": {"rows": [3], "columns": []}}
     app.run()
     assert [in_url(app, key) for key in ("view", "panel", "step", "group")] == [
         None, "history", str(row["last_step"]), str(row["group_index"] + 1),
     ]  # fmt: skip
     assert boxes(app)[0] == row["prompt"]
+
+
+def grow(reader: RunReader, steps: int) -> None:
+    """The run goes on by so many steps."""
+    fake = FakeRun(fake_config(name="done", steps=STEPS + steps, prompts=12, group_size=4), seed=7)
+    store = StoreWriter(reader.path)
+    store.begin_attempt(STEPS, {})
+    for step in range(STEPS + 1, STEPS + steps + 1):
+        store.commit_step(fake.step(step))
+    store.close()
+
+
+@pytest.mark.parametrize("span", [None, 100])
+def test_a_row_of_a_growing_run_opens_the_prompt_that_stood_there(reader, span):
+    app = opened(view="prompts")
+    app = choose(app, "Steps", span) if span else app
+    first = STEPS - span + 1 if span else 1
+    row = reader.prompt_table(first, None, 500).rows.iloc[3]
+    grow(reader, 20)
+    first_now = first + 20 if span else 1
+    assert reader.prompt_table(first_now, None, 500).rows.iloc[3]["prompt_id"] != row["prompt_id"]
+    app.session_state[f"prompts_{span or 'run'}_all"] = {"selection": {"rows": [3], "columns": []}}
+    app.run()
+    assert boxes(app)[0] == row["prompt"]
+    assert in_url(app, "step") == str(row["last_step"])
+
+
+def test_prompts_of_a_fork_are_counted_from_its_first_step(root, reader):
+    with sqlite3.connect(RunPaths(root / "done").db) as db:
+        for table in ("groups", "steps"):
+            db.execute(f"DELETE FROM {table} WHERE step <= 110")
+    app = opened(view="prompts")
+    assert "in steps 111 to 120" in words(app)
+    assert "Steps" not in [group.label for group in app.get("button_group")]
 
 
 def test_before_the_first_step_there_are_no_prompts(root):
