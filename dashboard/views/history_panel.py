@@ -4,6 +4,11 @@ A task with unlimited examples hardly asks a prompt twice. What is asked again a
 so their answers stand here, too.
 """
 
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
+from hashlib import blake2b
+
 import pandas as pd
 import streamlit as st
 
@@ -11,6 +16,7 @@ from dashboard import state
 from dashboard.history_charts import held_out_course, prompt_charts
 from dashboard.live_plot import Click, live_charts
 from dashboard.text import one_line
+from dashboard.views.group_rows import distinct_parts
 from dashboard.views.row_places import picked_place
 from dashboard.views.shown_group import ShownGroup
 from dashboard.views.then_now import Occasion, then_and_now
@@ -66,12 +72,19 @@ def _of_the_run(shown: ShownGroup, course: pd.DataFrame) -> None:
             state.show(int(click.x), int(click.data[0]))
 
     live_charts(prompt_charts(course, shown.step), key="history_charts", on_click=go)
+    asked = Counter(course["step"])
     occasions = [
-        Occasion(step, f"step {step:,} · {percent(rate)} right", lambda s=step, g=group: shown.reader.completions(s, g))  # type: ignore[misc]
+        Occasion(step, _when(step, group, rate, asked), partial(shown.reader.completions, step, group), group)
         for step, group, rate in zip(course["step"], course["group_index"], course["pass_rate"], strict=True)
     ]
     places = list(zip(course["step"], course["group_index"], strict=True))
-    then_and_now(occasions, places.index((shown.step, shown.index)), key="run")
+    then_and_now(occasions, places.index((shown.step, shown.index)), key="run", prompt=shown.group["prompt_id"])
+
+
+def _when(step: int, group: int, rate: float, asked: Mapping[int, int]) -> str:
+    """The step, its group where it has asked the prompt more than once, and how it went."""
+    which = f", group {group + 1}" if asked[step] > 1 else ""
+    return f"step {step:,}{which} · {percent(rate)} right"
 
 
 def _held_out(reader: RunReader, step: int) -> None:
@@ -86,9 +99,11 @@ def _held_out(reader: RunReader, step: int) -> None:
     if not prompts:
         st.caption("The evaluations of this run keep no answers to read.")
         return
+    parts = distinct_parts(prompts)
     chosen = st.selectbox(
-        "Held-out prompt", range(len(prompts)), key="history_prompt", format_func=lambda p: one_line(prompts[p], 120)
-    )
+        "Held-out prompt", range(len(prompts)), key="history_prompt",
+        format_func=lambda place: f"{place + 1} · {one_line(parts[place], 120)}",
+    )  # fmt: skip
     answers = [(at, sample) for at, samples in kept for sample in samples if sample["prompt"] == prompts[chosen]]
     frames = [_answers(sample) for _, sample in answers]
     when = [at for at, _ in answers]
@@ -102,7 +117,8 @@ def _held_out(reader: RunReader, step: int) -> None:
         for at, frame in zip(when, frames, strict=True)
     ]
     newest = max(place for place, at in enumerate(when) if at <= step or place == 0)
-    then_and_now(occasions, newest, key="held_out")
+    name = blake2b(prompts[chosen].encode("utf-8", "replace"), digest_size=8).hexdigest()  # it has no id
+    then_and_now(occasions, newest, key="held_out", prompt=name)
 
 
 def _samples(reader: RunReader, step: int) -> list[dict]:  # type: ignore[type-arg]

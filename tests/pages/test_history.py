@@ -1,5 +1,6 @@
 """Prompts over time on the Groups page: the panel of one prompt, and the view of all of them."""
 
+import json
 import shutil
 import sqlite3
 from pathlib import Path
@@ -78,8 +79,8 @@ def test_any_two_occasions_and_the_worst_completions_can_be_compared(reader):
     then = next(box for box in app.selectbox if box.label == "Then")
     assert len(then.options) == len(course)
     other = next(place for place, std in enumerate(course["std"]) if std > 0 and course["step"][place] != step)
-    then.set_value(other).run()
     row = course.iloc[other]
+    then.set_value((int(row["step"]), int(row["group_index"]))).run()
     worst = reader.completions(int(row["step"]), int(row["group_index"]))["total"].min()
     assert f"step {int(row['step'])}, #" in html_text(app)
     assert f"({worst:.3f})" in html_text(app)
@@ -90,10 +91,37 @@ def test_a_prompt_that_was_asked_once_says_so_and_shows_held_out_answers(reader)
     app = opened(step=step, group=group)
     assert f"This run has asked this prompt once so far, in step {step}." in words(app)
     chosen = next(box for box in app.selectbox if box.label == "Held-out prompt")
-    assert chosen.options[0] == reader.evaluation_details(0)[1][0]["prompt"]
+    assert chosen.options[0] == f"1 · {reader.evaluation_details(0)[1][0]['prompt']}"
     assert "before training, #" in html_text(app)
     figure = component(app, "history_held")["items"][0]["figure"]
     assert '"x":[0,25,50,75,100,120]' in figure
+
+
+def test_what_was_then_for_one_prompt_is_not_for_another(reader):
+    rows = reader.prompt_table(1, None, 500).rows
+    rows = rows[(rows["times"] > 3) & rows["pass_rate"].notna()]
+    one, two = rows.iloc[0], rows.iloc[1]
+    app = choose(opened(step=one["last_step"], group=one["group_index"] + 1), "Then and now", "choose")
+    then = next(box for box in app.selectbox if box.label == "Then")
+    later = reader.prompt_course(one["prompt_id"]).iloc[2]
+    then.set_value((int(later["step"]), int(later["group_index"]))).run()
+    app.query_params["step"], app.query_params["group"] = str(two["last_step"]), str(two["group_index"] + 1)
+    app.run()
+    boxes = {box.label: box for box in app.selectbox}
+    first = reader.prompt_course(two["prompt_id"]).iloc[0]
+    assert boxes["Then"].value == (int(first["step"]), int(first["group_index"]))
+    assert boxes["Now"].value == (int(two["last_step"]), int(two["group_index"]))
+
+
+def test_held_out_prompts_that_begin_alike_are_told_apart(reader):
+    with sqlite3.connect(reader.path) as db:
+        for at, text in db.execute("SELECT step, samples FROM evaluations").fetchall():
+            samples = [{**sample, "prompt": "x" * 200 + f" {n}"} for n, sample in enumerate(json.loads(text))]
+            db.execute("UPDATE evaluations SET samples = ? WHERE step = ?", (json.dumps(samples), at))
+    step, group, _ = place(reader, 1)
+    box = next(box for box in opened(step=step, group=group).selectbox if box.label == "Held-out prompt")
+    assert len(set(box.options)) == len(box.options) > 1
+    assert box.options[2] == "3 · …2"
 
 
 def test_the_same_prompt_in_other_runs_is_a_row_that_opens_it_there(root, reader):
