@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from functools import partial
 from hashlib import blake2b
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -89,12 +90,15 @@ def _when(step: int, group: int, rate: float, asked: Mapping[int, int]) -> str:
 
 def _held_out(reader: RunReader, step: int) -> None:
     """The answers to one held-out prompt at the evaluations of the run, as far as they are kept to read."""
-    steps = reader.evaluations()[["step"]]
+    steps = reader.evaluations()[["step", "at"]]
     if steps.empty:
         st.caption("No evaluation is finished yet.")
         return
-    with reader.snapshot() as moment:
-        kept = [(at, _samples(moment, at)) for at in thinned(steps, MOST_EVALUATIONS)["step"].tolist()]
+    drawn = thinned(steps, MOST_EVALUATIONS)
+    kept = [
+        (evaluated, _samples(str(reader.path), evaluated, at))
+        for evaluated, at in zip(drawn["step"].tolist(), drawn["at"].tolist(), strict=True)
+    ]
     prompts = list(dict.fromkeys(sample["prompt"] for sample in kept[-1][1]))
     if not prompts:
         st.caption("The evaluations of this run keep no answers to read.")
@@ -121,8 +125,10 @@ def _held_out(reader: RunReader, step: int) -> None:
     then_and_now(occasions, newest, key="held_out", prompt=name)
 
 
-def _samples(reader: RunReader, step: int) -> list[dict]:  # type: ignore[type-arg]
-    found = reader.evaluation_details(step)
+@st.cache_resource(max_entries=4 * MOST_EVALUATIONS, show_spinner=False)
+def _samples(db: str, step: int, at: float) -> list[dict]:  # type: ignore[type-arg]
+    """What an evaluation keeps to read; nobody changes it. at: when it was made, as a replay makes it again."""
+    found = RunReader(Path(db)).evaluation_details(step)
     return [] if found is None else found[1]
 
 

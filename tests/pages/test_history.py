@@ -113,6 +113,15 @@ def test_what_was_then_for_one_prompt_is_not_for_another(reader):
     assert boxes["Now"].value == (int(two["last_step"]), int(two["group_index"]))
 
 
+def test_each_evaluation_is_read_once_and_not_at_each_tick(reader, monkeypatch):
+    read, asked = RunReader.evaluation_details, []
+    monkeypatch.setattr(RunReader, "evaluation_details", lambda self, at: asked.append(at) or read(self, at))
+    step, group, _ = place(reader, 1)
+    app = opened(step=step, group=group)
+    app.run()
+    assert sorted(asked) == [0, 25, 50, 75, 100, 120]
+
+
 def test_held_out_prompts_that_begin_alike_are_told_apart(reader):
     with sqlite3.connect(reader.path) as db:
         for at, text in db.execute("SELECT step, samples FROM evaluations").fetchall():
