@@ -137,7 +137,7 @@ def _piece_table(pool: Pool, measure: Measure, pieces: pd.DataFrame) -> None:
         frame[name] = shown[name].round(7)  # sums of opposites leave rounding errors behind
     st.markdown(f"**By piece of the vocabulary**: share of {_carried(measure)}")
     st.dataframe(
-        frame, hide_index=True, height=420,
+        frame, hide_index=True, height=420, alt="Pieces of the vocabulary with their share of the step",
         column_config={
             "piece": st.column_config.TextColumn("token"),
             "share": st.column_config.ProgressColumn("share", format="percent", min_value=0.0, max_value=1.0),

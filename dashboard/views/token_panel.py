@@ -47,9 +47,11 @@ def token_panel(shown: ShownGroup) -> None:
         strip_data(tokens, numbers, measure, name=name, selected=place), key="token_strip",
         on_pick=lambda token: state.show(shown.step, shown.index + 1, chosen + 1, token),
     )  # fmt: skip
-    with st.expander("All tokens as a table, and the whole text"):
-        st.dataframe(token_frame(tokens, numbers), height=300)
-        text_box("", row["text"])
+    with st.expander("All tokens as a table, and the whole text", key="token_table", on_change="rerun") as table:
+        if table.open:
+            alt = "Every token of the completion with its numbers"
+            st.dataframe(token_frame(tokens, numbers), height=300, alt=alt)
+            text_box("", row["text"])
 
 
 def _choose(ordered: pd.DataFrame, step: int, index: int) -> int:
