@@ -30,6 +30,7 @@ def run_page() -> None:
             st.Page(state.COMPARE_PAGE, title="Compare", icon=":material/compare_arrows:", help="Runs side by side"),
         ]
     )
+    state.follow()
     with explained():
         page.run()
 

@@ -44,11 +44,8 @@ class Click:
     data: tuple[float, ...]
 
 
-def live_charts(charts: Sequence[Chart], *, key: str, on_click: Callable[[Click], None]) -> Click | None:
-    """Show charts in two columns, one on narrow pages.
-
-    Returns the click that caused this run of the script, if any; `on_click` hears of it before the script runs.
-    """
+def live_charts(charts: Sequence[Chart], *, key: str, on_click: Callable[[Click], None]) -> None:
+    """Show charts in two columns, one on narrow pages. `on_click` hears of a click before the script runs."""
     items = [
         {
             "key": chart.key, "title": chart.title, "note": chart.look_for, "sentence": chart.sentence,
@@ -62,7 +59,7 @@ def live_charts(charts: Sequence[Chart], *, key: str, on_click: Callable[[Click]
         if click := _click(st.session_state[key].get("clicked")):
             on_click(click)
 
-    return _click(_board(key=key, data={"layout": "charts", "items": items}, on_clicked_change=clicked).clicked)
+    _board(key=key, data={"layout": "charts", "items": items}, on_clicked_change=clicked)
 
 
 def kpi_row(kpis: Sequence[Kpi], *, key: str) -> None:

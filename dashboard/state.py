@@ -29,6 +29,7 @@ CLONE: Final = "clone"  # New run: the run whose settings fill the form
 CHANGES: Final = "set"  # New run: settings in which the clone differs, as JSON: dotted field → value
 FORK: Final = "fork"  # New run: the run that is gone on from, after the step of STEP
 
+GOING: Final = "going"  # in the session: (page, keys of its URL) that the next run of the script leaves for
 RUNS_PAGE: Final = "app_pages/runs.py"
 NEW_RUN_PAGE: Final = "app_pages/new_run.py"
 RUN_PAGE: Final = "app_pages/run.py"
@@ -65,6 +66,25 @@ def set_in_url(**values: str | int | None) -> None:
             st.query_params[key] = str(value)
 
 
+def show(
+    step: int | None, group: int | None, completion: int | None = None, token: int | None = None, **others: str | None
+) -> None:
+    """Put a place into the URL, from 1, and nothing of the place before: a token means its own completion alone."""
+    set_in_url(step=step, group=group, completion=completion, token=token, **others)
+
+
 def go(page: str, **values: str | int) -> None:
-    """Leave for another page with this state. Does not return."""
-    st.switch_page(page, query_params={key: str(value) for key, value in values.items()})
+    """Leave for another page with this state: from a page, a fragment or a callback. Does not return.
+
+    A page that is switched from inside a fragment that ticks may stay blank: Streamlit then draws what the fragment
+    still sends, or what its next tick asks for, into the new page. So the whole app runs again, and `follow` switches.
+    """
+    st.session_state[GOING] = (page, {key: str(value) for key, value in values.items()})
+    st.rerun(scope="app")
+
+
+def follow() -> None:
+    """Switch to the page that `go` has asked for, if it has: at the start of the script, outside of every fragment."""
+    if GOING in st.session_state:
+        page, query = st.session_state.pop(GOING)
+        st.switch_page(page, query_params=query)

@@ -15,7 +15,7 @@ from dashboard.views.run_choice import required_run
 from dashboard.views.run_header import group_header_html
 from dashboard.views.scrubber import scrubber, shown_step
 from dashboard.views.search_view import search_view
-from dashboard.views.step_groups import look, step_groups
+from dashboard.views.step_groups import look, rows_of, step_groups
 from dashboard.views.step_tokens import step_tokens
 from dashboard.views.view_choice import chosen_view
 from engine.runs.imported import is_imported
@@ -60,9 +60,10 @@ def of_a_step() -> None:
 
 def groups_of(step: int, newest: int, oldest: int) -> None:
     line = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute")
+    rows = rows_of(run.reader)
     with line:
-        keys(newest, partial(look, run.reader, config), oldest=oldest, search=True)
-    step_groups(paths, run.reader, config, step, line)
+        keys(newest, partial(look, rows, config), oldest=oldest, search=True)
+    step_groups(paths, run.reader, rows, config, step, line)
 
 
 @st.fragment(run_every=TICK_S if shown.is_live else None)

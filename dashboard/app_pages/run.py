@@ -7,7 +7,7 @@ from dashboard import state
 from dashboard.live_plot import Click, kpi_row, live_charts
 from dashboard.live_run import live_run
 from dashboard.views.fork_dialog import open_fork_dialog
-from dashboard.views.group_rows import advantage_reach, group_row_list, group_rows
+from dashboard.views.group_rows import Pick, advantage_reach, group_row_list, group_rows
 from dashboard.views.held_out_answers import held_out_answers
 from dashboard.views.imported_run import import_facts, imported_line, recorded_charts, recorded_kpis
 from dashboard.views.keys import keys
@@ -61,10 +61,7 @@ def body() -> None:
         groups, completions = run.reader.groups(step), run.reader.completions(step)
         trained = completions[~completions["group_index"].isin(groups["group_index"][groups["discarded"].notna()])]
         drawn = recorded_charts(run_charts(config, course, step, trained), imported)
-        clicked = live_charts(drawn, key="run_charts", on_click=follow_click)
-        if clicked is not None and clicked.chart == "advantages" and len(clicked.data) == 4:
-            group, _, _, of_step = clicked.data
-            state.go(state.GROUPS_PAGE, run=paths.run_id, step=int(of_step), group=int(group))
+        live_charts(drawn, key="run_charts", on_click=follow_click)
         if step:
             scrubber(course.last_step, oldest=course.first_step, live=shown.is_live)
             keys(course.last_step, oldest=course.first_step)
@@ -72,9 +69,16 @@ def body() -> None:
 
 
 def follow_click(click: Click) -> None:
-    """A click on a column of the heat map shows its step."""
+    """A click on a column of the heat map shows its step; one on an advantage opens its group."""
     if click.chart == "reward-heatmap" and click.x >= 1:
-        state.set_in_url(step=int(click.x))
+        state.show(int(click.x), None)
+    elif click.chart == "advantages" and len(click.data) == 4:
+        group, _, _, of_step = click.data
+        open_group(Pick(int(of_step), int(group)))
+
+
+def open_group(pick: Pick) -> None:
+    state.go(state.GROUPS_PAGE, run=paths.run_id, step=pick.step, group=pick.group)
 
 
 def newest_groups(step: int, groups: pd.DataFrame, completions: pd.DataFrame) -> None:
@@ -90,8 +94,7 @@ def newest_groups(step: int, groups: pd.DataFrame, completions: pd.DataFrame) ->
         if step
         else "The groups of the first step will appear here."
     )
-    if pick := group_rows(rows, key="run_groups", step=step, layout="grid"):
-        state.go(state.GROUPS_PAGE, run=paths.run_id, step=pick.step, group=pick.group)
+    group_rows(rows, key="run_groups", step=step, layout="grid", on_pick=open_group)
 
 
 live = st.container(key="live")

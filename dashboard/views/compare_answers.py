@@ -13,6 +13,7 @@ from dashboard.views.box import text_box
 from dashboard.views.compare_runs import ComparedRun, line_html
 from dashboard.views.comparison import Side, comparison
 from dashboard.views.completion_table import by_reward
+from dashboard.views.group_rows import distinct_parts
 from dashboard.views.held_out_answers import TEXT_LIMIT, answers
 from dashboard.views.then_now import WHICH, picked
 from dashboard.wording import number, percent, plural, signed
@@ -22,6 +23,7 @@ from engine.runs.shared_prompts import SharedPrompt, newest_common_step, shared_
 STEP_KEY, PROMPT_KEY, PAIR_KEY = "compare_step", "compare_prompt", "compare_pair"
 ABREAST: Final = 3  # runs in one row
 SHOWN = 16  # different answers of a group
+NAME_LIMIT = 100  # characters of a run's label, which has at most LABEL_LIMIT of its name and the end of its id
 TEXT = 600  # characters of an answer
 VERDICT = {1.0: '<span class="lab-pass">✔ right</span>', 0.0: '<span class="lab-fail">✘ wrong</span>'}
 DATA_WORDS = (
@@ -74,19 +76,24 @@ def _choose_prompt(readers: Sequence[RunReader], step: int, offered: list[Shared
     def choose() -> None:
         state.set_in_url(prompt=st.session_state[PROMPT_KEY])
 
+    parts = distinct_parts([one.prompt for one in by_id.values()])
+    labels = {
+        name: f"{place} · {_prompt_label(part, by_id[name])}"
+        for place, (name, part) in enumerate(zip(by_id, parts, strict=True), start=1)
+    }
     st.selectbox(
         f"Prompt: {plural(len(offered), 'shared one')}, those first where the runs differ most", list(by_id),
-        key=PROMPT_KEY, on_change=choose, format_func=lambda name: _prompt_label(by_id[name]),
+        key=PROMPT_KEY, on_change=choose, format_func=labels.__getitem__,
     )  # fmt: skip
     return by_id[current]
 
 
-def _prompt_label(shared: SharedPrompt) -> str:
-    """The prompt, and how often each run was right, or its mean reward."""
+def _prompt_label(part: str, shared: SharedPrompt) -> str:
+    """What tells the prompt from the others, and how often each run was right, or its mean reward."""
     rates = [percent(one.pass_rate) for one in shared.asked]
     decided = all(one.pass_rate == one.pass_rate for one in shared.asked)
     values = rates if decided else [number(one.mean) for one in shared.asked]
-    return f"{one_line(shared.prompt, 80)} · {' / '.join(values)} {'right' if decided else 'mean reward'}"
+    return f"{one_line(part, 80)} · {' / '.join(values)} {'right' if decided else 'mean reward'}"
 
 
 def _answers(runs: Sequence[ComparedRun], readers: Sequence[RunReader], shown: SharedPrompt) -> None:
@@ -183,8 +190,13 @@ def _choose_pair(runs: Sequence[ComparedRun]) -> tuple[int, int]:
         return pairs[0]
     return st.selectbox(
         "Runs", pairs, key=PAIR_KEY,
-        format_func=lambda pair: " and ".join(one_line(runs[place].look.label) for place in pair),
+        format_func=lambda pair: f"{pairs.index(pair) + 1} · {_named(runs[pair[0]])} and {_named(runs[pair[1]])}",
     )  # fmt: skip
+
+
+def _named(run: ComparedRun) -> str:
+    """The whole label, as the end of the id comes last in it."""
+    return one_line(run.look.label, NAME_LIMIT)
 
 
 def _side(run: ComparedRun, group: pd.DataFrame, which: str) -> Side | None:
@@ -233,7 +245,7 @@ def held_out_frame(names: Sequence[str], samples: Sequence[Sequence[Mapping[str,
         [
             {
                 "prompt": one_line(prompt, TEXT_LIMIT), "reference answer": one_line(reference, TEXT_LIMIT),
-                **{one_line(name, 80): said.get(place, "") for place, name in enumerate(names)},
+                **{one_line(name, NAME_LIMIT): said.get(place, "") for place, name in enumerate(names)},
             }
             for (prompt, reference), said in ordered
         ]

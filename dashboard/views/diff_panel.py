@@ -34,6 +34,10 @@ def diff_panel(shown: ShownGroup) -> None:
     ordered = by_reward(shown.completions).set_index("completion_index", drop=False)
     places = ordered.index.tolist()
     held = held_side(shown)
+    if len(places) == 1 and held is None:
+        st.info("This group has one completion, so there is nothing to compare it with.", icon=":material/info:")
+        _hold_button(shown, places[0])
+        return
     key = f"{shown.paths.run_id}_{shown.step}_{shown.index}"
 
     def label(place: int) -> str:
@@ -46,7 +50,9 @@ def diff_panel(shown: ShownGroup) -> None:
         start = options.index(asked) if asked in places and held is None else 0
         a = int(st.selectbox("A", options, start, format_func=label, key=f"diff_a_{key}_{held is not None}_{asked}"))
     with right:
-        b = int(st.selectbox("B", places, len(places) - 1, format_func=label, key=f"diff_b_{key}"))
+        same = _held_here(shown) if a == HELD else a
+        other = max((at for at, place in enumerate(places) if place != same), default=0)
+        b = int(st.selectbox("B", places, other, format_func=label, key=f"diff_b_{key}_{held is not None}_{asked}"))
     with side:
         _hold_button(shown, a)
     before = held if a == HELD and held is not None else Side(f"#{a + 1}", ordered.loc[a].to_dict())
@@ -72,6 +78,13 @@ def held_side(shown: ShownGroup) -> Side | None:
     where = f"step {held.step:,}, group {held.group + 1}, #{held.completion + 1}"
     other = "" if held.run == shown.paths.run_id else f" of {held.run}"
     return Side(where + other, row)
+
+
+def _held_here(shown: ShownGroup) -> int | None:
+    """The held completion's index where it is one of this group."""
+    held = Held(**st.session_state[HELD_KEY])
+    here = (shown.paths.run_id, shown.step, shown.index)
+    return held.completion if (held.run, held.step, held.group) == here else None
 
 
 def _row_of(held: Held, shown: ShownGroup) -> dict[str, Any] | None:

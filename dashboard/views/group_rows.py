@@ -115,12 +115,9 @@ def group_rows(
     step: int,
     selected: int | None = None,
     layout: Literal["list", "grid"] = "list",
-    on_pick: Callable[[Pick], None] | None = None,
-) -> Pick | None:
-    """Show the groups of a step. Returns the group whose click caused this run of the script, if any.
-
-    `on_pick` hears of it before the script runs. In a live run another step may be shown by then.
-    """
+    on_pick: Callable[[Pick], None],
+) -> None:
+    """Show the groups of a step. `on_pick` hears of a click before the script runs, which may show another step."""
     data = {
         "label": f"Groups of step {step}", "step": step, "layout": layout,
         "rows": [_item(row, row.group == selected) for row in rows],
@@ -129,10 +126,10 @@ def group_rows(
 
     def picked() -> None:
         pick = _picked(st.session_state[key].get("picked"))
-        if on_pick is not None and pick is not None:
+        if pick is not None:
             on_pick(pick)
 
-    return _picked(_rows(key=key, data=data, on_picked_change=picked).picked)
+    _rows(key=key, data=data, on_picked_change=picked)
 
 
 def _item(row: GroupRow, selected: bool) -> dict[str, Any]:

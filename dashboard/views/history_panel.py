@@ -4,6 +4,12 @@ A task with unlimited examples hardly asks a prompt twice. What is asked again a
 so their answers stand here, too.
 """
 
+from collections import Counter
+from collections.abc import Mapping
+from functools import partial
+from hashlib import blake2b
+from pathlib import Path
+
 import pandas as pd
 import streamlit as st
 
@@ -11,6 +17,8 @@ from dashboard import state
 from dashboard.history_charts import held_out_course, prompt_charts
 from dashboard.live_plot import Click, live_charts
 from dashboard.text import one_line
+from dashboard.views.group_rows import distinct_parts
+from dashboard.views.row_places import picked_place
 from dashboard.views.shown_group import ShownGroup
 from dashboard.views.then_now import Occasion, then_and_now
 from dashboard.wording import percent, plural
@@ -62,32 +70,44 @@ def course_words(course: pd.DataFrame) -> str:
 def _of_the_run(shown: ShownGroup, course: pd.DataFrame) -> None:
     def go(click: Click) -> None:
         if click.x >= 1 and click.data:
-            state.set_in_url(step=int(click.x), group=int(click.data[0]), completion=None)
+            state.show(int(click.x), int(click.data[0]))
 
     live_charts(prompt_charts(course, shown.step), key="history_charts", on_click=go)
+    asked = Counter(course["step"])
     occasions = [
-        Occasion(step, f"step {step:,} · {percent(rate)} right", lambda s=step, g=group: shown.reader.completions(s, g))  # type: ignore[misc]
+        Occasion(step, _when(step, group, rate, asked), partial(shown.reader.completions, step, group), group)
         for step, group, rate in zip(course["step"], course["group_index"], course["pass_rate"], strict=True)
     ]
     places = list(zip(course["step"], course["group_index"], strict=True))
-    then_and_now(occasions, places.index((shown.step, shown.index)), key="run")
+    then_and_now(occasions, places.index((shown.step, shown.index)), key="run", prompt=shown.group["prompt_id"])
+
+
+def _when(step: int, group: int, rate: float, asked: Mapping[int, int]) -> str:
+    """The step, its group where it has asked the prompt more than once, and how it went."""
+    which = f", group {group + 1}" if asked[step] > 1 else ""
+    return f"step {step:,}{which} · {percent(rate)} right"
 
 
 def _held_out(reader: RunReader, step: int) -> None:
     """The answers to one held-out prompt at the evaluations of the run, as far as they are kept to read."""
-    steps = reader.evaluations()[["step"]]
+    steps = reader.evaluations()[["step", "at"]]
     if steps.empty:
         st.caption("No evaluation is finished yet.")
         return
-    with reader.snapshot() as moment:
-        kept = [(at, _samples(moment, at)) for at in thinned(steps, MOST_EVALUATIONS)["step"].tolist()]
+    drawn = thinned(steps, MOST_EVALUATIONS)
+    kept = [
+        (evaluated, _samples(str(reader.path), evaluated, at))
+        for evaluated, at in zip(drawn["step"].tolist(), drawn["at"].tolist(), strict=True)
+    ]
     prompts = list(dict.fromkeys(sample["prompt"] for sample in kept[-1][1]))
     if not prompts:
         st.caption("The evaluations of this run keep no answers to read.")
         return
+    parts = distinct_parts(prompts)
     chosen = st.selectbox(
-        "Held-out prompt", range(len(prompts)), key="history_prompt", format_func=lambda p: one_line(prompts[p], 120)
-    )
+        "Held-out prompt", range(len(prompts)), key="history_prompt",
+        format_func=lambda place: f"{place + 1} · {one_line(parts[place], 120)}",
+    )  # fmt: skip
     answers = [(at, sample) for at, samples in kept for sample in samples if sample["prompt"] == prompts[chosen]]
     frames = [_answers(sample) for _, sample in answers]
     when = [at for at, _ in answers]
@@ -101,11 +121,14 @@ def _held_out(reader: RunReader, step: int) -> None:
         for at, frame in zip(when, frames, strict=True)
     ]
     newest = max(place for place, at in enumerate(when) if at <= step or place == 0)
-    then_and_now(occasions, newest, key="held_out")
+    name = blake2b(prompts[chosen].encode("utf-8", "replace"), digest_size=8).hexdigest()  # it has no id
+    then_and_now(occasions, newest, key="held_out", prompt=name)
 
 
-def _samples(reader: RunReader, step: int) -> list[dict]:  # type: ignore[type-arg]
-    found = reader.evaluation_details(step)
+@st.cache_resource(max_entries=4 * MOST_EVALUATIONS, show_spinner=False)
+def _samples(db: str, step: int, at: float) -> list[dict]:  # type: ignore[type-arg]
+    """What an evaluation keeps to read; nobody changes it. at: when it was made, as a replay makes it again."""
+    found = RunReader(Path(db)).evaluation_details(step)
     return [] if found is None else found[1]
 
 
@@ -122,18 +145,16 @@ def _other_runs(shown: ShownGroup) -> None:
         st.caption(f"None of the {MOST_RUNS} newest runs with the same data has asked this prompt.")
         return
     st.caption(f"Among the {MOST_RUNS} newest runs. A row opens the newest group of this prompt there.")
+    key = f"history_runs_{shown.paths.run_id}_{shown.step}_{shown.index}"  # a choice is about this group alone
     event = st.dataframe(
-        runs_frame(found), hide_index=True, width="stretch", on_select="rerun",
-        key=f"history_runs_{shown.paths.run_id}_{shown.step}_{shown.index}",  # a choice is about this group alone
-       
+        runs_frame(found), hide_index=True, width="stretch", on_select="rerun", key=key,
         selection_mode="single-row", alt="The same prompt in other runs",
     )  # fmt: skip
-    if rows := event["selection"]["rows"]:
-        run = found[rows[0]]
-        newest = run.course.iloc[-1]
-        state.set_in_url(
-            run=run.paths.run_id, step=int(newest["step"]), group=int(newest["group_index"]) + 1, completion=None
-        )
+    newest = [(run.paths.run_id, run.course.iloc[-1]) for run in found]
+    places = [(run_id, int(row["step"]), int(row["group_index"])) for run_id, row in newest]
+    if place := picked_place(event, places, key=key):
+        run_id, step, index = place
+        state.show(step, index + 1, run=run_id)
         st.rerun()
 
 

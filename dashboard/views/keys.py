@@ -67,7 +67,7 @@ def _go(place: dict[str, Any], look: Callable[[int, int | None], Shown] | None) 
         case {"search": True}:
             state.set_in_url(view=SEARCH_VIEW)
         case {"follow": True}:
-            state.set_in_url(step=None, group=None, completion=None, token=None)
+            state.show(None, None)
         case {"step": int(step), "down": int(down), "next": int(forth)} if step > 0:
             group, completion = _number(place.get("group")), _number(place.get("completion"))
             if look is not None and down:
@@ -76,7 +76,7 @@ def _go(place: dict[str, Any], look: Callable[[int, int | None], Shown] | None) 
             if look is not None and forth:
                 opened = look(step, group)
                 group, completion = opened.group, beside(opened.completions, opened.completions[0], forth)
-            state.set_in_url(step=step, group=group, completion=completion, token=None)
+            state.show(step, group, completion)
 
 
 def beside(order: Sequence[int], start: int, moves: int) -> int:

@@ -7,12 +7,14 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.text import one_line
+from dashboard.views.row_places import picked_place
 from dashboard.wording import plural
 from engine.glossary import METRICS
 from engine.runs.prompts import PromptTable
 from engine.runs.reader import RunReader
 
 RANGES = (100, 1000)  # newest steps that can be looked at alone
+WHOLE = 0  # the span of all steps: a number of them would change as the run grows
 OPENS_WITH = 1000  # steps at most before somebody asks for more: a whole long run takes up to half a second
 MOST = 500  # rows
 HEIGHT = 620
@@ -25,28 +27,29 @@ OUTCOMES: dict[str, str] = {
 
 def prompts_view(reader: RunReader) -> None:
     """A table of prompts with the choice of steps and of outcome; a row opens the newest group of its prompt."""
-    last = reader.last_step()
+    first, last = reader.first_step(), reader.last_step()
     if last == 0:
         st.info("No step is finished yet. The first prompts appear here.", icon=":material/hourglass_top:")
         return
-    first = _first_step(last)
+    span = _choose_span(last - first + 1)
+    first = max(first, last - span + 1) if span else first
     outcome = st.session_state.get("prompts_outcome", ALL)
     table = reader.prompt_table(first, None if outcome == ALL else outcome, MOST)
     _choose_outcome(table)
     st.caption(table_words(table, first, last, outcome))
     if table.rows.empty:
         return
+    key = f"prompts_{span or 'run'}_{outcome}"
     event = st.dataframe(
         prompts_frame(table.rows), hide_index=True, width="stretch", height=HEIGHT,
-        key=f"prompts_{first}_{outcome}",
+        key=key,
         on_select="rerun", selection_mode="single-row", column_config=_columns(), placeholder="–",
         alt="Prompts of the run",
     )  # fmt: skip
-    if rows := event["selection"]["rows"]:
-        row = table.rows.iloc[rows[0]]
-        state.set_in_url(
-            view=None, panel="history", step=int(row["last_step"]), group=int(row["group_index"]) + 1, completion=None
-        )
+    places = list(zip(table.rows["last_step"].tolist(), table.rows["group_index"].tolist(), strict=True))
+    if place := picked_place(event, places, key=key):
+        step, index = place
+        state.show(step, index + 1, view=None, panel="history")
         st.rerun()
 
 
@@ -84,15 +87,15 @@ def table_words(table: PromptTable, first: int, last: int, outcome: str) -> str:
     return f"{sentence} A row opens the newest group of its prompt." if wanted else sentence
 
 
-def _first_step(last: int) -> int:
-    """The first of the steps that are looked at."""
-    spans = [last, *(span for span in reversed(RANGES) if span < last)]
+def _choose_span(num_steps: int) -> int:
+    """How many of the newest steps are looked at, of all that there are; WHOLE for all of them."""
+    spans = [WHOLE, *(span for span in reversed(RANGES) if span < num_steps)]
     chosen = st.segmented_control(
         "Steps", spans, key=f"prompts_span_{len(spans)}", required=True,
-        default=next(span for span in spans if span <= OPENS_WITH or span == spans[-1]),
-        format_func=lambda span: "whole run" if span == spans[0] else f"newest {span:,} steps",
-    ) if len(spans) > 1 else last  # fmt: skip
-    return last - int(chosen or last) + 1
+        default=next(span for span in spans if (span or num_steps) <= OPENS_WITH or span == spans[-1]),
+        format_func=lambda span: f"newest {span:,} steps" if span else "whole run",
+    ) if len(spans) > 1 else WHOLE  # fmt: skip
+    return int(chosen or WHOLE)
 
 
 def _choose_outcome(table: PromptTable) -> None:

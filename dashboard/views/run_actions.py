@@ -1,16 +1,17 @@
 """What can be done with a run of the list: open, clone, fork, stop, and more; and the dialogs that ask."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import streamlit as st
 
-from dashboard.state import CLONE, NEW_RUN_PAGE, RUN_PAGE, RUNS_PAGE, go
+from dashboard.state import CLONE, NEW_RUN_PAGE, RUN, RUN_PAGE, RUNS_PAGE, go
 from dashboard.text import as_label, one_line, visible
 from dashboard.views.fork_dialog import ask_fork, open_fork_dialog
 from dashboard.views.notes_dialog import notes_form
 from dashboard.views.problem import explained
-from dashboard.views.run_table import TO_OPEN, RunRow, read_rows, tags_in_use
+from dashboard.views.run_table import RunRow, read_rows, tags_in_use
 from engine.errors import LabError
 from engine.runs.launch import resume_run, stop_run
 from engine.runs.manage import delete_run, list_trash, rename_run, restore_run
@@ -26,15 +27,12 @@ DELETED: Final = "runs.deleted"  # (its name in the trash, the name of the run)
 
 def draw_actions(row: RunRow | None) -> None:
     """The buttons for the selected run, always in their places: without a selection they only show what there is."""
-    if run_id := st.session_state.pop(TO_OPEN, None):
-        go(RUN_PAGE, run=run_id)
     readable = row is not None and row.summary is not None
     trains = readable and row is not None and row.state != "imported"
     with st.container(horizontal=True, vertical_alignment="center"):
-        if action("Open", ":material/monitoring:", row, readable, primary=True) and row:
-            go(RUN_PAGE, run=row.run_id)
-        if action("Clone", ":material/content_copy:", row, trains, help_line="A new run from these settings") and row:
-            go(NEW_RUN_PAGE, **{CLONE: row.run_id})
+        action("Open", ":material/monitoring:", row, readable, primary=True, to=(RUN_PAGE, RUN))
+        clone_help = "A new run from these settings"
+        action("Clone", ":material/content_copy:", row, trains, help_line=clone_help, to=(NEW_RUN_PAGE, CLONE))
         fork_help = "Goes on from a checkpoint with other settings"
         if action("Fork", ":material/call_split:", row, trains, help_line=fork_help) and row:
             attempt(lambda: ask_fork(row.paths, None, RUNS_PAGE))
@@ -45,12 +43,14 @@ def draw_actions(row: RunRow | None) -> None:
 
 
 def action(
-    label: str, icon: str, row: RunRow | None, enabled: bool, *, primary: bool = False, help_line: str | None = None
-) -> bool:
-    """A button that is disabled while there is nothing to do it with."""
+    label: str, icon: str, row: RunRow | None, enabled: bool, *, primary: bool = False, help_line: str | None = None,
+    to: tuple[str, str] | None = None,
+) -> bool:  # fmt: skip
+    """A button that is disabled while there is nothing to do it with. to: a page, and the key of the run in its URL."""
+    leave = partial(go, to[0], **{to[1]: row.run_id}) if to and row else None
     return st.button(
         label, key=f"runs.{label.lower()}", icon=icon, disabled=row is None or not enabled, help=help_line,
-        type="primary" if primary and row is not None else "secondary",
+        type="primary" if primary and row is not None else "secondary", on_click=leave,
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
+from dashboard.state import RUN_PAGE, go
 from dashboard.text import one_line
 from dashboard.views.form_sections import source_name
 from dashboard.views.status_chip import chip_text
@@ -27,7 +28,6 @@ from engine.runs.status import State
 TABLE: Final = "runs.table"
 SHOWN_IDS: Final = "runs.shown_ids"
 OPEN_CLICK: Final = "runs.open_click"
-TO_OPEN: Final = "runs.to_open"
 ROW_HEIGHT, HEADER_HEIGHT, MAX_HEIGHT = 35, 36, 620
 NAME_LIMIT, NOTE_LIMIT = 80, 300
 PIN: Final = "★ "
@@ -176,7 +176,7 @@ def column_config() -> dict[str, Any]:
     column = st.column_config
     held_out, kl, dead = TERMS["eval/pass_at_1"], METRICS["kl"], METRICS["frac_reward_zero_std"]
     return {
-        "open": column.ButtonColumn("", width=56, on_click=remember_click, key=OPEN_CLICK, type="tertiary"),
+        "open": column.ButtonColumn("", width=56, on_click=open_clicked, key=OPEN_CLICK, type="tertiary"),
         "status": column.TextColumn("Status", width=105),
         "name": column.TextColumn("Name", width=165, help=f"{PIN.strip()}: pinned"),
         "reward": column.LineChartColumn("Reward", width=95, help=METRICS["reward"].help),
@@ -201,11 +201,11 @@ def moved_selection(selected: Sequence[int], old_ids: Sequence[str], new_ids: Se
     return [places[old_ids[row]] for row in selected if row < len(old_ids) and old_ids[row] in places]
 
 
-def remember_click() -> None:
-    """The button of a row was pressed: keep which run it stood for, before rows can move."""
+def open_clicked() -> None:
+    """The button of a row was pressed: open the run that it stood for when it was shown."""
     click, ids = st.session_state.get(OPEN_CLICK), st.session_state.get(SHOWN_IDS, [])
     if click is not None and click.row < len(ids):
-        st.session_state[TO_OPEN] = ids[click.row]
+        go(RUN_PAGE, run=ids[click.row])
 
 
 def draw_table(rows: Sequence[RunRow], family: Family) -> RunRow | None:

@@ -30,6 +30,6 @@ def scrubber(newest: int, *, oldest: int = 1, live: bool) -> None:
 def _moved() -> None:
     match st.session_state[KEY].get("moved"):
         case {"follow": True}:
-            state.set_in_url(step=None, group=None, completion=None)
+            state.show(None, None)
         case {"step": int(step)} if step > 0:
-            state.set_in_url(step=step, group=None, completion=None)
+            state.show(step, None)

@@ -135,10 +135,7 @@ def _show_more() -> None:
 def _open(key: int, reader: RunReader) -> None:
     """Leave for the step view, on the completion that was clicked. The search stays in the URL, for the way back."""
     for hit in hits(reader, [key]):
-        state.set_in_url(
-            **{state.VIEW: None, state.PANEL: None}, step=hit.step, group=hit.group_index + 1,
-            completion=hit.completion_index + 1,
-        )  # fmt: skip
+        state.show(hit.step, hit.group_index + 1, hit.completion_index + 1, view=None, panel=None)
         st.rerun()
 
 

@@ -1,5 +1,8 @@
 """The groups of one step: a list of them, and one in full beside it. What the Groups page shows first."""
 
+from collections.abc import Callable
+from functools import lru_cache
+
 import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -24,19 +27,28 @@ ROWS_PER_PAGE = 60
 LIST_HEIGHT = 720
 
 
-def step_groups(paths: RunPaths, reader: RunReader, config: RunConfig, step: int, line: DeltaGenerator) -> None:
+Rows = Callable[[int], tuple[pd.DataFrame, pd.DataFrame]]  # step → its groups and its completions
+
+
+def rows_of(reader: RunReader) -> Rows:
+    """What a page reads of a step, kept for the time that it is drawn: the keys and the page ask for the same."""
+    return lru_cache(maxsize=1)(lambda step: (reader.groups(step), reader.completions(step)))
+
+
+def step_groups(
+    paths: RunPaths, reader: RunReader, rows: Rows, config: RunConfig, step: int, line: DeltaGenerator
+) -> None:
     """List the groups of a step; the one that the URL names, or the first with signal, in full.
 
     line: a container above, where the best and the worst completion of the step are named.
     """
-    groups = reader.groups(step)
+    groups, completions = rows(step)
     if groups.empty:
         logged = step in reader.steps(after=step - 1, columns=())["step"].tolist()[:1]
         what = "has numbers, but none of its completions were recorded" if logged else "is not stored"
         st.info(f"Step {step:,} {what}.")
         return
     place = shown_place(groups, state.number_in_url(state.GROUP))
-    completions = reader.completions(step)
     with line:
         best_and_worst(step, completions)
     left, right = st.columns([1, 2], gap="medium")
@@ -48,12 +60,12 @@ def step_groups(paths: RunPaths, reader: RunReader, config: RunConfig, step: int
         group_detail(ShownGroup(paths, reader, config, group, members), len(groups))
 
 
-def look(reader: RunReader, config: RunConfig, step: int, group: int | None) -> Shown:
+def look(rows: Rows, config: RunConfig, step: int, group: int | None) -> Shown:
     """What the keys move through: the groups as they are listed, and the completions of one by reward.
 
     Single completions only with a panel that is about one.
     """
-    groups = reader.groups(step)
+    groups, completions = rows(step)
     if groups.empty:
         return Shown(1, ())
     place = shown_place(groups, group)
@@ -61,9 +73,10 @@ def look(reader: RunReader, config: RunConfig, step: int, group: int | None) -> 
     order = (listed(groups, chosen)["group_index"] + 1).tolist()[:ROWS_PER_PAGE]
     if st.query_params.get(state.PANEL, COMPLETION_PANELS[0]) not in COMPLETION_PANELS:
         return Shown(place, order)
-    completions = (by_reward(reader.completions(step, place - 1))["completion_index"] + 1).tolist()
+    members = completions[completions["group_index"] == place - 1]
+    ordered = (by_reward(members)["completion_index"] + 1).tolist()
     asked = state.number_in_url(state.COMPLETION)
-    return Shown(place, order, asked if asked in completions else next(iter(completions), None), completions)
+    return Shown(place, order, asked if asked in ordered else next(iter(ordered), None), ordered)
 
 
 def shown_place(groups: pd.DataFrame, asked: int | None) -> int:
@@ -85,7 +98,7 @@ def best_and_worst(step: int, completions: pd.DataFrame) -> None:
                 f"{word} of the step: {number(row['total'])}, #{place} of group {group}",
                 key=f"open_{word}", type="tertiary", icon=":material/open_in_full:",
                 help=f"{plural(alike, 'other completion')} of the step have the same reward." if alike else None,
-                on_click=state.set_in_url, kwargs={"step": step, "group": group, "completion": place},
+                on_click=state.show, args=(step, group, place),
             )  # fmt: skip
 
 
@@ -104,7 +117,7 @@ def list_groups(config: RunConfig, step: int, groups: pd.DataFrame, completions:
     with st.container(height=LIST_HEIGHT, border=False):
         group_rows(
             wanted[:ROWS_PER_PAGE], key="groups_list", step=step, selected=place,
-            on_pick=lambda pick: state.set_in_url(step=pick.step, group=pick.group, completion=None),
+            on_pick=lambda pick: state.show(pick.step, pick.group),
         )  # fmt: skip
         if len(wanted) > ROWS_PER_PAGE:
             st.caption(f"The first {ROWS_PER_PAGE} of {len(wanted)}; narrow the choice above to see others.")

@@ -25,6 +25,7 @@ from engine.runs.reader import RunReader
 MOST_PIECES = 200
 AROUND = 8  # tokens of context on either side
 CACHE = "step_tokens_cache"
+LIST_KEY = "step_token_list"
 
 _list = st.components.v2.component("grpo_lab.token_list", js=asset("token_list.js"), isolate_styles=False)
 
@@ -48,13 +49,7 @@ def step_tokens(reader: RunReader, config: RunConfig, step: int) -> None:
     st.subheader(_headline(pool, measure, largest), anchor=False)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        if pick := _extreme_list(pool, measure, largest, step):
-            group, completion, token = pick
-            state.set_in_url(
-                step=step, group=group, completion=completion, token=token,
-                **{state.VIEW: None, state.PANEL: "tokens", state.MEASURE: measure.key},
-            )  # fmt: skip
-            st.rerun()
+        _extreme_list(pool, measure, largest, step)
     with right:
         _piece_table(pool, measure, pieces)
     _charts(pool, measure)
@@ -92,16 +87,20 @@ def _carried(measure: Measure) -> str:
     return "KL" if measure.key == "kl" else f"{label[0].lower()}{label[1:]} (sizes, without signs)"
 
 
-def _extreme_list(pool: Pool, measure: Measure, largest: list[int], step: int) -> tuple[int, int, int] | None:
-    """The most extreme single tokens. Returns (group, completion, token), from 1, of the one that was clicked."""
+def _extreme_list(pool: Pool, measure: Measure, largest: list[int], step: int) -> None:
+    """The most extreme single tokens. A click opens one at the step it was shown for: a newer one may be shown now."""
     whole = float(np.abs(measure.size).sum())
     rows = [_row(pool, measure, token, whole) for token in largest]
     title = f"Most extreme tokens: {measure.look.metric.label}"
     data = {"title": title, "step": step, "rows": rows, "headings": ["value", "share", "token, in its text", "where"]}
-    match _list(key="step_token_list", data=data, on_picked_change=lambda: None).picked:
-        case {"step": int(at), "group": int(group), "completion": int(completion), "token": int(token)} if at == step:
-            return group, completion, token
-    return None
+
+    def picked() -> None:
+        match st.session_state[LIST_KEY].get("picked"):
+            case {"step": int(at), "group": int(group), "completion": int(completion), "token": int(token)}:
+                state.show(at, group, completion, token, view=None, panel="tokens", measure=measure.key)
+                st.rerun()  # another view, and so the whole page
+
+    _list(key=LIST_KEY, data=data, on_picked_change=picked)
 
 
 def _row(pool: Pool, measure: Measure, token: int, whole: float) -> dict[str, Any]:
@@ -138,7 +137,7 @@ def _piece_table(pool: Pool, measure: Measure, pieces: pd.DataFrame) -> None:
         frame[name] = shown[name].round(7)  # sums of opposites leave rounding errors behind
     st.markdown(f"**By piece of the vocabulary**: share of {_carried(measure)}")
     st.dataframe(
-        frame, hide_index=True, height=420,
+        frame, hide_index=True, height=420, alt="Pieces of the vocabulary with their share of the step",
         column_config={
             "piece": st.column_config.TextColumn("token"),
             "share": st.column_config.ProgressColumn("share", format="percent", min_value=0.0, max_value=1.0),

@@ -18,15 +18,22 @@ WHICH = {"best": "best", "typical": "typical", "worst": "worst"}
 
 @dataclass(frozen=True)
 class Occasion:
-    """A time at which a prompt was asked. `completions` reads its rows of RunReader.completions, or some like them."""
+    """A time at which a prompt was asked. `completions` reads its rows of RunReader.completions, or some like them.
+
+    group: group_index, as a step may ask a prompt twice.
+    """
 
     step: int
     label: str
     completions: Callable[[], pd.DataFrame]
+    group: int = 0
 
 
-def then_and_now(occasions: Sequence[Occasion], here: int, *, key: str) -> None:
-    """Choose two of at least two occasions, ordered by step, and compare a completion of each. here: the shown one."""
+def then_and_now(occasions: Sequence[Occasion], here: int, *, key: str, prompt: str) -> None:
+    """Choose two of at least two occasions, ordered by step, and compare a completion of each.
+
+    here: the shown one. prompt: its id; what is chosen among its occasions is about this prompt alone.
+    """
     left, right = st.columns([3, 2])
     with left:
         pair = st.segmented_control(
@@ -39,7 +46,7 @@ def then_and_now(occasions: Sequence[Occasion], here: int, *, key: str) -> None:
             help="By reward. Typical: the one in the middle.",
         )  # fmt: skip
     if pair == "choose":
-        then, now = _choose(occasions, here, key)
+        then, now = _choose(occasions, here, f"{key}_{prompt}")
     elif pair == "ago":
         then, now = sorted((steps_ago([occasion.step for occasion in occasions], here), here))
         st.caption(_distance_words(occasions[then].step, occasions[now].step, occasions[here].step))
@@ -66,13 +73,17 @@ def picked(completions: pd.DataFrame, which: str) -> pd.Series:
 
 
 def _choose(occasions: Sequence[Occasion], here: int, key: str) -> tuple[int, int]:
-    places = range(len(occasions))
+    places = {(one.step, one.group): place for place, one in enumerate(occasions)}
+
+    def label(at: tuple[int, int]) -> str:
+        return occasions[places[at]].label
+
     left, right = st.columns(2)
     with left:
-        then = st.selectbox("Then", places, 0, format_func=lambda p: occasions[p].label, key=f"then_{key}")
+        then = st.selectbox("Then", list(places), 0, format_func=label, key=f"then_{key}")
     with right:
-        now = st.selectbox("Now", places, here, format_func=lambda p: occasions[p].label, key=f"now_{key}")
-    return int(then), int(now)
+        now = st.selectbox("Now", list(places), here, format_func=label, key=f"now_{key}")
+    return places[then], places[now]
 
 
 def _distance_words(then: int, now: int, here: int) -> str:

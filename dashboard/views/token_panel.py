@@ -45,13 +45,13 @@ def token_panel(shown: ShownGroup) -> None:
     name = f"completion #{chosen + 1} of group {shown.index + 1}, step {shown.step:,}"
     token_strip(
         strip_data(tokens, numbers, measure, name=name, selected=place), key="token_strip",
-        on_pick=lambda token: state.set_in_url(
-            step=shown.step, group=shown.index + 1, completion=chosen + 1, token=token
-        ),
+        on_pick=lambda token: state.show(shown.step, shown.index + 1, chosen + 1, token),
     )  # fmt: skip
-    with st.expander("All tokens as a table, and the whole text"):
-        st.dataframe(token_frame(tokens, numbers), height=300)
-        text_box("", row["text"])
+    with st.expander("All tokens as a table, and the whole text", key="token_table", on_change="rerun") as table:
+        if table.open:
+            alt = "Every token of the completion with its numbers"
+            st.dataframe(token_frame(tokens, numbers), height=300, alt=alt)
+            text_box("", row["text"])
 
 
 def _choose(ordered: pd.DataFrame, step: int, index: int) -> int:
@@ -66,7 +66,7 @@ def _choose(ordered: pd.DataFrame, step: int, index: int) -> int:
     def choose() -> None:
         # Streamlit also reports the start value by itself when a live step replaces the box: nobody chose that.
         if (chosen := st.session_state[key]) != shown:
-            state.set_in_url(step=step, group=index + 1, completion=chosen + 1, token=None)
+            state.show(step, index + 1, chosen + 1)
 
     def label(place: int) -> str:
         row = ordered.loc[place]

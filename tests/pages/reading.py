@@ -5,9 +5,11 @@ import re
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from engine.runs import status
@@ -45,6 +47,29 @@ def one_look_earlier(monkeypatch: pytest.MonkeyPatch, paths: RunPaths, state: St
 
     monkeypatch.setattr(status, "run_status", run_status)
     return seen
+
+
+def browser_reports(monkeypatch: pytest.MonkeyPatch, module: ModuleType, component: str, name: str, value: Any) -> None:
+    """The component of this module reports a value once, in the next run of the script, as a click in a browser does.
+
+    AppTest cannot click on it, so its callback runs where the page draws it, with this value in the session.
+    """
+    draw, reports = getattr(module, component), [value]
+
+    def reporting(*, key: str, **given: Any) -> Any:
+        found, heard = draw(key=key, **given), given.get(f"on_{name}_change")
+        if heard is None or not reports:
+            return found
+        session = {key: {name: reports.pop()}}
+        try:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(st, "session_state", session)
+                heard()
+        finally:  # it may leave for another page
+            st.session_state.update({name: value for name, value in session.items() if name != key})
+        return found
+
+    monkeypatch.setattr(module, component, reporting)
 
 
 def html_text(app: AppTest) -> str:

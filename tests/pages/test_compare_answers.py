@@ -42,6 +42,26 @@ def test_the_url_says_which_measure_is_tested_at_which_evaluation_and_nonsense_i
     assert "Best: by pass@1, or by reward where nothing decides what is right." in words(app)
 
 
+def test_runs_of_one_long_name_are_different_pairs_to_read_word_by_word(root):
+    for run_id in ("first-1111", "second-2222", "third-3333"):
+        write_fake_run(root, run_id, steps=2, config=fake_config(name="n" * 70, steps=2))
+    app = compared("first-1111,second-2222,third-3333", view="answers")
+    app.session_state["compare_words"] = True
+    app.run()
+    (box,) = (box for box in app.selectbox if box.label == "Runs")
+    assert len(set(box.options)) == 3
+    assert box.options[0].startswith("1 · ") and "1111" in box.options[0] and "2222" in box.options[0]
+
+
+def test_shared_prompts_that_begin_alike_are_told_apart(root):
+    for run_id in ("plain", "other"):
+        with sqlite3.connect(write_fake_run(root, run_id, steps=2).db) as db:
+            db.execute("UPDATE groups SET prompt = ? || prompt", ("x" * 100 + " ",))
+    (box,) = (box for box in compared("plain,other", view="answers").selectbox if box.label.startswith("Prompt"))
+    assert len({option.partition(" · ")[2] for option in box.options}) == len(box.options) > 1
+    assert box.options[1].startswith("2 · …")
+
+
 def without_evaluations(paths: RunPaths) -> None:
     with closing(sqlite3.connect(paths.db)) as db, db:
         db.execute("DELETE FROM evaluations")

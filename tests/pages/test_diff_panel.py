@@ -3,6 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.views.completion_table import by_reward
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
 from tests.fakes import write_fake_run
@@ -43,6 +44,25 @@ def test_a_completion_compared_with_itself_is_said_to_be_the_same(root):
     box(app, "B").set_value(box(app, "A").value).run()
     assert "say exactly the same" in app.info[0].value
     assert "<del>" not in raw_html(app)
+
+
+def test_the_worst_when_it_was_asked_for_is_compared_with_another(root):
+    worst = int(totals(root, "done", 2, 1).idxmin())
+    app = open_page("groups", run="done", step="2", group="1", panel="diff", completion=str(worst + 1))
+    assert box(app, "A").value == worst
+    assert box(app, "B").value != worst
+    last = by_reward(RunReader(RunPaths(root / "done").db).completions(2, 0))["completion_index"].iloc[-1]
+    app.query_params["completion"] = str(last + 1)
+    app.run()
+    assert box(app, "A").value == last and box(app, "B").value != last
+
+
+def test_a_group_of_one_says_that_there_is_nothing_to_compare(monkeypatch):
+    read = RunReader.completions
+    monkeypatch.setattr(RunReader, "completions", lambda *asked: read(*asked).groupby("group_index").head(1))
+    app = opened("done", 1, 1)
+    assert "nothing to compare" in app.info[0].value
+    assert not [box for box in app.selectbox if box.label == "B"]
 
 
 def test_both_texts_can_be_read_as_one(root):

@@ -86,6 +86,27 @@ def test_groups_are_listed_from_the_lowest_mean_and_the_shown_one_is_marked(root
     assert [row["group"] for row in rows if row["selected"]] == [4]
 
 
+def test_groups_and_completions_of_the_step_are_read_once(root, monkeypatch):
+    write_fake_run(root, "done", steps=2)
+    app, asked = opened("done", step="1"), []
+    for name in ("groups", "completions"):
+        read = getattr(RunReader, name)
+        monkeypatch.setattr(
+            RunReader, name, lambda *given, name=name, read=read: asked.append((name, *given[1:])) or read(*given)
+        )
+    app.run()
+    assert asked == [("groups", 1), ("completions", 1)]
+
+
+def test_the_table_of_tokens_is_made_when_it_is_opened(root):
+    write_fake_run(root, "done", steps=2)
+    app = opened("done", step="1")
+    assert not app.dataframe
+    app.session_state["token_table"] = True
+    app.run()
+    assert app.dataframe[0].proto.alt == "Every token of the completion with its numbers"
+
+
 def test_the_list_can_be_narrowed_to_one_kind(root):
     paths = write_fake_run(root, "done", steps=5)
     set_kinds(paths, 5, "mixed", "hopeless", "mixed", "mixed", "hopeless", "solved")

@@ -1,6 +1,8 @@
 """Prompts over time on the Groups page: the panel of one prompt, and the view of all of them."""
 
+import json
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
-from tests.fakes import write_fake_run
+from engine.runs.store import StoreWriter
+from tests.fake_records import FakeRun
+from tests.fakes import fake_config, write_fake_run
 from tests.pages.reading import boxes, component, html_text, in_url, open_page, raw_html, words
 
 STEPS = 120
@@ -75,8 +79,8 @@ def test_any_two_occasions_and_the_worst_completions_can_be_compared(reader):
     then = next(box for box in app.selectbox if box.label == "Then")
     assert len(then.options) == len(course)
     other = next(place for place, std in enumerate(course["std"]) if std > 0 and course["step"][place] != step)
-    then.set_value(other).run()
     row = course.iloc[other]
+    then.set_value((int(row["step"]), int(row["group_index"]))).run()
     worst = reader.completions(int(row["step"]), int(row["group_index"]))["total"].min()
     assert f"step {int(row['step'])}, #" in html_text(app)
     assert f"({worst:.3f})" in html_text(app)
@@ -87,10 +91,46 @@ def test_a_prompt_that_was_asked_once_says_so_and_shows_held_out_answers(reader)
     app = opened(step=step, group=group)
     assert f"This run has asked this prompt once so far, in step {step}." in words(app)
     chosen = next(box for box in app.selectbox if box.label == "Held-out prompt")
-    assert chosen.options[0] == reader.evaluation_details(0)[1][0]["prompt"]
+    assert chosen.options[0] == f"1 · {reader.evaluation_details(0)[1][0]['prompt']}"
     assert "before training, #" in html_text(app)
     figure = component(app, "history_held")["items"][0]["figure"]
     assert '"x":[0,25,50,75,100,120]' in figure
+
+
+def test_what_was_then_for_one_prompt_is_not_for_another(reader):
+    rows = reader.prompt_table(1, None, 500).rows
+    rows = rows[(rows["times"] > 3) & rows["pass_rate"].notna()]
+    one, two = rows.iloc[0], rows.iloc[1]
+    app = choose(opened(step=one["last_step"], group=one["group_index"] + 1), "Then and now", "choose")
+    then = next(box for box in app.selectbox if box.label == "Then")
+    later = reader.prompt_course(one["prompt_id"]).iloc[2]
+    then.set_value((int(later["step"]), int(later["group_index"]))).run()
+    app.query_params["step"], app.query_params["group"] = str(two["last_step"]), str(two["group_index"] + 1)
+    app.run()
+    boxes = {box.label: box for box in app.selectbox}
+    first = reader.prompt_course(two["prompt_id"]).iloc[0]
+    assert boxes["Then"].value == (int(first["step"]), int(first["group_index"]))
+    assert boxes["Now"].value == (int(two["last_step"]), int(two["group_index"]))
+
+
+def test_each_evaluation_is_read_once_and_not_at_each_tick(reader, monkeypatch):
+    read, asked = RunReader.evaluation_details, []
+    monkeypatch.setattr(RunReader, "evaluation_details", lambda self, at: asked.append(at) or read(self, at))
+    step, group, _ = place(reader, 1)
+    app = opened(step=step, group=group)
+    app.run()
+    assert sorted(asked) == [0, 25, 50, 75, 100, 120]
+
+
+def test_held_out_prompts_that_begin_alike_are_told_apart(reader):
+    with sqlite3.connect(reader.path) as db:
+        for at, text in db.execute("SELECT step, samples FROM evaluations").fetchall():
+            samples = [{**sample, "prompt": "x" * 200 + f" {n}"} for n, sample in enumerate(json.loads(text))]
+            db.execute("UPDATE evaluations SET samples = ? WHERE step = ?", (json.dumps(samples), at))
+    step, group, _ = place(reader, 1)
+    box = next(box for box in opened(step=step, group=group).selectbox if box.label == "Held-out prompt")
+    assert len(set(box.options)) == len(box.options) > 1
+    assert box.options[2] == "3 · …2"
 
 
 def test_the_same_prompt_in_other_runs_is_a_row_that_opens_it_there(root, reader):
@@ -147,12 +187,46 @@ def test_only_the_newest_steps_can_be_looked_at(reader):
 def test_a_row_opens_the_newest_group_of_its_prompt_with_its_history(reader):
     app = opened(view="prompts")
     row = reader.prompt_table(1, None, 500).rows.iloc[3]
-    app.session_state["prompts_1_all"] = {"selection": {"rows": [3], "columns": []}}
+    app.session_state["prompts_run_all"] = {"selection": {"rows": [3], "columns": []}}
     app.run()
     assert [in_url(app, key) for key in ("view", "panel", "step", "group")] == [
         None, "history", str(row["last_step"]), str(row["group_index"] + 1),
     ]  # fmt: skip
     assert boxes(app)[0] == row["prompt"]
+
+
+def grow(reader: RunReader, steps: int) -> None:
+    """The run goes on by so many steps."""
+    fake = FakeRun(fake_config(name="done", steps=STEPS + steps, prompts=12, group_size=4), seed=7)
+    store = StoreWriter(reader.path)
+    store.begin_attempt(STEPS, {})
+    for step in range(STEPS + 1, STEPS + steps + 1):
+        store.commit_step(fake.step(step))
+    store.close()
+
+
+@pytest.mark.parametrize("span", [None, 100])
+def test_a_row_of_a_growing_run_opens_the_prompt_that_stood_there(reader, span):
+    app = opened(view="prompts")
+    app = choose(app, "Steps", span) if span else app
+    first = STEPS - span + 1 if span else 1
+    row = reader.prompt_table(first, None, 500).rows.iloc[3]
+    grow(reader, 20)
+    first_now = first + 20 if span else 1
+    assert reader.prompt_table(first_now, None, 500).rows.iloc[3]["prompt_id"] != row["prompt_id"]
+    app.session_state[f"prompts_{span or 'run'}_all"] = {"selection": {"rows": [3], "columns": []}}
+    app.run()
+    assert boxes(app)[0] == row["prompt"]
+    assert in_url(app, "step") == str(row["last_step"])
+
+
+def test_prompts_of_a_fork_are_counted_from_its_first_step(root, reader):
+    with sqlite3.connect(RunPaths(root / "done").db) as db:
+        for table in ("groups", "steps"):
+            db.execute(f"DELETE FROM {table} WHERE step <= 110")
+    app = opened(view="prompts")
+    assert "in steps 111 to 120" in words(app)
+    assert "Steps" not in [group.label for group in app.get("button_group")]
 
 
 def test_before_the_first_step_there_are_no_prompts(root):

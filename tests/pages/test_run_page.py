@@ -6,12 +6,12 @@ import re
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import live_plot
+from dashboard.views import group_rows
 from engine.analysis.evaluation import Estimate
 from engine.errors import RunBusyError
 from engine.runs.best import Best, write_best
@@ -26,6 +26,7 @@ from engine.runs.store import StoreWriter
 from tests.fake_records import FakeRun
 from tests.fakes import FAILURE, fake_config, write_fake_run
 from tests.pages.reading import (
+    browser_reports,
     buttons,
     charts,
     component,
@@ -297,19 +298,8 @@ def click_on_chart(monkeypatch):
     """Makes the browser report this point of a chart, once."""
 
     def click(chart: str, x: float, *data: float) -> None:
-        reports, board = [{"chart": chart, "x": x, "data": list(data)}], live_plot._board
-
-        def reporting(*, key, data, on_clicked_change=None):
-            found = board(key=key, data=data)
-            if on_clicked_change is None or not reports:
-                return found
-            report = reports.pop()
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(live_plot.st, "session_state", {key: {"clicked": report}})
-                on_clicked_change()
-            return SimpleNamespace(clicked=report)
-
-        monkeypatch.setattr(live_plot, "_board", reporting)
+        report = {"chart": chart, "x": x, "data": list(data)}
+        browser_reports(monkeypatch, live_plot, "_board", "clicked", report)
 
     return click
 
@@ -327,6 +317,14 @@ def test_a_click_on_an_advantage_opens_its_group(root, click_on_chart):
     write_fake_run(root, "done", steps=9)
     click_on_chart("advantages", 1.0, 3.0, 2.0, 0.5, 4.0)
     app = opened("done", step="6")  # the page has gone on since the clicked chart, which showed step 4
+    assert [in_url(app, name) for name in ("run", "step", "group")] == ["done", "4", "3"]
+    assert app.subheader[0].value.startswith("Group 3 of 6")
+
+
+def test_a_click_on_a_row_opens_its_group_at_the_step_it_was_shown_for(root, monkeypatch):
+    write_fake_run(root, "done", steps=9)
+    browser_reports(monkeypatch, group_rows, "_rows", "picked", {"step": 4, "group": 3})
+    app = opened("done")  # step 9 is shown by now
     assert [in_url(app, name) for name in ("run", "step", "group")] == ["done", "4", "3"]
     assert app.subheader[0].value.startswith("Group 3 of 6")
 

@@ -1,10 +1,12 @@
 """The Runs page in its states: empty, full, live, broken; and what its buttons do. No engine is started."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.views import run_table
 from engine.errors import RunBusyError
 from engine.runs.launch import Launched
 from engine.runs.lease import Lease
@@ -175,6 +177,21 @@ def test_open_and_clone_lead_to_the_pages_of_the_run(root):
     write_fake_run(root, "run", steps=2)
     assert click(select(opened(), 0), "runs.open").query_params["run"] == "run"
     assert click(select(opened(), 0), "runs.clone").query_params["clone"] == "run"
+
+
+def test_the_button_of_a_row_opens_the_run_that_it_was_shown_for(root):
+    write_fake_run(root, "run", steps=2)
+    page = opened()
+    with pytest.MonkeyPatch.context() as patch:  # AppTest cannot click inside a table
+        gone = []
+        patch.setattr(run_table, "go", lambda *place, **keys: gone.append((place, keys)))
+        session = {
+            run_table.OPEN_CLICK: SimpleNamespace(row=0),
+            run_table.SHOWN_IDS: page.session_state["runs.shown_ids"],
+        }
+        patch.setattr(run_table.st, "session_state", session)
+        run_table.open_clicked()
+    assert gone == [(("app_pages/run.py",), {"run": "run"})]
 
 
 def test_the_selection_stays_with_its_run_when_a_new_one_appears(root):

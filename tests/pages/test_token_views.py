@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.views import group_rows, scrubber, step_tokens
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
 from tests.fakes import fake_config, write_fake_run
-from tests.pages.reading import charts_of, component, in_url, open_page, words, write_run_with_loss
+from tests.pages.reading import browser_reports, charts_of, component, in_url, open_page, words, write_run_with_loss
 
 
 def opened(run_id: str = "done", **query: str) -> AppTest:
@@ -137,6 +138,38 @@ def test_with_several_updates_ratios_and_clipped_pushes_are_shown(root):
     ratios = [float(value) for value in numbers["Ratio"]]
     beyond = [ratio > 1.1 if advantage > 0 else ratio < 0.9 for ratio in ratios]
     assert [value == "0.000" for value in numbers["Push"]] == [out or advantage == 0 for out in beyond]
+
+
+def test_a_row_is_opened_at_the_step_it_was_shown_for(root, monkeypatch):
+    write_fake_run(root, "done", steps=3)
+    report = {"step": 1, "group": 2, "completion": 3, "token": 1}
+    browser_reports(monkeypatch, step_tokens, "_list", "picked", report)
+    app = opened(view="tokens")  # step 3 is shown by now
+    keys = ("view", "panel", "step", "group", "completion", "token")
+    assert [in_url(app, key) for key in keys] == [None, "tokens", "1", "2", "3", "1"]
+    assert component(app, "token_strip")["name"] == "completion #3 of group 2, step 1"
+
+
+@pytest.mark.parametrize("move", [{"step": 2}, {"follow": True}])
+def test_another_step_forgets_group_completion_and_token(root, monkeypatch, move):
+    write_fake_run(root, "done", steps=3)
+    browser_reports(monkeypatch, scrubber, "_scrubber", "moved", move)
+    app = opened(step="1", group="1", completion="3", token="2")
+    assert [in_url(app, key) for key in ("group", "completion", "token")] == [None, None, None]
+
+
+def test_another_group_forgets_the_token(root, monkeypatch):
+    write_fake_run(root, "done", steps=3)
+    browser_reports(monkeypatch, group_rows, "_rows", "picked", {"step": 1, "group": 2})
+    app = opened(step="1", group="1", completion="3", token="2")
+    assert [in_url(app, key) for key in ("group", "completion", "token")] == ["2", None, None]
+
+
+def test_the_best_completion_of_the_step_has_no_token_chosen(root):
+    write_fake_run(root, "done", steps=3)
+    app = opened(step="1", group="1", completion="3", token="2")
+    app.button(key="open_Best").click().run()
+    assert in_url(app, "completion") and in_url(app, "token") is None
 
 
 def test_a_token_in_the_url_is_selected_only_with_its_completion(root):

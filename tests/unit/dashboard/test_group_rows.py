@@ -1,5 +1,4 @@
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -64,10 +63,9 @@ def test_rows_count_groups_from_one():
 
 @pytest.fixture
 def shown(monkeypatch):
-    """What the component in the browser was given; it answers that group 2 of step 1 was picked."""
+    """What the component in the browser was given."""
     given = {}
-    answer = SimpleNamespace(picked={"step": 1, "group": 2})
-    monkeypatch.setattr(module, "_rows", lambda **data: given.update(data) or answer)
+    monkeypatch.setattr(module, "_rows", lambda **data: given.update(data))
     return given
 
 
@@ -75,7 +73,7 @@ ROWS = [GroupRow(2, "1+1=", (1.0, -1.0), 0.25, "mixed"), GroupRow(4, "2+2=", (0.
 
 
 def test_a_row_says_in_words_what_its_dots_show(shown):
-    group_rows(ROWS, key="rows", step=1, selected=4)
+    group_rows(ROWS, key="rows", step=1, selected=4, on_pick=lambda _: None)
     assert (shown["data"]["step"], shown["data"]["label"]) == (1, "Groups of step 1")
     first, second = shown["data"]["rows"]
     assert first["title"] == "Group 2: 1+1= · mean reward 0.250 · with signal"
@@ -84,17 +82,15 @@ def test_a_row_says_in_words_what_its_dots_show(shown):
     assert (first["dots"], first["mean"]) == ([1.0, -1.0], "0.250")
 
 
-def test_a_picked_row_is_told_before_and_after_the_script(shown, monkeypatch):
+def test_a_picked_row_is_told_before_the_script(shown, monkeypatch):
     heard = []
     # The script shows step 3 by now, but the click was on a row of step 1.
-    assert group_rows(ROWS, key="rows", step=3, on_pick=heard.append) == Pick(step=1, group=2)
+    group_rows(ROWS, key="rows", step=3, on_pick=heard.append)
     good = [{"step": 1, "group": 4}, {"step": 2, "group": 1}]
     for reported in (*good, {"step": 1, "group": 0}, {"step": 0, "group": 1}, {"step": 1, "group": "4"}, {}, None):
         monkeypatch.setattr(module.st, "session_state", {"rows": {"picked": reported}})
         shown["on_picked_change"]()
     assert heard == [Pick(1, 4), Pick(2, 1)]
-    group_rows(ROWS, key="rows", step=3)
-    shown["on_picked_change"]()  # nobody listens
 
 
 def test_rows_leave_out_the_beginning_that_all_prompts_share() -> None:
