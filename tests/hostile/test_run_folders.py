@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from engine.errors import LabError
+from engine.runs.best import read_best
 from engine.runs.launch import is_live, start_run
-from engine.runs.lease import is_held
+from engine.runs.lease import holder, is_held
 from engine.runs.manage import run_summary
 from engine.runs.paths import RunPaths, list_runs, read_config
+from engine.runs.process import read_launch
 from engine.runs.reader import RunReader
 from engine.runs.status import log_tail, run_status
 from tests.fakes import fake_config, write_fake_run
@@ -78,6 +80,50 @@ def test_an_endless_configuration_is_refused_unread(paths: RunPaths) -> None:
     paths.config.symlink_to("/dev/zero")
     assert "It is not a file" in sentence(lambda: read_config(paths))
     assert run_summary(paths).name == "tampered"
+
+
+def pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def endless(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def huge(path: Path) -> None:
+    with open(path, "wb") as file:
+        file.truncate(20 * 2**30)  # a hole: it takes no room on the disk
+
+
+RECORDS: dict[str, Callable[[RunPaths], object]] = {
+    "checkpoints/best.json": lambda paths: read_best(paths.checkpoints),
+    "launch.json": read_launch,
+    "engine.lock": lambda paths: holder(paths.lock),
+}
+
+
+@pytest.mark.parametrize("put", [pipe, endless, huge])
+@pytest.mark.parametrize("name", RECORDS)
+def test_a_record_without_end_is_none_and_is_not_read(
+    paths: RunPaths, name: str, put: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = paths.root / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    put(path)
+    monkeypatch.setattr(Path, "read_bytes", lambda _path: pytest.fail("it was read"))
+    assert RECORDS[name](paths) is None
+
+
+@pytest.mark.parametrize("number", ["1e999", "1" + "0" * 400, "null", '"x"'])
+@pytest.mark.parametrize(
+    "record", ['{"step": %s, "metric": "x", "value": 1}', '{"step": 2, "metric": "x", "value": %s}']
+)
+def test_a_best_checkpoint_that_no_engine_recorded_is_none(paths: RunPaths, record: str, number: str) -> None:
+    paths.checkpoints.mkdir(exist_ok=True)
+    (paths.checkpoints / "best.json").write_text(record % number)
+    assert read_best(paths.checkpoints) is None
+    assert not open_page("run", run="tampered").exception
 
 
 def test_a_lock_file_that_cannot_be_opened_is_named(paths: RunPaths) -> None:
