@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import numpy as np
@@ -29,14 +29,17 @@ from engine.runs.schema import (
     SCHEMA_VERSION,
     completion_ids,
 )
+from engine.runs.shapes import check_keys, check_rows, parsed, step_number, whole_numbers
 from engine.runs.tokens import TOKEN_ARRAYS, Tokens, token_arrays, unpack
 
 LOG_LIMIT = 10_000  # rows of the log at most
 COMPLETION_COLUMNS = (
-    *("step", "group_index", "completion_index", "text", "length", "finish_reason", "errors"),
+    *("id", "step", "group_index", "completion_index", "text", "length", "finish_reason", "errors"),
     "coalesce(texts.parsed, completions.parsed) AS parsed",
     *("total", "advantage", "passed", "mean_kl", "max_kl", "mean_entropy", "mean_logprob", "steps"),
 )
+# What content raises that no engine wrote; ArithmeticError: int(inf), or a whole number beyond any float.
+DAMAGE = (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
 LATEST = 250_000_000_000.0  # seconds since 1970; the year 9892
 
 CHANGE_TOKEN = """
@@ -103,11 +106,15 @@ class RunReader(PromptQueries):
 
     def last_step(self) -> int:
         """The newest stored step, 0 when there is none."""
-        return int(self._rows("SELECT coalesce(max(step), 0) FROM steps")[0][0])
+        return self._step("max")
 
     def first_step(self) -> int:
         """The oldest stored step, 0 when there is none. In a fork it is the one after its parent's checkpoint."""
-        return int(self._rows("SELECT coalesce(min(step), 0) FROM steps")[0][0])
+        return self._step("min")
+
+    def _step(self, end: Literal["min", "max"]) -> int:
+        with self._connection() as db:
+            return step_number(db.execute(f"SELECT coalesce({end}(step), 0) FROM steps").fetchone()[0])
 
     def change_token(self) -> tuple[float, ...]:
         """A value that differs from the one before whenever anything was written, in 0.1 ms at any length of run."""
@@ -159,14 +166,20 @@ class RunReader(PromptQueries):
                 "JOIN texts USING (id) WHERE id BETWEEN ? AND ? ORDER BY id",
                 *completion_ids(step, group_index), json_columns=("errors", "steps"),
             )  # fmt: skip
-        columns = [frame.pop(column).tolist() for column in REWARD_COLUMNS[: len(names)]]
-        values = [dict(zip(names, map(_known, row), strict=True)) for row in zip(*columns, strict=True)]
-        frame.insert(frame.columns.get_loc("parsed"), "rewards", pd.Series(values, dtype=object))
+            check_keys(frame, frame.pop("id").tolist())
+            columns = [frame.pop(column).tolist() for column in REWARD_COLUMNS[: len(names)]]
+            rows = zip(*columns, strict=True) if columns else [()] * len(frame)
+            values = [dict(zip(names, map(_known, row), strict=True)) for row in rows]
+            frame.insert(frame.columns.get_loc("parsed"), "rewards", pd.Series(values, dtype=object))
         return frame
 
     def reward_functions(self) -> list[str]:
         """Names of the reward functions, in the order of the columns of schema.REWARD_COLUMNS."""
-        return [_string(name) for (name,) in self._rows("SELECT name FROM reward_functions ORDER BY place")]
+        with self._connection() as db:
+            names = [_string(name) for (name,) in db.execute("SELECT name FROM reward_functions ORDER BY place")]
+            if len(names) > len(REWARD_COLUMNS):
+                raise ValueError(f"{len(names):,} reward functions, and there are columns for {len(REWARD_COLUMNS)}")
+            return names
 
     def tokens(self, step: int, group_index: int, completion_index: int) -> Tokens | None:
         """The token arrays of one completion, or None if there is no such completion."""
@@ -206,7 +219,7 @@ class RunReader(PromptQueries):
         """`prompts` and `samples` of records.EvaluationRecord, or None when there was no evaluation after `step`."""
         with self._connection() as db:
             row = db.execute("SELECT prompts, samples FROM evaluations WHERE step = ?", (step,)).fetchone()
-            return None if row is None else (_parsed("prompts", row[0], dict), _parsed("samples", row[1], list))
+            return None if row is None else (parsed("prompts", row[0], dict), parsed("samples", row[1], list))
 
     def events(self, newest: int = 200) -> pd.DataFrame:
         """The newest events, newest first."""
@@ -234,7 +247,7 @@ class RunReader(PromptQueries):
                 yield db
         except sqlite3.OperationalError as error:
             raise StoreError(f"{self.path}: {error}.", hint=self._hint()) from error
-        except (sqlite3.DatabaseError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (sqlite3.DatabaseError, *DAMAGE) as error:
             raise StoreError(
                 f"{self.path}: {error}.", hint="The database is damaged; the run cannot be shown."
             ) from error
@@ -287,6 +300,7 @@ class RunReader(PromptQueries):
             frame = pd.DataFrame({name: _column(name, v, json_columns) for name, v in zip(names, values, strict=True)})
             if "nonfinite" in frame:
                 _restore_nonfinite(frame)
+            check_rows(frame)
             return frame
 
 
@@ -329,22 +343,16 @@ def _column(name: str, values: tuple[Any, ...], json_columns: tuple[str, ...]) -
     if name in REAL_COLUMNS:
         return np.array(values, dtype=np.float64)
     if name in json_columns:
-        return pd.Series([_parsed(name, text, dict) for text in values], dtype=object)
+        return pd.Series([parsed(name, text, dict) for text in values], dtype=object)
     if name == "metrics":
-        return pd.Series([read_estimates(_parsed(name, text, dict)) for text in values], dtype=object)
+        return pd.Series([read_estimates(parsed(name, text, dict)) for text in values], dtype=object)
     if name in ("totals", "advantages"):
         return pd.Series([unpack(name, blob) for blob in values], dtype=object)
-    kind: type = int if name in INTEGER_COLUMNS else str
-    if not all(value is None or isinstance(value, kind) for value in values):
-        raise TypeError(f"the column {name} holds something else than {'numbers' if kind is int else 'text'}")
+    if name in INTEGER_COLUMNS:
+        return whole_numbers(name, values)
+    if not all(value is None or isinstance(value, str) for value in values):
+        raise TypeError(f"the column {name} holds something else than text")
     return list(values)
-
-
-def _parsed(name: str, text: str | None, wanted: type) -> Any:
-    value = json.loads(text) if text is not None else {}
-    if text is not None and not isinstance(value, wanted):
-        raise TypeError(f"the column {name} holds something else than a JSON {'list' if wanted is list else 'object'}")
-    return value
 
 
 def _restore_nonfinite(frame: pd.DataFrame) -> None:

@@ -16,6 +16,7 @@ from engine.runs.manage import run_summary
 from engine.runs.paths import RunPaths, list_runs, read_config
 from engine.runs.process import read_launch
 from engine.runs.reader import RunReader
+from engine.runs.scores import read_scores
 from engine.runs.status import log_tail, run_status
 from tests.fakes import fake_config, write_fake_run
 from tests.pages.reading import open_page, words
@@ -45,6 +46,7 @@ def edit(paths: RunPaths, old: str, new: str) -> None:
 
 def sql(paths: RunPaths, statement: str) -> None:
     with sqlite3.connect(paths.db) as db:
+        db.execute("PRAGMA ignore_check_constraints=ON")  # other programs may
         db.execute(statement)
     db.close()
 
@@ -157,6 +159,9 @@ WRONG_VALUES = {
     "a moment in words": "UPDATE attempts SET started_at = 'noon'",
     "a moment beyond the calendar": "UPDATE attempts SET started_at = 1e300",
     "a moment before 1970": "UPDATE attempts SET ended_at = -1e12",
+    "a heartbeat beyond all steps": "UPDATE heartbeat SET step = 9e999",
+    "steps before the first": "UPDATE steps SET step = -step",
+    "steps beyond the last": "UPDATE steps SET step = step + 4000000000000000000",
     "a message of bytes": "UPDATE attempts SET outcome = 'failed', message = x'ff00'",
     "a pass rate in words": 'UPDATE evaluations SET metrics = json(\'{"pass_at_1": {"value": "all"}}\')',
 }
@@ -170,12 +175,32 @@ def test_a_value_of_another_kind_reads_as_damage_of_this_run(paths: RunPaths, st
 
 WRONG_FRAMES: dict[str, tuple[str, Callable[[RunReader], object]]] = {
     "rewards": ("UPDATE steps SET rewards = '[1]'", RunReader.steps),
+    "summary": ("UPDATE steps SET rewards = '{\"a\": 1}'", RunReader.steps),
+    "summary list": ("UPDATE steps SET rewards = '{\"a\": [1]}'", RunReader.steps),
+    "mean": ('UPDATE steps SET rewards = \'{"a": {"mean": "x"}}\'', RunReader.steps),
+    "long mean": (f'UPDATE steps SET rewards = \'{{"a": {{"mean": 1{"0" * 400}}}}}\'', RunReader.steps),
+    "kind": ("UPDATE groups SET kind = 'odd'", lambda reader: reader.groups(1)),
+    "group": ("UPDATE completions SET group_index = 99 - group_index", lambda reader: reader.completions(1)),
+    "reason": ("UPDATE completions SET finish_reason = 'odd'", lambda reader: reader.completions(1)),
+    "scores": ("UPDATE texts SET steps = '{\"a\": 5}'", lambda reader: reader.completions(1)),
+    "score": ('UPDATE texts SET steps = \'{"a": [[0, "x"]]}\'', lambda reader: reader.completions(1)),
+    "one": ("UPDATE texts SET steps = '{\"a\": [[3]]}'", lambda reader: reader.completions(1)),
+    "place": ("UPDATE texts SET steps = '{\"a\": [[999999, 1]]}'", lambda reader: reader.completions(1)),
+    "scored": ("UPDATE texts SET steps = '{\"a\": [[999999, 1]]}'", lambda reader: read_scores(reader, [1])),
+    "errors": ("UPDATE texts SET errors = '{\"a\": 5}'", lambda reader: reader.completions(1)),
+    "sample": ("UPDATE evaluations SET samples = '[{}]'", lambda reader: reader.evaluation_details(0)),
+    "sample of 5": ("UPDATE evaluations SET samples = '[5]'", lambda reader: reader.evaluation_details(0)),
+    "per prompt": ("UPDATE evaluations SET prompts = '{\"rewards\": 5}'", lambda reader: reader.evaluation_details(0)),
     "prompt": ("UPDATE groups SET prompt = x'ff'", lambda reader: reader.groups(1)),
     "text": ("UPDATE texts SET text = x'ff'", lambda reader: reader.completions(1)),
     "length": ("UPDATE completions SET length = 'long'", lambda reader: reader.completions(1)),
     "samples": ("UPDATE evaluations SET samples = '{}'", lambda reader: reader.evaluation_details(0)),
     "prompts": ("UPDATE evaluations SET prompts = '[]'", lambda reader: reader.evaluation_details(0)),
     "metrics": ("UPDATE evaluations SET metrics = '[1]'", RunReader.evaluations),
+    "long metric": (
+        f'UPDATE evaluations SET metrics = \'{{"pass_at_1": {{"value": 1{"0" * 400}}}}}\'',
+        RunReader.evaluations,
+    ),
     "arrays": ("UPDATE tokens SET logprobs = x'00000000'", lambda reader: reader.tokens(1, 0, 0)),
     "alternatives": (
         "UPDATE tokens SET alternative_ids = x'0000000000000000', alternative_logprobs = x'0000'",
@@ -211,3 +236,18 @@ def test_groups_whose_completions_are_gone_say_so(paths: RunPaths, page: str) ->
     app = open_page(page, run="tampered", step="2", group="1")
     assert not app.exception
     assert page == "run" or "The completions of this group are not stored." in words(app)
+
+
+def test_completions_whose_reward_functions_are_gone_have_no_rewards(paths: RunPaths) -> None:
+    sql(paths, "DELETE FROM reward_functions")
+    assert RunReader(paths.db).completions(1)["rewards"].tolist() == [{}] * 8
+    assert not open_page("groups", run="tampered", step="2", group="1", completion="1").exception
+    paths.db.unlink()  # what its advantages came from cannot be computed again
+
+
+@pytest.mark.parametrize("statement", WRONG_VALUES.values(), ids=WRONG_VALUES)
+def test_a_damaged_run_does_not_hide_the_others(paths: RunPaths, statement: str) -> None:
+    write_fake_run(paths.root.parent, "sound", steps=2, group_size=4, prompts=2)
+    sql(paths, statement)
+    page = open_page("runs")
+    assert not page.exception and len(page.dataframe[0].value) == 2
