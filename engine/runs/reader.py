@@ -7,6 +7,7 @@ import json
 import math
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -256,6 +257,7 @@ class RunReader(PromptQueries):
         """A read-only connection; to an empty database of the same schema while the engine has not made the file."""
         if not self.exists:
             return _empty_database()
+        self._refuse_odd_neighbours()
         # SQLite wants to write beside a database in WAL mode. Where nobody can, and no log is left, nothing changes.
         sealed = "&immutable=1" if self._is_sealed() and not self._has_log() else ""
         db = sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro{sealed}", uri=True, timeout=5)
@@ -275,6 +277,16 @@ class RunReader(PromptQueries):
             f"{self.path}: schema version {version}, this program reads version {SCHEMA_VERSION}.",
             hint="Open the run with the release that made it.",
         )
+
+    def _refuse_odd_neighbours(self) -> None:
+        """SQLite opens these by itself, and would wait for ever at a pipe. Raises StoreError."""
+        for path in (f"{self.path}-journal", f"{self.path}-wal", f"{self.path}-shm"):
+            try:
+                kind = os.lstat(path).st_mode
+            except OSError:
+                continue
+            if not stat.S_ISREG(kind):
+                raise StoreError(f"{path}: It is not a file.", hint="No engine made it: remove it, then look again.")
 
     def _is_sealed(self) -> bool:
         return not os.access(self.path.parent, os.W_OK)

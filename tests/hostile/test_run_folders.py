@@ -12,11 +12,12 @@ from engine.errors import LabError
 from engine.runs.best import read_best
 from engine.runs.launch import is_live, start_run
 from engine.runs.lease import holder, is_held
-from engine.runs.manage import run_summary
+from engine.runs.manage import delete_run, list_trash, run_summary
 from engine.runs.paths import RunPaths, list_runs, read_config
 from engine.runs.process import read_launch
 from engine.runs.reader import RunReader
 from engine.runs.scores import read_scores
+from engine.runs.shared_prompts import shared_prompts
 from engine.runs.status import log_tail, run_status
 from tests.fakes import fake_config, write_fake_run
 from tests.pages.reading import open_page, words
@@ -251,3 +252,31 @@ def test_a_damaged_run_does_not_hide_the_others(paths: RunPaths, statement: str)
     sql(paths, statement)
     page = open_page("runs")
     assert not page.exception and len(page.dataframe[0].value) == 2
+
+
+@pytest.mark.parametrize("put", [pipe, endless, Path.mkdir])
+@pytest.mark.parametrize("suffix", ["-journal", "-wal", "-shm"])
+def test_a_neighbour_of_the_database_that_is_no_file_is_named(
+    paths: RunPaths, suffix: str, put: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = paths.db.with_name(paths.db.name + suffix)
+    path.unlink(missing_ok=True)
+    put(path)
+    with monkeypatch.context() as patched:  # SQLite would wait at the pipe
+        patched.setattr(sqlite3, "connect", lambda *_args, **_kw: pytest.fail("it was opened"))
+        assert sentence(lambda: run_status(paths)).startswith(f"{path}: It is not a file.")
+    path.rmdir() if path.is_dir() else path.unlink()
+
+
+def test_a_file_in_the_place_of_the_trash_is_an_empty_trash_and_keeps_runs(paths: RunPaths) -> None:
+    root = paths.root.parent
+    (root / ".trash").write_text("")
+    assert list_trash(root) == []
+    assert not open_page("runs").exception
+    assert str(root / ".trash") in sentence(lambda: delete_run(root, paths))
+    assert paths.config.is_file()
+
+
+def test_runs_without_a_step_share_no_prompts(paths: RunPaths) -> None:
+    sql(paths, "DELETE FROM steps")
+    assert shared_prompts([RunReader(paths.db)] * 2, 0) == []
