@@ -6,7 +6,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard.state import CLONE, NEW_RUN_PAGE, RUN_PAGE, RUNS_PAGE, go
-from dashboard.text import as_label, one_line, visible
+from dashboard.text import as_label, encodable, one_line, visible
 from dashboard.views.fork_dialog import ask_fork, open_fork_dialog
 from dashboard.views.notes_dialog import notes_form
 from dashboard.views.problem import explained
@@ -147,6 +147,7 @@ def delete(run_id: str, name: str) -> None:
 
 @st.dialog("Rename this run", on_dismiss=close_dialog)
 def rename_dialog(run_id: str, name: str) -> None:
+    name = encodable(name)
     st.text_input("Name", value=name, key=NEW_NAME, max_chars=80, help="Its folder, and links to it, stay as they are.")
     with st.container(horizontal=True):
         sure = st.button("Rename", key="runs.rename.sure", type="primary", on_click=rename, args=(run_id,))

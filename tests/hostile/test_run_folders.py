@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from dashboard.views.notes_dialog import NOTE, TAGS
+from dashboard.views.run_actions import NEW_NAME
 from engine.errors import LabError
 from engine.runs.best import read_best
 from engine.runs.launch import is_live, start_run
@@ -280,3 +283,21 @@ def test_a_file_in_the_place_of_the_trash_is_an_empty_trash_and_keeps_runs(paths
 def test_runs_without_a_step_share_no_prompts(paths: RunPaths) -> None:
     sql(paths, "DELETE FROM steps")
     assert shared_prompts([RunReader(paths.db)] * 2, 0) == []
+
+
+def dialog(kind: str, name: str) -> AppTest:
+    page = open_page("runs")
+    page.session_state["runs.dialog"] = (kind, "tampered", name)
+    return page.run()
+
+
+def test_half_a_character_in_a_note_a_tag_or_a_name_can_be_edited_away(paths: RunPaths) -> None:
+    paths.meta.write_text(json.dumps({"note": "a \ud800 b", "tags": ["c\ud800"]}))
+    notes = dialog("notes", "tampered")
+    assert not notes.exception and notes.text_area(NOTE).value == "a ? b" and notes.multiselect(TAGS).value == ["c?"]
+    rename = dialog("rename", "A\ud800B")
+    assert not rename.exception and rename.text_input(NEW_NAME).value == "A?B"
+
+
+def test_half_a_character_in_a_setting_does_not_take_down_the_form(paths: RunPaths) -> None:
+    assert not open_page("new_run", clone="tampered", set='{"data.prompt_column": "\\ud800"}').exception
