@@ -301,3 +301,10 @@ def test_half_a_character_in_a_note_a_tag_or_a_name_can_be_edited_away(paths: Ru
 
 def test_half_a_character_in_a_setting_does_not_take_down_the_form(paths: RunPaths) -> None:
     assert not open_page("new_run", clone="tampered", set='{"data.prompt_column": "\\ud800"}').exception
+
+
+def test_half_a_character_in_a_setting_is_refused_by_name(paths: RunPaths) -> None:
+    raw = json.loads(paths.config.read_text())
+    raw["data"]["prompt_column"] = "\ud800"
+    paths.config.write_text(json.dumps(raw))
+    assert sentence(lambda: read_config(paths)).startswith("data.prompt_column: ")
