@@ -26,6 +26,11 @@ def visible(text: str) -> str:
     return text if text.isascii() and text.isprintable() else "".join(map(_shown, text))
 
 
+def encodable(text: str) -> str:
+    """The text with ? for each lone surrogate, which cannot be sent to a browser: for fields that people edit."""
+    return text.encode(errors="replace").decode()
+
+
 def one_line(text: str, limit: int = LABEL_LIMIT) -> str:
     """`visible` on one line of at most `limit` characters; a cut is marked with …."""
     cut = text[: limit + 1]  # a completion may have a million characters

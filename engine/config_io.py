@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from engine.config import RunConfig
-from engine.config_problems import problems_from
+from engine.config_problems import broken_texts, problems_from
 from engine.config_rules import cross_problems, cross_problems_of_readable_parts
 from engine.config_text import json_mapping
 from engine.errors import ConfigError
@@ -24,7 +24,7 @@ def parse_config(data: str | bytes | Mapping[str, Any]) -> RunConfig:
         config = RunConfig.model_validate(raw)
     except ValidationError as error:
         raise ConfigError(problems_from(error, RunConfig) + cross_problems_of_readable_parts(raw)) from None
-    problems = cross_problems(config)
+    problems = broken_texts(config.model_dump()) + cross_problems(config)
     if problems:
         raise ConfigError(problems)
     return config

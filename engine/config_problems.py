@@ -35,6 +35,14 @@ def problems_from(error: ValidationError, model: type[BaseModel], prefix: str = 
     return [_problem(d, model, prefix) for d in details if not (d["type"] == "too_short" and len(d["input"]))]
 
 
+def broken_texts(value: Any, loc: Loc = ()) -> list[Problem]:
+    """Texts with a lone surrogate, half a character, which no file can hold. `value`: a configuration as plain data."""
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        return [Problem(dotted(loc), f"{short(value)} holds half a character.", "Type it again, or leave it out.")]
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+    return [problem for key, part in items for problem in broken_texts(part, (*loc, key))]
+
+
 def dotted(loc: Loc, prefix: str = "") -> str:
     """The path of a field as people write it: rewards[0].params.pattern."""
     text = prefix

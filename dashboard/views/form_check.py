@@ -7,7 +7,7 @@ from typing import Final, Literal
 import streamlit as st
 
 from dashboard.state import RUN_PAGE, find_run, go
-from dashboard.text import as_html, as_label, visible
+from dashboard.text import as_html, as_label, encodable, visible
 from dashboard.views.form import Placed
 from dashboard.views.form_memory import draw_memory
 from dashboard.views.form_plan import differences, plan
@@ -207,7 +207,7 @@ def draw_export(form: FormState, config: RunConfig) -> None:
         fork = f"fork {form.parent_id} --step {form.fork_step} --config"
         st.code(f"grpo-lab {'train' if form.fork_step is None else fork} {CONFIG_FILE}", language=None)
         st.download_button(
-            "Download config.json", text, file_name=CONFIG_FILE, mime="application/json", on_click="ignore",
+            "Download config.json", encodable(text), file_name=CONFIG_FILE, mime="application/json", on_click="ignore",
             icon=":material/download:",
         )  # fmt: skip
         st.code(visible(text), language="json", height=300)

@@ -5,7 +5,7 @@ from typing import Final
 
 import streamlit as st
 
-from dashboard.text import as_label, one_line, visible
+from dashboard.text import as_label, encodable, one_line, visible
 from engine.errors import LabError
 from engine.runs.notes import MAX_NOTE, MAX_TAG, MAX_TAGS, change_notes, clean_tags, read_notes
 from engine.runs.paths import RunPaths
@@ -22,11 +22,12 @@ def notes_form(paths: RunPaths, name: str, in_use: Sequence[str], close: Callabl
     if notes.broken:
         st.warning("What was noted here cannot be read: meta.json is damaged. Saving replaces it.")
     tags = st.multiselect(
-        "Tags", list(dict.fromkeys((*notes.tags, *in_use))), default=list(notes.tags), key=TAGS, format_func=one_line,
+        "Tags", list(dict.fromkeys(map(encodable, (*notes.tags, *in_use)))),
+        default=list(dict.fromkeys(map(encodable, notes.tags))), key=TAGS, format_func=one_line,
         accept_new_options=True, max_selections=MAX_TAGS, placeholder="Choose tags, or type a new one",
         help=f"At most {MAX_TAGS}, of up to {MAX_TAG} characters.",
     )  # fmt: skip
-    note = st.text_area("Note", value=notes.note, key=NOTE, max_chars=MAX_NOTE, height=160)
+    note = st.text_area("Note", value=encodable(notes.note), key=NOTE, max_chars=MAX_NOTE, height=160)
     pinned = st.toggle("Pinned: stands first in the list", value=notes.pinned, key=PINNED)
     with st.container(horizontal=True):
         if st.button("Save", key="runs.notes.save", type="primary"):

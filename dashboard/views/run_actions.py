@@ -7,7 +7,7 @@ from typing import Final
 import streamlit as st
 
 from dashboard.state import CLONE, NEW_RUN_PAGE, RUN, RUN_PAGE, RUNS_PAGE, go
-from dashboard.text import as_label, one_line, visible
+from dashboard.text import as_label, encodable, one_line, visible
 from dashboard.views.fork_dialog import ask_fork, open_fork_dialog
 from dashboard.views.notes_dialog import notes_form
 from dashboard.views.problem import explained
@@ -149,7 +149,7 @@ def delete(run_id: str, name: str) -> None:
 def rename_dialog(run_id: str, name: str) -> None:
     stays = "Its folder, and links to it, stay as they are."
     with st.form("runs.rename", border=False):  # a form, so that Enter renames
-        st.text_input("Name", value=name, key=NEW_NAME, max_chars=80, help=stays)
+        st.text_input("Name", value=encodable(name), key=NEW_NAME, max_chars=80, help=stays)
         with st.container(horizontal=True):
             submit = st.form_submit_button
             sure = submit("Rename", key="runs.rename.sure", type="primary", on_click=rename, args=(run_id,))

@@ -6,8 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from engine.runs.durable import fsync_dir, write_atomic
+from engine.runs.lineage import MAX_STEP, read_small_json
 
 FILE = "best.json"
+MAX_BYTES = 4096
 
 
 @dataclass(frozen=True)
@@ -21,12 +23,12 @@ class Best:
 
 def read_best(checkpoints: Path) -> Best | None:
     """What the record in a folder of checkpoints says; None when there is none, or it is not of this form."""
+    raw = read_small_json(checkpoints / FILE, MAX_BYTES)
     try:
-        raw = json.loads((checkpoints / FILE).read_bytes())
         best = Best(int(raw["step"]), str(raw["metric"]), float(raw["value"]))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, LookupError, TypeError, ArithmeticError):
         return None
-    return best if math.isfinite(best.value) else None
+    return best if math.isfinite(best.value) and 0 <= best.step <= MAX_STEP else None
 
 
 def write_best(checkpoints: Path, best: Best) -> None:

@@ -3,7 +3,6 @@
 What is wrong raises ValueError or TypeError, which RunReader turns into a StoreError where it has the database open.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Any, cast
@@ -13,6 +12,7 @@ import pandas as pd
 
 from engine.analysis.evaluation import read_estimates
 from engine.runs.schema import INTEGER_COLUMNS, REAL_COLUMNS
+from engine.runs.shapes import parsed, whole_numbers
 from engine.runs.tokens import unpack
 
 
@@ -26,23 +26,16 @@ def frame_column(name: str, values: Sequence[Any], json_columns: tuple[str, ...]
         return pd.Series([read_estimates(parsed(name, text, dict)) for text in values], dtype=object)
     if name in ("totals", "advantages"):
         return pd.Series([unpack(name, blob) for blob in values], dtype=object)
-    kind: type = int if name in INTEGER_COLUMNS else str
-    if not all(value is None or isinstance(value, kind) for value in values):
-        raise TypeError(f"the column {name} holds something else than {'numbers' if kind is int else 'text'}")
+    if name in INTEGER_COLUMNS:
+        return whole_numbers(name, values)
+    if not all(value is None or isinstance(value, str) for value in values):
+        raise TypeError(f"the column {name} holds something else than text")
     return list(values)
 
 
 def checked(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
     """One row by its columns: float, int or str as the column says, None where missing, and nothing decoded."""
     return {name: _checked(name, value) for name, value in zip(names, row, strict=True)}
-
-
-def parsed(name: str, text: str | None, wanted: type) -> Any:
-    """The JSON of a column; an empty object where there is none."""
-    value = json.loads(text) if text is not None else {}
-    if text is not None and not isinstance(value, wanted):
-        raise TypeError(f"the column {name} holds something else than a JSON {'list' if wanted is list else 'object'}")
-    return value
 
 
 def string(value: Any) -> str:

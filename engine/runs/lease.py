@@ -13,10 +13,12 @@ from types import TracebackType
 from typing import Self
 
 from engine.errors import LabError, RunBusyError
+from engine.runs.lineage import read_small_json
 from engine.runs.process import Holder, parse_holder, this_process
 
 PATIENCE_S = 1.0  # a reader's probe holds the lock for microseconds; this outlasts any of them
 PAUSE_S = 0.02
+MAX_BYTES = 4096
 
 
 class Lease:
@@ -68,10 +70,7 @@ def is_held(path: Path) -> bool:
 
 def holder(path: Path) -> Holder | None:
     """The last process that took the lease, alive or not; None if there was none or the file is not readable."""
-    try:
-        return parse_holder(json.loads(path.read_bytes()))
-    except (OSError, ValueError, RecursionError):
-        return None
+    return parse_holder(read_small_json(path, MAX_BYTES))
 
 
 def open_lock_file(path: Path) -> int:

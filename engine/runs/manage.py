@@ -110,7 +110,8 @@ def delete_run(root: Path, paths: RunPaths) -> str:
     """Move a run to the trash folder and return its name there. Raises RunBusyError while an engine works on it."""
     trash = root / TRASH
     with launch_lock(root):
-        trash.mkdir(exist_ok=True)
+        with disk_errors(trash):
+            trash.mkdir(exist_ok=True)
         if is_live(paths):
             raise RunBusyError(f"{paths.run_id} is being trained.", hint="Stop it first.")
         with Lease(paths.lock):  # also against an engine that is started by hand at this moment
@@ -123,7 +124,7 @@ def list_trash(root: Path) -> list[str]:
     """What `restore_run` accepts, newest first."""
     try:
         names = [entry.name for entry in os.scandir(root / TRASH) if _original_id(entry.name)]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted(names, key=lambda name: name[-STAMP_LENGTH:], reverse=True)
 

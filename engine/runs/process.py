@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from engine.runs.durable import write_atomic
+from engine.runs.lineage import read_small_json
 from engine.runs.paths import RunPaths
+
+MAX_BYTES = 1024 * 1024  # a command line may be long
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,7 @@ def write_launch(paths: RunPaths, pid: int, *, at: float, argv: list[str], cwd: 
 
 def read_launch(paths: RunPaths) -> Launch | None:
     """What launch.json says, or None if there is none or it is not readable."""
-    if not paths.launch.is_file():
-        return None
-    try:
-        data = json.loads(paths.launch.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
+    data = read_small_json(paths.launch, MAX_BYTES)
     process = parse_holder(data)
     match data:
         case {"at": float(at), "cwd": str(cwd)} if process is not None:

@@ -7,17 +7,18 @@ import json
 import os
 import re
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 import pandas as pd
 
 from engine.errors import StoreError
-from engine.runs.columns import frame_column, known_number, parsed, string
+from engine.runs.columns import frame_column, known_number, string
 from engine.runs.prompts import PromptQueries
 from engine.runs.schema import (
     METRIC_COLUMNS,
@@ -26,14 +27,17 @@ from engine.runs.schema import (
     SCHEMA_VERSION,
     completion_ids,
 )
+from engine.runs.shapes import check_keys, check_rows, parsed, step_number
 from engine.runs.tokens import TOKEN_ARRAYS, Tokens, token_arrays
 
 LOG_LIMIT = 10_000  # rows of the log at most
 COMPLETION_COLUMNS = (
-    *("step", "group_index", "completion_index", "text", "length", "finish_reason", "errors"),
+    *("id", "step", "group_index", "completion_index", "text", "length", "finish_reason", "errors"),
     "coalesce(texts.parsed, completions.parsed) AS parsed",
     *("total", "advantage", "passed", "mean_kl", "max_kl", "mean_entropy", "mean_logprob", "steps"),
 )
+# What content raises that no engine wrote; ArithmeticError: int(inf), or a whole number beyond any float.
+DAMAGE = (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
 LATEST = 250_000_000_000.0  # seconds since 1970; the year 9892
 
 CHANGE_TOKEN = """
@@ -108,11 +112,15 @@ class RunReader(PromptQueries):
 
     def last_step(self) -> int:
         """The newest stored step, 0 when there is none."""
-        return int(self._rows("SELECT coalesce(max(step), 0) FROM steps")[0][0])
+        return self._step("max")
 
     def first_step(self) -> int:
         """The oldest stored step, 0 when there is none. In a fork it is the one after its parent's checkpoint."""
-        return int(self._rows("SELECT coalesce(min(step), 0) FROM steps")[0][0])
+        return self._step("min")
+
+    def _step(self, end: Literal["min", "max"]) -> int:
+        with self._connection() as db:
+            return step_number(db.execute(f"SELECT coalesce({end}(step), 0) FROM steps").fetchone()[0])
 
     def change_token(self) -> tuple[float, ...]:
         """A value that differs from the one before whenever anything was written, in 0.1 ms at any length of run."""
@@ -167,14 +175,20 @@ class RunReader(PromptQueries):
                 "JOIN texts USING (id) WHERE id BETWEEN ? AND ? ORDER BY id",
                 *completion_ids(step, group_index), json_columns=("errors", "steps"),
             )  # fmt: skip
-        columns = [frame.pop(column).tolist() for column in REWARD_COLUMNS[: len(names)]]
-        values = [dict(zip(names, map(known_number, row), strict=True)) for row in zip(*columns, strict=True)]
-        frame.insert(frame.columns.get_loc("parsed"), "rewards", pd.Series(values, dtype=object))
+            check_keys(frame, frame.pop("id").tolist())
+            columns = [frame.pop(column).tolist() for column in REWARD_COLUMNS[: len(names)]]
+            rows = zip(*columns, strict=True) if columns else [()] * len(frame)
+            values = [dict(zip(names, map(known_number, row), strict=True)) for row in rows]
+            frame.insert(frame.columns.get_loc("parsed"), "rewards", pd.Series(values, dtype=object))
         return frame
 
     def reward_functions(self) -> list[str]:
         """Names of the reward functions, in the order of the columns of schema.REWARD_COLUMNS."""
-        return [string(name) for (name,) in self._rows("SELECT name FROM reward_functions ORDER BY place")]
+        with self._connection() as db:
+            names = [string(name) for (name,) in db.execute("SELECT name FROM reward_functions ORDER BY place")]
+            if len(names) > len(REWARD_COLUMNS):
+                raise ValueError(f"{len(names):,} reward functions, and there are columns for {len(REWARD_COLUMNS)}")
+            return names
 
     def tokens(self, step: int, group_index: int, completion_index: int) -> Tokens | None:
         """The token arrays of one completion, or None if there is no such completion."""
@@ -242,7 +256,7 @@ class RunReader(PromptQueries):
                 yield db
         except sqlite3.OperationalError as error:
             raise StoreError(f"{self.path}: {error}.", hint=self._hint()) from error
-        except (sqlite3.DatabaseError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (sqlite3.DatabaseError, *DAMAGE) as error:
             raise StoreError(
                 f"{self.path}: {error}.", hint="The database is damaged; the run cannot be shown."
             ) from error
@@ -251,6 +265,7 @@ class RunReader(PromptQueries):
         """A read-only connection; to an empty database of the same schema while the engine has not made the file."""
         if not self.exists:
             return _empty_database()
+        self._refuse_odd_neighbours()
         # SQLite wants to write beside a database in WAL mode. Where nobody can, and no log is left, nothing changes.
         sealed = "&immutable=1" if self._is_sealed() and not self._has_log() else ""
         db = sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro{sealed}", uri=True, timeout=5)
@@ -288,6 +303,16 @@ class RunReader(PromptQueries):
             )
         _without_traps.add(seen)
 
+    def _refuse_odd_neighbours(self) -> None:
+        """SQLite opens these by itself, and would wait for ever at a pipe. Raises StoreError."""
+        for path in (f"{self.path}-journal", f"{self.path}-wal", f"{self.path}-shm"):
+            try:
+                kind = os.lstat(path).st_mode
+            except OSError:
+                continue
+            if not stat.S_ISREG(kind):
+                raise StoreError(f"{path}: It is not a file.", hint="No engine made it: remove it, then look again.")
+
     def _is_sealed(self) -> bool:
         return not os.access(self.path.parent, os.W_OK)
 
@@ -314,6 +339,7 @@ class RunReader(PromptQueries):
             )
             if "nonfinite" in frame:
                 _restore_nonfinite(frame)
+            check_rows(frame)
             return frame
 
 

@@ -73,6 +73,8 @@ def _met_before(readers: Sequence[RunReader], step: int) -> list[SharedPrompt]:
     behind = min(readers, key=RunReader.last_step)
     newest = min(step, behind.last_step())
     steps = range(newest, max(newest - LOOK_BACK, 0), -1)
+    if not steps:
+        return []
     asked = pd.concat([behind.groups(earlier) for earlier in steps]).drop_duplicates("prompt_id").head(LOOK_UPS)
     return _in_all(asked, [reader.prompts_asked(asked["prompt_id"].tolist(), step) for reader in readers])
 
