@@ -76,7 +76,7 @@ def views(run: str, other: str) -> list[View]:
             Use("panel: what if", ("The whole run",), click=("radio", "What if")),
             Use("what if: half a weight", ("not the same advantages",), click=("button", "½")))),
         View("Search, a phrase", f"groups?run={run}&view=search&q=zebra", ("completions in", "zebra"), (
-            Use("a filter, too", ("Filters: 2 set",), click=("button", "Cut off but rewarded")),)),
+            Use("a filter, too", ("Filters: 2 set",), click=("button", "Cut off but pushed up")),)),
         View("Prompts", f"groups?run={run}&view=prompts", ("prompts in steps",), (
             Use("always right", ("always right",), click=("radio", "always right")),)),
         View("Tokens of the step", f"{groups}&view=tokens", ("By piece of the vocabulary",), (

@@ -102,7 +102,7 @@ def take_pictures(page: Page, url: str, hacked: str, sums: str, held: str) -> No
     picture(page, "new-run", f"{url}new_run", "what will happen|Start run", 900, choose_preset)
     picture(page, "run", f"{url}run?run={hacked}", "Held-out reward", 1500)
     picture(page, "group", at, "advantage = ", 1240)
-    picture(page, "search", f"{url}groups?run={hacked}&view=search", "Wrong but rewarded", 900, wrong_but_rewarded)
+    picture(page, "search", f"{url}groups?run={hacked}&view=search", "Wrong but pushed up", 900, wrong_but_rewarded)
     picture(page, "tokens", f"{url}groups?run={hacked}&view=tokens&step=40", "Tokens of", 1300)
     picture(page, "prompts", f"{url}groups?run={hacked}&view=prompts", "prompts in steps", 700)
     picture(page, "what-if", f"{at}&panel=what_if", "The whole run", 2420, let_sums_count)
@@ -118,7 +118,7 @@ def choose_preset(page: Page) -> None:
 
 
 def wrong_but_rewarded(page: Page) -> None:
-    page.get_by_role("button", name="Wrong but rewarded").click()
+    page.get_by_role("button", name="Wrong but pushed up").click()
 
 
 def let_sums_count(page: Page) -> None:
@@ -147,7 +147,7 @@ def quoted_numbers(runs: dict[str, RunPaths]) -> list[str]:
         lines.append(f"{name}: held-out pass@1 {course}")
     reader = RunReader(runs[NAMES[0]].db)
     for word, query in (
-        ("wrong but rewarded", SearchQuery(passed=False, advantage="positive")),
+        ("wrong but pushed up", SearchQuery(passed=False, advantage="positive")),
         ("right and pushed down", SearchQuery(passed=True, advantage="negative")),
     ):
         result = find(reader, query, seconds=60)

@@ -88,9 +88,10 @@ def newest_groups(step: int, groups: pd.DataFrame, completions: pd.DataFrame) ->
     groups = groups.loc[order.sort_values(["last", "flat"], kind="stable").index]
     reach = advantage_reach(completions["advantage"], scaled=has_scaled_advantages(config.loss))
     rows = group_row_list(groups, completions, reach)[:MAX_ROWS]
+    fewer = f" The first {MAX_ROWS} of {len(groups)}: the page Groups has all." if len(groups) > MAX_ROWS else ""
     discarded = f" {num_discarded} of {len(groups)} were discarded by dynamic sampling." if num_discarded else ""
     st.caption(
-        f"Groups of step {step:,}: a dot per completion, best reward first; a row opens its group.{discarded}"
+        f"Groups of step {step:,}: a dot per completion, best reward first; a row opens its group.{discarded}{fewer}"
         if step
         else "The groups of the first step will appear here."
     )

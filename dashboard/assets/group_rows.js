@@ -1,4 +1,4 @@
-// A list of groups, one button a row: prompt, a dot per completion, mean, kind; with
+// A list of groups, one button a row: number, prompt, a dot per completion, mean, kind; with
 // `stacked`, long prompts get lines of their own above the rest. Texts are set with textContent, so
 // nothing a model or a dataset wrote is ever read as HTML. Rows are reused, so focus and scroll position stay.
 
@@ -14,7 +14,8 @@ function el(tag, className, parent) {
 function newRow(list) {
   const row = el("button", "lab-group", list.root);
   row.type = "button";
-  row.parts = { prompt: el("span", "lab-group-prompt", row), dots: el("span", "lab-dots", row) };
+  const prompt = el("span", "lab-group-prompt", row);
+  row.parts = { number: el("span", "lab-group-number", prompt), prompt: el("span", "", prompt), dots: el("span", "lab-dots", row) };
   row.parts.mean = el("span", "lab-group-mean", row);
   row.parts.kind = el("span", "lab-group-kind", row);
   row.onclick = () => list.report("picked", { step: list.step, group: row.group });
@@ -39,6 +40,7 @@ function fillRow(row, item) {
   row.title = item.title;
   row.setAttribute("aria-label", item.title);
   row.setAttribute("aria-pressed", String(item.selected));
+  row.parts.number.textContent = item.group;
   row.parts.prompt.textContent = item.prompt;
   row.parts.mean.textContent = item.mean;
   row.parts.kind.textContent = item.word;

@@ -132,7 +132,9 @@ def measures_of(found: Sequence[RunEvaluations]) -> list[str]:
 def table_html(found: Sequence[RunEvaluations], measures: Sequence[str]) -> str:
     """A block per measure, a row per run: before, best and last."""
     rows = "".join(_block(found, key) for key in measures)
-    heads = "".join(f'<th scope="col">{head}</th>' for head in ("Run", "First evaluation", "Best evaluation", "Last"))
+    heads = "".join(
+        f'<th scope="col">{head}</th>' for head in ("Run", "First evaluation", "At the best evaluation", "Last")
+    )
     return (
         f'<div class="lab-scroll"><table class="lab-table lab-compare" aria-label="Evaluations of the runs">'
         f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"

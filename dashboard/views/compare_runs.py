@@ -125,7 +125,9 @@ def run_labels(known: Sequence[RunPaths]) -> dict[str, str]:
     for row in read_rows(known):
         status = row.summary.status if row.summary else None
         words = f"{chip_text(status.state)} · " if status else "✖ unreadable · "
-        label = words + one_line(row.name) + (f" · step {status.step:,}" if status else "")
+        # The page reads it once, and a live run goes on: its steps are counted in the line below.
+        step = f" · step {status.step:,}" if status and not status.is_live else ""
+        label = words + one_line(row.name) + step
         found[row.run_id] = label if label not in found.values() else f"{label} · {row.run_id}"
     return found
 

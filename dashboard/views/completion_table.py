@@ -50,32 +50,48 @@ def are_long(completions: pd.DataFrame) -> bool:
 
 
 def completion_cards(
-    group: pd.Series, completions: pd.DataFrame, weights: Mapping[str, float], loss: LossConfig, *, exact: bool = True
-) -> str:
+    group: pd.Series, completions: pd.DataFrame, weights: Mapping[str, float], loss: LossConfig, *, exact: bool = True,
+    chosen: int | None = None,
+) -> str:  # fmt: skip
     """The same as `completion_table` as columns that scroll sideways: long texts can be read beside each other."""
     totals = completions["total"].tolist()
     stepwise = any(trained_steps(steps, weights) for steps in completions.get("steps", ()))
     largest = max((_reach(rewards, weights) for rewards in completions["rewards"]), default=0.0) or 1.0
     cards = "".join(
-        _card(row, weights, largest, _why(row, group, totals, weights, loss, stepwise) if exact else RECORDED)
+        _card(
+            row,
+            weights,
+            largest,
+            _why(row, group, totals, weights, loss, stepwise) if exact else RECORDED,
+            _mark(row, chosen),
+        )
         for row in by_reward(completions).to_dict(orient="records")
     )
     return f'{legend(weights)}<div class="lab-cards" tabindex="0" role="list" aria-label="Completions">{cards}</div>'
 
 
 def completion_table(
-    group: pd.Series, completions: pd.DataFrame, weights: Mapping[str, float], loss: LossConfig, *, exact: bool = True
-) -> str:
+    group: pd.Series, completions: pd.DataFrame, weights: Mapping[str, float], loss: LossConfig, *, exact: bool = True,
+    chosen: int | None = None,
+) -> str:  # fmt: skip
     """The table as HTML. group: a row of `groups`; completions: its rows of `completions`.
 
     exact: advantages follow from rewards by these weights and this loss; in an import it may be unknown how they do.
+    chosen: the completion_index of the one that the panel below is about; it is marked.
     """
     totals = completions["total"].tolist()
     stepwise = any(trained_steps(steps, weights) for steps in completions.get("steps", ()))
     largest = max((_reach(rewards, weights) for rewards in completions["rewards"]), default=0.0) or 1.0
     stacked = are_long(completions)
     rows = "".join(
-        _row(row, weights, largest, _why(row, group, totals, weights, loss, stepwise) if exact else RECORDED, stacked)
+        _row(
+            row,
+            weights,
+            largest,
+            _why(row, group, totals, weights, loss, stepwise) if exact else RECORDED,
+            stacked,
+            _mark(row, chosen),
+        )
         for row in by_reward(completions).to_dict(orient="records")
     )
     headings = "".join(f'<th scope="col" class="{side}">{heading}</th>' for heading, side in HEADINGS)
@@ -96,7 +112,7 @@ def legend(weights: Mapping[str, float]) -> str:
     return f'<div class="lab-legend">{items}</div>'
 
 
-def _row(row: dict[Any, Any], weights: Mapping[str, float], largest: float, why: str, stacked: bool) -> str:
+def _row(row: dict[Any, Any], weights: Mapping[str, float], largest: float, why: str, stacked: bool, mark: str) -> str:
     text = f'<div class="lab-mono">{_text(row["text"])}</div>'
     cells = (
         f'<td class="lab-right">{row["completion_index"] + 1}</td>',
@@ -107,16 +123,21 @@ def _row(row: dict[Any, Any], weights: Mapping[str, float], largest: float, why:
         *(f'<td class="lab-right lab-wide-only">{value}</td>' for value in _lengths_and_more(row)),
     )
     if not stacked:
-        return f"<tr>{''.join(cells)}</tr>"
+        return f"<tr{mark}>{''.join(cells)}</tr>"
     below = f'<td></td><td class="lab-text" colspan="{len(cells) - 1}">{text}</td>'
-    return f'<tr class="lab-above">{"".join(cells)}</tr><tr>{below}</tr>'
+    return f'<tr class="lab-above"{mark}>{"".join(cells)}</tr><tr{mark}>{below}</tr>'
 
 
-def _card(row: dict[Any, Any], weights: Mapping[str, float], largest: float, why: str) -> str:
+def _mark(row: dict[Any, Any], chosen: int | None) -> str:
+    return ' aria-current="true"' if row["completion_index"] == chosen else ""
+
+
+def _card(row: dict[Any, Any], weights: Mapping[str, float], largest: float, why: str, mark: str) -> str:
     length, ended, kl, entropy = _lengths_and_more(row)
     return (
-        f'<div class="lab-card" role="listitem"><div class="lab-card-head"><span>#{row["completion_index"] + 1}</span>'
-        f"<b>{number(row['total'])}</b></div>{_verdict(row)}{_bar(row['rewards'], weights, largest)}"
+        f'<div class="lab-card" role="listitem"{mark}><div class="lab-card-head">'
+        f"<span>#{row['completion_index'] + 1}</span><b>{number(row['total'])}</b></div>"
+        f"{_verdict(row)}{_bar(row['rewards'], weights, largest)}"
         f'{_terms(row, weights)}<div class="lab-card-advantage">{_advantage(row["advantage"], why)}</div>'
         f'<div class="lab-card-text lab-mono">{_text(row["text"])}</div>'
         f'<div class="lab-small">{length} tokens, {ended}, KL {kl}, entropy {entropy}</div></div>'

@@ -21,7 +21,7 @@ def plan(config: RunConfig, after: int = 0) -> list[str]:
     return [
         f"{begin}. In each, the model writes {plural(rollout.num_generations, 'completion')} to each "
         f"of {plural(rollout.prompts_per_step, 'prompt')}: {per_step:,} completions of up to "
-        f"{plural(rollout.max_completion_length, 'token')}, {per_step * steps:,} in the whole run.",
+        f"{plural(rollout.max_completion_length, 'token')}, {per_step * steps:,} completions in the whole run.",
         f"{plural(count, 'reward')} {scores} them, and {trained} updated {updates} a step.",
         _evaluation(config),
     ]

@@ -60,7 +60,9 @@ def group_detail(shown: ShownGroup, num_groups: int) -> None:
         recorded_rule(group)
     weights: Mapping[str, float] = {spec.name: spec.weight for spec in config.rewards}
     draw = completion_cards if _as_cards(completions) else completion_table
-    st.html(draw(group, completions, weights, config.loss, exact=exact))
+    asked = state.number_in_url(state.COMPLETION)
+    chosen = None if asked is None else asked - 1
+    st.html(draw(group, completions, weights, config.loss, exact=exact, chosen=chosen))
     if imported is not None:
         logged_columns(group)
     _panel(shown)

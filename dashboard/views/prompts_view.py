@@ -78,13 +78,15 @@ def table_words(table: PromptTable, first: int, last: int, outcome: str) -> str:
     known = {name: table.counts.get(name, 0) for name in OUTCOMES if name != ALL}  # type: ignore[call-overload]
     words = [f"{count:,} {OUTCOMES[name]}" for name, count in known.items()]
     if undecided := table.counts.get(None, 0):
-        words.append(f"{undecided:,} of which no reward decides that")
+        words.append(f"{undecided:,} of which that is not decided")
     total = sum(table.counts.values())
     sentence = f"{plural(total, 'prompt')} in steps {first:,} to {last:,}: {', '.join(words)}."
     wanted = total if outcome == ALL else known[outcome]
     if wanted > MOST:
         sentence += f" The {MOST} asked most often are listed."
-    return f"{sentence} A row opens the newest group of its prompt." if wanted else sentence
+    if not wanted:
+        return sentence if outcome == ALL else f"{sentence} None was {OUTCOMES[outcome]}."
+    return f"{sentence} A row opens the newest group of its prompt."
 
 
 def _choose_span(num_steps: int) -> int:

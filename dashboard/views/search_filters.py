@@ -29,10 +29,16 @@ CHOICES = {"advantage": ADVANTAGE, "end": END, "verdict": VERDICT, "group": GROU
 RANGES = {"step": ("Step", 1), "total": ("Total reward", None), "length": ("Tokens", 1)}  # field: label, whole steps of
 
 PRESETS: Mapping[str, SearchQuery] = {
-    "Cut off but rewarded": SearchQuery(finish_reason="length", advantage="positive"),
+    "Cut off but pushed up": SearchQuery(finish_reason="length", advantage="positive"),
     "Right answers": SearchQuery(passed=True),
-    "Wrong but rewarded": SearchQuery(passed=False, advantage="positive"),
+    "Wrong but pushed up": SearchQuery(passed=False, advantage="positive"),
     "Missing rewards": SearchQuery(reward_missing=True),
+}
+PRESET_WORDS = {
+    "Cut off but pushed up": "Completions that the length limit ended, with an advantage above 0.",
+    "Right answers": "Completions that a reward calls right.",
+    "Wrong but pushed up": "Wrong completions with an advantage above 0, which training made likelier.",
+    "Missing rewards": "Completions without a value of some reward function.",
 }
 
 
@@ -66,7 +72,7 @@ def preset_buttons(query: SearchQuery) -> None:
     """Filters worth having at one click. The phrase stays."""
     for name, preset in PRESETS.items():
         wanted = changed(preset, phrase=query.phrase)
-        st.button(name, key=f"search.preset.{name}", on_click=put_in_url, args=(wanted,))
+        st.button(name, key=f"search.preset.{name}", on_click=put_in_url, args=(wanted,), help=PRESET_WORDS[name])
 
 
 def filter_widgets(query: SearchQuery, rewards: Sequence[str]) -> None:

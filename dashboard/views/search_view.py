@@ -28,7 +28,6 @@ PATIENT_S = 15.0  # for a search that came to no end in its usual time, when it 
 FOUND = "search.found"
 SHOWN = "search.shown"
 PATIENT = "search.patient"
-SAVED = "search.saved"
 NAME = "search.name"
 
 

@@ -114,6 +114,10 @@ def list_groups(config: RunConfig, step: int, groups: pd.DataFrame, completions:
     st.caption(counts_in_words(groups["kind"], int(discarded.sum())))
     reach = advantage_reach(completions["advantage"], scaled=has_scaled_advantages(config.loss))
     wanted = group_row_list(listed(groups, chosen), completions, reach)
+    if not wanted:
+        word = GROUP_KINDS[chosen][0] if chosen in GROUP_KINDS else chosen
+        st.caption(f"No group of step {step:,} is “{word}”.")
+        return
     with st.container(height=LIST_HEIGHT, border=False):
         group_rows(
             wanted[:ROWS_PER_PAGE], key="groups_list", step=step, selected=place,

@@ -15,8 +15,8 @@ from dashboard.token_measures import Measure, measures
 from dashboard.token_pool import Pool, pool_of
 from dashboard.views.group_rows import advantage_reach
 from dashboard.views.measure_choice import chosen_measure, measure_caption, measure_notes
-from dashboard.views.token_strip import NUM_EXTREME, share_words, shown_piece, value_words
-from dashboard.wording import plural
+from dashboard.views.token_strip import NUM_EXTREME, shown_piece, value_words
+from dashboard.wording import percent, plural
 from engine.analysis.token_totals import by_piece, by_place
 from engine.config import RunConfig
 from engine.config_loss import has_scaled_advantages
@@ -73,11 +73,11 @@ def _headline(pool: Pool, measure: Measure, largest: list[int]) -> str:
     """How much of the sum a few tokens carry."""
     size = np.abs(measure.size)
     whole, label = float(size.sum()), _carried(measure)
-    ten = share_words(float(size[largest].sum()) / whole)
+    ten = percent(float(size[largest].sum()) / whole)
     completions = plural(len(pool.keys), "completion")
     return (
         f"{plural(len(largest), 'token')} of {len(pool.ids):,} in {completions} carry {ten} of the step's {label}, "
-        f"the first alone {share_words(float(size[largest[0]]) / whole)}"
+        f"the first alone {percent(float(size[largest[0]]) / whole)}"
     )
 
 
@@ -115,7 +115,7 @@ def _row(pool: Pool, measure: Measure, token: int, whole: float) -> dict[str, An
 
     return {
         "value": value_words(measure.key, float(measure.values[token])),
-        "share": share_words(float(abs(measure.size[token])) / whole),
+        "share": percent(float(abs(measure.size[token])) / whole),
         "sign": ("+" if measure.size[token] > 0 else "-") if measure.look.above else "",
         "before": one_line(text(place - AROUND, place)[-60:], 60),
         "text": one_line(text(place, place + 1), 40),
@@ -150,9 +150,9 @@ def _piece_table(pool: Pool, measure: Measure, pieces: pd.DataFrame) -> None:
 
 
 def _charts(pool: Pool, measure: Measure) -> None:
-    sizes = measure.values
+    values = measure.values
     charts = [
-        place_chart(by_place(places, sizes), measure.look, from_end=from_end)
+        place_chart(by_place(places, values), measure.look, from_end=from_end)
         for places, from_end in ((pool.places, False), (pool.places_from_end, True))
     ]
     live_charts(charts, key="token_charts", on_click=lambda _: None)

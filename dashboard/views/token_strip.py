@@ -72,11 +72,6 @@ def shown_piece(tokens: Tokens, place: int) -> str:
     return text.replace("\n", "⏎\n") or "∅"
 
 
-def share_words(share: float) -> str:
-    """A share of a step's sum."""
-    return percent(share)
-
-
 def value_words(key: str, value: float) -> str:
     """A number of a token, with its sign where the sign has a meaning."""
     return signed(value, 3) if LOOKS[key].above and key != "ratio" else number(value)

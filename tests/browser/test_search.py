@@ -47,7 +47,7 @@ def test_all_cut_off_completions_with_positive_advantage_are_one_press_away(
     page = browser.new_page()
     page.goto(f"{dashboard.url}run?run=plain")
     search(page)
-    page.get_by_role("button", name="Cut off but rewarded").click()
+    page.get_by_role("button", name="Cut off but pushed up").click()
     expect(page.get_by_text("2 completions in 1 step")).to_be_visible()
     expect(page.get_by_role("button", name=re.compile("^Open completion"))).to_have_count(2)
     page.get_by_role("button", name="Open completion 1 of group 1 in step 4").click()

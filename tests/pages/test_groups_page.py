@@ -1,10 +1,12 @@
 """The Groups page: which group is shown, its completions with their arithmetic, and its tokens."""
 
+import re
 import sqlite3
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.charts import GROUP_KINDS
 from engine.runs.lease import Lease
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
@@ -184,6 +186,23 @@ def test_a_prompt_of_other_steps_says_how_many_and_where_they_are_shown(root):
     others = len(reader.prompt_steps(prompt)) - 1
     text = words(opened("done", step=str(step), group=str(index + 1)))
     assert f"used in {others} other step{'s' * (others > 1)}: see “This prompt over time” below" in text
+
+
+def test_the_completion_that_the_panel_is_about_is_marked_in_the_table(root):
+    write_fake_run(root, "done", steps=2)
+    assert "<tr aria-current" not in raw_html(opened("done", step="2", group="1"))
+    marked = re.findall(
+        r'<tr aria-current="true"><td class="lab-right">(\d+)', raw_html(opened("done", completion="3"))
+    )
+    assert marked == ["3"]
+
+
+def test_a_kind_that_no_group_is_of_is_told_in_words(root):
+    write_fake_run(root, "done", steps=1)
+    app = opened("done", step="1")
+    absent = next(kind for kind in GROUP_KINDS if kind not in set(stored(root, "done").groups(1)["kind"]))
+    next(group for group in app.get("button_group") if group.label == "Show groups").set_value(absent).run()
+    assert f"No group of step 1 is “{GROUP_KINDS[absent][0]}”." in words(app)
 
 
 def test_hostile_completions_stay_text(root):

@@ -418,3 +418,10 @@ def test_discarded_groups_come_last_and_are_not_among_the_advantages(root):
     points = json.loads(charts(app)["advantages"]["figure"])["data"][0]
     assert {int(point[0]) for point in points["customdata"]} == set(range(1, kept + 1))
     assert "dynamic sampling discarded" in charts(app)["group-kinds"]["note"]
+
+
+def test_of_many_groups_the_first_are_shown_and_the_rest_is_counted(root):
+    write_fake_run(root, "wide", steps=1, prompts=14, group_size=2)
+    write_fake_run(root, "narrow", steps=1, prompts=12, group_size=2)
+    assert "The first 12 of 14: the page Groups has all." in words(open_page("run", run="wide"))
+    assert "The first 12" not in words(open_page("run", run="narrow"))

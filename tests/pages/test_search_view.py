@@ -77,7 +77,7 @@ def test_a_link_shows_the_same_search_again(paths: RunPaths) -> None:
 
 def test_one_press_lists_what_was_cut_off_but_rewarded(paths: RunPaths) -> None:
     app = opened("done")
-    app.button(key="search.preset.Cut off but rewarded").click().run()
+    app.button(key="search.preset.Cut off but pushed up").click().run()
     assert json.loads(in_url(app, "filters") or "") == CUT
     assert "No completion found" in words(app)  # the cut groups of a fake run have no signal
     app.button(key="search.preset.Right answers").click().run()

@@ -24,7 +24,7 @@ CONFIG = RunConfig(
 
 def test_the_plan_multiplies_out():
     work, scoring, evaluation = plan(CONFIG)
-    assert "128 completions of up to 6 tokens, 12,800 in the whole run" in work
+    assert "128 completions of up to 6 tokens, 12,800 completions in the whole run" in work
     assert scoring == "2 rewards score them, and all weights are updated once a step."
     assert evaluation.startswith("32 held-out examples are evaluated before and after training and every 25 steps")
     assert "exact_match decides" in evaluation

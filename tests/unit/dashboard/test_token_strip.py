@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dashboard.token_measures import measures, token_numbers
-from dashboard.views.token_strip import MAX_TOKENS, SHADES, share_words, strip_data, token_frame
+from dashboard.views.token_strip import MAX_TOKENS, SHADES, strip_data, token_frame
 from engine.config_loss import LossConfig
 from engine.runs.tokens import Tokens
 
@@ -95,10 +95,6 @@ def test_alternatives_come_with_their_probability_and_the_own_token_is_marked():
     assert shown()["alternatives"] == [[], [], []]
     frame = token_frame(rich, {})
     assert frame["alternatives"].tolist() == ["8 62 % · 5 21 %", "8 75 % · 5 < 0.1 %"]
-
-
-def test_shares_below_a_thousandth_are_not_called_nothing():
-    assert [share_words(share) for share in (0.0, 0.0001, 0.004, 0.62)] == ["0 %", "< 0.1 %", "0.4 %", "62 %"]
 
 
 def test_a_very_long_completion_is_cut_with_a_word():
