@@ -6,6 +6,7 @@ No step in the URL means: follow the newest. Groups and completions count from 1
 from typing import Final
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from engine.errors import RunNotFoundError
 from engine.runs.paths import RunPaths, open_run, runs_root
@@ -84,7 +85,14 @@ def go(page: str, **values: str | int) -> None:
 
 
 def follow() -> None:
-    """Switch to the page that `go` has asked for, if it has: at the start of the script, outside of every fragment."""
+    """Switch to the page that `go` has asked for, if it has: at the start of the script, outside of every fragment.
+
+    The fragments of the page that is left are forgotten first. A tick that the browser sent before it heard of the
+    other page would else run after that one, take the session back to the page that was left, and leave it blank;
+    Streamlit drops a tick of a fragment that it does not know.
+    """
     if GOING in st.session_state:
+        if (run := get_script_run_ctx()) is not None:
+            run.fragment_storage.clear()
         page, query = st.session_state.pop(GOING)
         st.switch_page(page, query_params=query)

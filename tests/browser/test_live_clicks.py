@@ -51,3 +51,16 @@ def test_a_click_on_a_group_of_a_live_run_opens_it_each_time(
         page.wait_for_url(re.compile(r"/groups\?(?=.*run=live)(?=.*step=\d+)(?=.*group=\d+)"))
         page.get_by_role("link", name="Run", exact=True).click()
     assert page.console_errors == []  # type: ignore[attr-defined]
+
+
+def test_a_click_on_a_token_of_a_live_run_opens_the_step_it_was_shown_for(
+    page: Page, dashboard: Dashboard, growing: RunPaths
+) -> None:
+    for place in range(3):
+        page.goto(f"{dashboard.url}groups?run=live&view=tokens")
+        where = page.locator("button.lab-token-row").nth(place)
+        expect(where).to_be_visible()
+        where.click()
+        page.wait_for_url(re.compile(r"(?=.*step=\d+)(?=.*completion=\d+)(?=.*token=\d+)"))
+        expect(page.locator(".lab-token[aria-selected=true]")).to_have_count(1)
+    assert page.console_errors == []  # type: ignore[attr-defined]
