@@ -25,6 +25,7 @@ MAX_STATE_BYTES = 32 * 2**20  # real ones have about 1 KB an entry; JSON takes t
 MAX_UNPACKED = 2**30  # bytes of one file's columns in memory
 MAX_ROWS = 2_000_000  # of all files together: their numbers are held in memory while the run is checked
 MAX_COLUMNS = 200
+LONGEST_NAME = 200  # characters of a column's name, or of a field's inside one
 MAX_TEXT = 4_000_000  # characters of a prompt or a completion
 MAX_STEP = 1_000_000  # as optim.max_steps
 README_BYTES = 8192
@@ -177,6 +178,7 @@ def _unpacked(path: Path) -> tuple[dict[str, list[Any]], Stamp]:
                 fail(f"{path.name} has the column {short(twice)} twice.", "Write it with different column names.")
             if len(names) > MAX_COLUMNS:
                 fail(f"{path.name} has {len(names):,} columns, more than {MAX_COLUMNS:,}.", HINT)
+            check_names(path.name, file.schema_arrow)
             if file.metadata.num_rows > MAX_ROWS:
                 fail(f"{path.name} has {file.metadata.num_rows:,} rows, more than {MAX_ROWS:,}.", HINT)
             columns = {column: [] for column in names}
@@ -192,6 +194,20 @@ def _unpacked(path: Path) -> tuple[dict[str, list[Any]], Stamp]:
         reason = str(error).partition("\n")[0].rstrip(".")[:200]
         fail(f"{path.name} is not a usable Parquet file ({reason}).", "Copy it again, or leave it out.")
     return columns, (status.st_size, status.st_mtime_ns)
+
+
+def check_names(file: str, fields: Any) -> None:
+    """Refuses a name that is too long, of a column or of a field inside one. fields: a schema or a nested type."""
+    for field in fields:
+        if len(field.name) > LONGEST_NAME:
+            what = f"{file} has a column whose name has {len(field.name):,} characters, more than {LONGEST_NAME}"
+            fail(f"{what}: {short(field.name)}.", "Write it with a shorter name.")
+        check_names(file, fields_of(field.type))
+
+
+def fields_of(kind: Any) -> list[Any]:
+    """The fields inside an Arrow type; none of a plain one."""
+    return [kind.field(place) for place in range(kind.num_fields)]
 
 
 def _unfolded(values: Any) -> Any:

@@ -4,6 +4,7 @@ An entry of log_history is a mean over the steps since the entry before, `loggin
 newest. Only names whose meaning is the same are taken over; every other one is listed as left out.
 """
 
+import hashlib
 import json
 import math
 from dataclasses import dataclass
@@ -11,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from engine.config_problems import short
-from engine.trl.recorded_files import MAX_STATE_BYTES, MAX_STEP, fail
+from engine.trl.recorded_files import LONGEST_NAME, MAX_STATE_BYTES, MAX_STEP, fail
 
 MAX_BYTES = MAX_STATE_BYTES
 MAX_NAMES = 1000
+LONGEST = LONGEST_NAME + len("eval_rewards//mean")
 SAME_NAME = (
     "reward", "reward_std", "frac_reward_zero_std", "loss", "grad_norm", "learning_rate", "kl", "entropy",
     "policy_loss", "entropy_coef", "clip_ratio/low_mean", "clip_ratio/high_mean", "clip_ratio/region_mean",
@@ -85,8 +87,13 @@ def _parsed(path: Path) -> dict[str, Any]:
 
 
 def _name(name: str) -> str:
-    """Half a surrogate pair, which JSON can hold, can be stored nowhere."""
-    return name.encode(errors="replace").decode()
+    """Half a surrogate pair, which JSON can hold, can be stored nowhere. A name that is too long is cut, and what was
+    cut stands behind it as a hash, so that two such names stay two; a reward function is not known by it any more.
+    """
+    clean = name.encode(errors="replace").decode()
+    if len(clean) <= LONGEST:
+        return clean
+    return f"{clean[: LONGEST - 20]}… ({hashlib.sha256(clean.encode()).hexdigest()[:12]})"
 
 
 def _number(value: float) -> float:

@@ -70,3 +70,14 @@ def test_files_stand_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     for step, name in enumerate(names, 99_998):
         written(tmp_path / name, [step])
     assert [path.name for path in find_layout(tmp_path).completions] == names
+
+
+def test_a_column_with_a_name_beyond_200_characters_is_refused_by_its_beginning(tmp_path: Path) -> None:
+    words = r"has a column whose name has 201 characters, more than 200: 'xxx"
+    with pytest.raises(LabError, match=words):
+        list(read_tables(written(tmp_path / "completions_00001.parquet", [1], **{"x" * 201: [1.0, 2.0]})))
+    with pytest.raises(LabError, match=words):
+        inside = [[{"x" * 201: 1}]] * 2
+        list(read_tables(written(tmp_path / "completions_00001.parquet", [1], note=inside)))
+    (table,) = read_tables(written(tmp_path / "completions_00001.parquet", [1], **{"x" * 200: [1.0, 2.0]}))
+    assert "x" * 200 in table.numbers

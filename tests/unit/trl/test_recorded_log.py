@@ -70,6 +70,18 @@ def test_half_a_surrogate_pair_in_a_name_is_replaced(tmp_path: Path) -> None:
     assert read_log(path).functions == ("?",)
 
 
+def test_names_of_a_million_characters_are_cut_and_stay_two(tmp_path: Path) -> None:
+    long = "x" * 1_000_000
+    log = log_of(tmp_path, {"step": 1, "loss": 1.0, f"{long}a": 1.0, f"rewards/{long}/mean": 2.0, f"{long}b": 1.0})
+    assert len(set(log.left_out)) == 3 and all(len(name) < 220 for name in log.left_out)
+    assert log.functions == () and log.left_out[0].startswith("xxx")
+
+
+def test_a_reward_with_a_name_of_200_characters_keeps_it(tmp_path: Path) -> None:
+    log = log_of(tmp_path, {"step": 1, f"rewards/{'x' * 200}/mean": 2.0})
+    assert log.functions == ("x" * 200,)
+
+
 @pytest.mark.parametrize(
     ("history", "words"),
     [
