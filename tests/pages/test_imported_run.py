@@ -189,3 +189,33 @@ def test_what_if_of_the_run_says_of_how_many_steps_there_are_completions(root, f
     app = open_page("groups", run=run, step="1", group="0", panel="what_if")
     (line,) = [markdown.value for markdown in app.markdown if "The whole run" in markdown.value]
     assert line.endswith(f" steps{said}")
+
+
+def logged_with(tmp_path: Path, root: Path, **columns) -> str:
+    """The id of a run whose first file has these columns, of 8 rows, beside its own."""
+    import pandas as pd
+
+    folder = tmp_path / "logged"
+    shutil.copytree(RECORDED / "chat", folder)
+    for path in (folder / "completions").glob("*.parquet"):
+        rows = pd.read_parquet(path)
+        rows.assign(
+            **{name: [cells[row % 4] for row in range(len(rows))] for name, cells in columns.items()}
+        ).to_parquet(path)
+    return import_run(root, folder).run_id
+
+
+def test_a_list_that_a_group_shares_is_shown_once_and_whole(root, tmp_path_factory):
+    run = logged_with(tmp_path_factory.mktemp("lists"), root, topics=[["easy", "algebra"]] * 4)
+    app = open_page("groups", run=run, step="1", group="0")
+    assert not app.exception
+    assert "topics: ['easy', 'algebra']" in [text.value for text in app.text]
+    assert not [frame for frame in app.dataframe if "topics" in frame.value]
+
+
+def test_columns_whose_names_begin_alike_are_all_shown(root, tmp_path_factory):
+    name = "x" * 60
+    cells = {f"{name}a": list("abcd"), f"{name}b": list("efgh"), f"{name}c": list("ijkl")}
+    app = open_page("groups", run=logged_with(tmp_path_factory.mktemp("names"), root, **cells), step="1", group="0")
+    (frame,) = [frame.value for frame in app.dataframe if frame.value.index.name == "completion"]
+    assert {"".join(values) for _, values in frame.items()} == {"abcd", "efgh", "ijkl"}

@@ -71,6 +71,16 @@ def test_extra_columns_stay_with_their_group(root: Path) -> None:
     assert group["columns"]["read"] == file["read"][:4].tolist()
 
 
+def test_a_list_that_a_group_shares_stands_there_for_each_completion(root: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "from"
+    shutil.copytree(RECORDED / "chat", folder)
+    for path in (folder / "completions").glob("*.parquet"):
+        rows = pd.read_parquet(path)
+        rows.assign(topics=[["easy", "algebra"]] * len(rows), level="low").to_parquet(path)
+    columns = RunReader(RunPaths(root / import_run(root, folder).run_id).db).groups(1).iloc[0]["columns"]
+    assert columns["topics"] == [["easy", "algebra"]] * 4 and columns["level"] == "low"
+
+
 def test_a_reward_that_is_none_is_missing_with_its_reason(root: Path) -> None:
     reader = RunReader(imported(root, "every_second").db)
     file = pd.read_parquet(RECORDED / "every_second" / "completions" / "completions_00002.parquet")
