@@ -16,6 +16,7 @@ from engine.trl.recorded_files import LONGEST_NAME, MAX_STATE_BYTES, MAX_STEP, f
 
 MAX_BYTES = MAX_STATE_BYTES
 MAX_NAMES = 1000
+MAX_SAMPLES = 10**9  # rows of an evaluation dataset; a count beyond comes from broken times
 LONGEST = LONGEST_NAME + len("eval_rewards//mean")
 SAME_NAME = (
     "reward", "reward_std", "frac_reward_zero_std", "loss", "grad_norm", "learning_rate", "kl", "entropy",
@@ -142,6 +143,6 @@ def _evaluation(numbers: dict[str, float]) -> Evaluation:
     """TRL counts the rows of the evaluation dataset as samples, whatever it generates for each."""
     seconds, speed = numbers.get("eval_runtime", math.nan), numbers.get("eval_samples_per_second", math.nan)
     count = seconds * speed  # both were rounded when they were logged
-    is_whole = math.isfinite(count) and round(count) >= 1 and abs(count - round(count)) < 0.25
+    is_whole = 0.5 < count <= MAX_SAMPLES and abs(count - round(count)) < 0.25
     rewards = {f"{REWARD}{name}{MEAN}": value for name, value in _means(numbers, "eval_").items()}
     return Evaluation({"reward": numbers["eval_reward"], **rewards}, seconds, round(count) if is_whole else None)
