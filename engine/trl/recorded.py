@@ -127,7 +127,8 @@ def _step_record(recording: Recording, step: int, table: Table | None) -> StepRe
     values = rewards_of(table, recording.functions)
     totals = total_rewards(values, recording.weights)
     scale = _batch_std(totals) if recording.rule is not None and recording.rule.scale_rewards == "batch" else None
-    groups = [_group(recording, table, rows, totals, scale) for rows in groups_of(table.prompts, recording.size)]
+    rows_of = groups_of(table.prompts, recording.size, table.name)
+    groups = [_group(recording, table, rows, totals, scale) for rows in rows_of]
     return StepRecord(step, groups, {**_metrics(groups, totals, values), **logged}, {})
 
 

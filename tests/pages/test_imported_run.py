@@ -192,7 +192,7 @@ def test_what_if_of_the_run_says_of_how_many_steps_there_are_completions(root, f
 
 
 def logged_with(tmp_path: Path, root: Path, **columns) -> str:
-    """The id of a run whose first file has these columns, of 8 rows, beside its own."""
+    """The id of a run whose groups have these columns, of 4 rows, beside their own."""
     import pandas as pd
 
     folder = tmp_path / "logged"
