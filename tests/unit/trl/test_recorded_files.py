@@ -127,10 +127,8 @@ def test_categories_inside_lists_are_refused_in_words(tmp_path: Path) -> None:
         list(read_tables(path))
 
 
-def test_maps_count_once_though_a_file_is_unpacked_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """256 rows in two parts: 512 values at 64 bytes are 32,768, beside some 20,000 bytes of all columns."""
-    inside = pa.array([[("k", True)]] * 256, pa.map_(pa.string(), pa.bool_()))
-    path = written(tmp_path / "completions_00001.parquet", [1] * 128, inside=inside)
-    monkeypatch.setattr(recorded_files, "MAX_UNPACKED", 65_000)
-    (table,) = read_tables(path)
-    assert len(table) == 256
+@pytest.mark.parametrize("kind", INSIDE)
+def test_a_part_of_an_array_counts_what_stands_in_it(kind: str) -> None:
+    """One of the two rows holds 1,000 values, and the list in an object is one more."""
+    part = INSIDE[kind].slice(1, 1)
+    assert recorded_files._inner_cells(part) == (1001 if kind == "a list in an object" else 1000)
