@@ -219,3 +219,13 @@ def test_columns_whose_names_begin_alike_are_all_shown(root, tmp_path_factory):
     app = open_page("groups", run=logged_with(tmp_path_factory.mktemp("names"), root, **cells), step="1", group="0")
     (frame,) = [frame.value for frame in app.dataframe if frame.value.index.name == "completion"]
     assert {"".join(values) for _, values in frame.items()} == {"abcd", "efgh", "ijkl"}
+
+
+def test_which_runs_have_the_same_data_is_not_known(root):
+    """An import and the same one again: nobody says that they had the same data."""
+    runs = [import_run(root, RECORDED / "chat", again=again).run_id for again in (False, True)]
+    app = open_page("groups", run=runs[0], step="1", group="1", panel="history")
+    app.session_state["history_runs"] = True
+    said = words(app.run())
+    assert not app.exception
+    assert "it is not known which runs have the same" in said and "newest runs with the same data" not in said
