@@ -22,6 +22,7 @@ from dashboard.views.row_places import picked_place
 from dashboard.views.shown_group import ShownGroup
 from dashboard.views.then_now import Occasion, then_and_now
 from dashboard.wording import percent, plural
+from engine.runs.imported import NOT_RECORDED
 from engine.runs.paths import runs_root
 from engine.runs.prompt_runs import MOST_RUNS, PromptInRun, prompt_in_other_runs
 from engine.runs.prompts import thinned
@@ -29,6 +30,7 @@ from engine.runs.reader import RunReader
 
 MOST = 200  # occasions that are drawn and offered
 MOST_EVALUATIONS = 30
+UNKNOWN_DATA = "The data of this run are not recorded, so it is not known which runs have the same."
 
 
 def history_panel(shown: ShownGroup) -> None:
@@ -142,7 +144,8 @@ def _answers(sample: dict) -> pd.DataFrame:  # type: ignore[type-arg]
 def _other_runs(shown: ShownGroup) -> None:
     found = prompt_in_other_runs(runs_root(), shown.paths, shown.group["prompt_id"], shown.config.data.source)
     if not found:
-        st.caption(f"None of the {MOST_RUNS} newest runs with the same data has asked this prompt.")
+        none = f"None of the {MOST_RUNS} newest runs with the same data has asked this prompt."
+        st.caption(UNKNOWN_DATA if shown.config.data.source == NOT_RECORDED else none)
         return
     st.caption(f"Among the {MOST_RUNS} newest runs. A row opens the newest group of this prompt there.")
     key = f"history_runs_{shown.paths.run_id}_{shown.step}_{shown.index}"  # a choice is about this group alone

@@ -1,5 +1,6 @@
 """What the pages say of a run that was imported: where it came from, what was recorded, and what was not."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pandas as pd
@@ -15,6 +16,7 @@ from engine.runs.imported import Imported
 
 LONGEST = 1000  # characters of a sentence
 CELL = 300
+HEADING = 60
 PROMISES = {  # what pages say of a run that may still measure it: what they say of an import
     "No evaluation is finished yet.": "No evaluation was recorded.",
     "No step is finished yet.": "Not recorded.",
@@ -82,17 +84,29 @@ def logged_columns(group: pd.Series) -> None:
     if not columns:
         return
     with st.expander(f"Logged with it: {as_label(', '.join(columns), 100)}", icon=":material/table_rows:"):
-        shared = {name: value for name, value in columns.items() if not isinstance(value, list)}
-        for name, value in shared.items():
-            st.text(one_line(f"{name}: {value}", CELL))
-        own = {name: value for name, value in columns.items() if isinstance(value, list)}
-        length = max((len(value) for value in own.values()), default=0)
-        frame = pd.DataFrame(
-            {
-                one_line(name, 60): [one_line(str(cell), CELL) for cell in value] + [""] * (length - len(value))
-                for name, value in own.items()
-            },
-            index=pd.RangeIndex(1, length + 1, name="completion"),
-        )
+        own = {name: value for name, value in columns.items() if isinstance(value, list) and not _all_equal(value)}
+        for name, value in columns.items():
+            if name not in own:
+                st.text(one_line(f"{name}: {value[0] if isinstance(value, list) and value else value}", CELL))
         if own:
-            st.dataframe(frame, height=min(HEIGHT, 36 * (length + 1)), alt="Logged for each completion")
+            frame = _each(own)
+            st.dataframe(frame, height=min(HEIGHT, 36 * (len(frame) + 1)), alt="Logged for each completion")
+
+
+def _all_equal(values: list[object]) -> bool:
+    """Such as the same list for each completion: shown once."""
+    return all(value == values[0] for value in values)
+
+
+def _each(columns: Mapping[str, list[object]]) -> pd.DataFrame:
+    """A row for each completion. Names that are the same once they are cut have a number behind them."""
+    length = max(len(values) for values in columns.values())
+    shown: dict[str, list[str]] = {}
+    for name, values in columns.items():
+        heading = cut = one_line(name, HEADING)
+        for count in range(2, len(shown) + 3):
+            if heading not in shown:
+                break
+            heading = f"{cut} ({count})"
+        shown[heading] = [one_line(str(cell), CELL) for cell in values] + [""] * (length - len(values))
+    return pd.DataFrame(shown, index=pd.RangeIndex(1, length + 1, name="completion"))

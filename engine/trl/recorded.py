@@ -127,7 +127,8 @@ def _step_record(recording: Recording, step: int, table: Table | None) -> StepRe
     values = rewards_of(table, recording.functions)
     totals = total_rewards(values, recording.weights)
     scale = _batch_std(totals) if recording.rule is not None and recording.rule.scale_rewards == "batch" else None
-    groups = [_group(recording, table, rows, totals, scale) for rows in groups_of(table.prompts, recording.size)]
+    rows_of = groups_of(table.prompts, recording.size, table.name)
+    groups = [_group(recording, table, rows, totals, scale) for rows in rows_of]
     return StepRecord(step, groups, {**_metrics(groups, totals, values), **logged}, {})
 
 
@@ -174,12 +175,15 @@ def _completion(recording: Recording, table: Table, row: int, total: float) -> C
 
 
 def _columns(recording: Recording, table: Table, rows: Sequence[int]) -> dict[str, Any]:
-    """Logged extra columns: a value that all completions of the group share, or a list with one for each."""
+    """Logged extra columns: a list with a value for each completion, or one that all of the group share and that is
+    no list itself, so that a list is always the former.
+    """
     numbers = {name: values for name, values in table.numbers.items() if name not in recording.functions}
     found: dict[str, Any] = {}
     for name, cells in {**table.others, **{name: values.tolist() for name, values in numbers.items()}}.items():
         own = [None if isinstance(cells[row], float) and math.isnan(cells[row]) else cells[row] for row in rows]
-        found[name] = own[0] if all(value == own[0] for value in own) else own
+        is_shared = not isinstance(own[0], list) and all(value == own[0] for value in own)
+        found[name] = own[0] if is_shared else own
     return found
 
 

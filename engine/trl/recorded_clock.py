@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
+from engine.runs.reader import LATEST
 from engine.trl.recorded import Recording
 from engine.trl.recorded_files import Layout
 
@@ -13,7 +15,7 @@ NONE = "When each step was is not known: all stand at the time at which the newe
 
 @dataclass(frozen=True)
 class Clock:
-    """Seconds since 1970. `words` says where they come from."""
+    """Seconds since 1970, in the years that a run may name. `words` says where they come from."""
 
     times: dict[int, float]
     started_at: float
@@ -30,9 +32,9 @@ class Clock:
 
 def clock_of(layout: Layout, recording: Recording) -> Clock:
     """By the files, when they were written in the order of the steps; a copied folder has one time for all of them."""
-    files = {step: path.stat().st_mtime for step, path in recording.sources.items()}
+    files = {step: _written(path) for step, path in recording.sources.items()}
     paths = (*layout.completions, *([layout.state] if layout.state is not None else []))
-    end = max(path.stat().st_mtime for path in paths)
+    end = max(_written(path) for path in paths)
     steps = recording.steps
     runtime = recording.log.runtime_s if recording.log is not None else None
     durations = _durations(recording)
@@ -42,14 +44,20 @@ def clock_of(layout: Layout, recording: Recording) -> Clock:
     if in_order and (not total or span >= total / 2):
         times = {step: files.get(step, end) for step in steps}
         first = min(files.values())
-        return Clock(_rising(times), first - durations.get(min(files), 0.0), max(end, first), FILES)
-    if total:
+        return Clock(_rising(times), max(first - durations.get(min(files), 0.0), 0.0), max(end, first), FILES)
+    if 0 < total <= end:  # what took longer than since 1970 was not timed
         times, at = {}, end
         for step in reversed(steps):
             times[step] = at
             at -= durations.get(step, 0.0)
-        return Clock(times, end - max(total, runtime or 0.0), end, LOG)
+        whole = runtime if runtime is not None and total < runtime <= end else total
+        return Clock({step: max(at, 0.0) for step, at in times.items()}, end - whole, end, LOG)
     return Clock(dict.fromkeys(steps, end), end, end, NONE)
+
+
+def _written(path: Path) -> float:
+    """When a file was written; copied files may have a time before 1970, or one that no date can name."""
+    return min(max(path.stat().st_mtime, 0.0), LATEST - 1)
 
 
 def _durations(recording: Recording) -> dict[int, float]:

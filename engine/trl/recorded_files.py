@@ -25,10 +25,12 @@ MAX_STATE_BYTES = 32 * 2**20  # real ones have about 1 KB an entry; JSON takes t
 MAX_UNPACKED = 2**30  # bytes of one file's columns in memory
 MAX_ROWS = 2_000_000  # of all files together: their numbers are held in memory while the run is checked
 MAX_COLUMNS = 200
+LONGEST_NAME = 200  # characters of a column's name, or of a field's inside one
 MAX_TEXT = 4_000_000  # characters of a prompt or a completion
 MAX_STEP = 1_000_000  # as optim.max_steps
 README_BYTES = 8192
 CELL_BYTES = 8  # of a cell in a list of Python's, whatever it holds
+INNER_BYTES = 64  # of a value inside a list or an object: what Arrow makes of it on its way, and an entry of a dict
 BATCH = 128  # rows that are unpacked at once
 LARGEST = 1e30  # of a reward or an advantage: float32, in which both are stored, holds any weighted sum of such
 
@@ -173,29 +175,100 @@ def _unpacked(path: Path) -> tuple[dict[str, list[Any]], Stamp]:
             )
         with path.open("rb") as source, parquet.ParquetFile(source) as file:  # pyarrow knows only names that are UTF-8
             names = file.schema_arrow.names
-            if twice := repeated(names):
-                fail(f"{path.name} has the column {short(twice)} twice.", "Write it with different column names.")
-            if len(names) > MAX_COLUMNS:
-                fail(f"{path.name} has {len(names):,} columns, more than {MAX_COLUMNS:,}.", HINT)
-            if file.metadata.num_rows > MAX_ROWS:
-                fail(f"{path.name} has {file.metadata.num_rows:,} rows, more than {MAX_ROWS:,}.", HINT)
+            _check_shape(path.name, file)
             columns = {column: [] for column in names}
             size_bytes = 0
             for batch in file.iter_batches(batch_size=BATCH):
-                values_of = [_unfolded(values) for values in batch.columns]
-                size_bytes += sum(values.nbytes + CELL_BYTES * len(values) for values in values_of)
+                size_bytes += sum(_bytes_of(values) for values in batch.columns)
                 if size_bytes > MAX_UNPACKED:
-                    fail(f"{path.name} unpacks to more than {MAX_UNPACKED:,} bytes.", "Import a part of the run.")
-                for column, values in zip(names, values_of, strict=True):
-                    columns[column] += values.to_pylist()
+                    fail(*_too_large(path.name))
+                for column, values in zip(names, batch.columns, strict=True):
+                    columns[column] += _unfolded(values).to_pylist()
     except (pa.ArrowException, OSError, ValueError, OverflowError, RecursionError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")[:200]
         fail(f"{path.name} is not a usable Parquet file ({reason}).", "Copy it again, or leave it out.")
     return columns, (status.st_size, status.st_mtime_ns)
 
 
+def _check_shape(name: str, file: Any) -> None:
+    """Refuses a Parquet file by its head, before anything of it is unpacked: a few bytes may stand for any number."""
+    if twice := repeated(file.schema_arrow.names):
+        fail(f"{name} has the column {short(twice)} twice.", "Write it with different column names.")
+    if len(file.schema_arrow.names) > MAX_COLUMNS:
+        fail(f"{name} has {len(file.schema_arrow.names):,} columns, more than {MAX_COLUMNS:,}.", HINT)
+    for field in file.schema_arrow:
+        _check_field(name, field)
+    if file.metadata.num_rows > MAX_ROWS:
+        fail(f"{name} has {file.metadata.num_rows:,} rows, more than {MAX_ROWS:,}.", HINT)
+    groups = [file.metadata.row_group(place) for place in range(file.metadata.num_row_groups)]
+    chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
+    if sum(chunk.num_values * _cell_bytes(chunk.path_in_schema) for chunk in chunks) > MAX_UNPACKED:
+        fail(*_too_large(name))
+
+
+def _cell_bytes(path: str) -> int:
+    """path: of a column, or with dots of what is inside one."""
+    return INNER_BYTES if "." in path else CELL_BYTES
+
+
+def _too_large(name: str) -> tuple[str, str]:
+    return f"{name} unpacks to more than {MAX_UNPACKED:,} bytes.", "Import a part of the run."
+
+
+def _check_field(name: str, field: Any) -> None:
+    """Refuses a column, or a field inside one, with too long a name; and references to a list of values inside one."""
+    import pyarrow as pa
+
+    if len(field.name) > LONGEST_NAME:
+        what = f"{name} has a column whose name has {len(field.name):,} characters, more than {LONGEST_NAME}"
+        fail(f"{what}: {short(field.name)}.", "Write it with a shorter name.")
+    for place in range(field.type.num_fields):
+        inner = field.type.field(place)
+        if pa.types.is_dictionary(inner.type):
+            what = f"{name}: the column {short(field.name)} holds categories inside lists or objects"
+            fail(f"{what}, which are not read.", "Write it with plain values, or without this column.")
+        _check_field(name, inner)
+
+
+def _bytes_of(values: Any) -> int:
+    """What an array takes as a list of Python's, at least, before it is one."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    kind = values.type
+    own: int = values.nbytes + CELL_BYTES * len(values)
+    if pa.types.is_dictionary(kind) and _is_text(kind.value_type):
+        own += compute.sum(compute.binary_length(values.dictionary).take(values.indices)).as_py() or 0
+    return own + INNER_BYTES * _inner_cells(values)
+
+
+def _is_text(kind: Any) -> bool:
+    from pyarrow import types
+
+    known = (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
+    return any(is_one(kind) for is_one in known)
+
+
+def _inner_cells(values: Any) -> int:
+    """How many values stand inside the cells of an array, at whatever depth."""
+    return sum(len(inner) + _inner_cells(inner) for inner in _inside(values))
+
+
+def _inside(values: Any) -> list[Any]:
+    """The arrays that a nested one is made of, as far as its own cells refer to them; none of a plain one."""
+    from pyarrow import types
+
+    if values.type.num_fields == 0:
+        return []
+    if types.is_map(values.type):
+        first, last = values.offsets[0].as_py(), values.offsets[-1].as_py()
+        return [array.slice(first, last - first) for array in (values.keys, values.items)]
+    inside = values.flatten()
+    return inside if isinstance(inside, list) else [inside]
+
+
 def _unfolded(values: Any) -> Any:
-    """A column whose cells refer to a list of values, as the values: a few bytes may stand for any number of texts."""
+    """A column whose cells refer to a list of values, as the values."""
     import pyarrow as pa
 
     return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values

@@ -15,12 +15,16 @@ from numpy.typing import NDArray
 
 from engine.analysis.advantages import group_advantages, total_rewards
 from engine.config_loss import Aggregation, Baseline, LossConfig, ScaleRewards
+from engine.config_problems import short
+from engine.runs.schema import COMPLETION_BITS, GROUP_BITS
 from engine.trl.recorded_files import CHANGED, fail
 
 Floats = NDArray[np.float64]
 
 EXACT = 1e-3  # TRL computes in float32; below it an advantage is the recorded one
 WEIGHT_ERROR = 1e-4
+MAX_GROUPS, MAX_ROWS_OF_GROUP = 1 << GROUP_BITS, 1 << COMPLETION_BITS  # what a key of a completion holds
+LEAVE_OUT = "Import the run without this file."
 MIN_SIZE = 2  # TRL refuses to train on groups of one
 
 
@@ -75,11 +79,23 @@ def divisors(size: int) -> list[int]:
     return [smaller for smaller in range(size // 2, MIN_SIZE - 1, -1) if size % smaller == 0]
 
 
-def groups_of(prompts: Sequence[str], size: int | None) -> list[list[int]]:
-    """The rows of each group: `size` in a row, or, when that is not known, all rows of a prompt.
+def groups_of(prompts: Sequence[str], size: int | None, name: str = "The file") -> list[list[int]]:
+    """The rows of each group: `size` in a row, or, when that is not known, all rows of a prompt. name: of the file.
 
-    Raises DatasetError for rows that are not whole groups: the size came from other rows than these.
+    Raises DatasetError for rows that are not whole groups, as the size came from other rows than these, and for more
+    than a step of ours holds.
     """
+    groups = _groups(prompts, size)
+    largest = max(groups, key=len, default=[])
+    if len(largest) > MAX_ROWS_OF_GROUP:
+        what = f"{name} has a group of {len(largest):,} rows in one step, more than {MAX_ROWS_OF_GROUP:,}"
+        fail(f"{what}: those of the prompt {short(prompts[largest[0]])}.", LEAVE_OUT)
+    if len(groups) > MAX_GROUPS:
+        fail(f"{name} has {len(groups):,} groups in one step, more than {MAX_GROUPS:,}.", LEAVE_OUT)
+    return groups
+
+
+def _groups(prompts: Sequence[str], size: int | None) -> list[list[int]]:
     if size is not None:
         slices = [list(range(first, first + size)) for first in range(0, len(prompts), size)]
         for own in slices:

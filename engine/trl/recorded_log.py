@@ -4,6 +4,7 @@ An entry of log_history is a mean over the steps since the entry before, `loggin
 newest. Only names whose meaning is the same are taken over; every other one is listed as left out.
 """
 
+import hashlib
 import json
 import math
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from engine.config_problems import short
-from engine.trl.recorded_files import MAX_STATE_BYTES, MAX_STEP, fail
+from engine.trl.recorded_files import LONGEST_NAME, MAX_STATE_BYTES, MAX_STEP, fail
 
 MAX_BYTES = MAX_STATE_BYTES
 MAX_NAMES = 1000
+MAX_SAMPLES = 10**9  # rows of an evaluation dataset; a count beyond comes from broken times
+LONGEST = LONGEST_NAME + len("eval_rewards//mean")
 SAME_NAME = (
     "reward", "reward_std", "frac_reward_zero_std", "loss", "grad_norm", "learning_rate", "kl", "entropy",
     "policy_loss", "entropy_coef", "clip_ratio/low_mean", "clip_ratio/high_mean", "clip_ratio/region_mean",
@@ -85,8 +88,13 @@ def _parsed(path: Path) -> dict[str, Any]:
 
 
 def _name(name: str) -> str:
-    """Half a surrogate pair, which JSON can hold, can be stored nowhere."""
-    return name.encode(errors="replace").decode()
+    """Half a surrogate pair, which JSON can hold, can be stored nowhere. A name that is too long is cut, and what was
+    cut stands behind it as a hash, so that two such names stay two; a reward function is not known by it any more.
+    """
+    clean = name.encode(errors="replace").decode()
+    if len(clean) <= LONGEST:
+        return clean
+    return f"{clean[: LONGEST - 20]}… ({hashlib.sha256(clean.encode()).hexdigest()[:12]})"
 
 
 def _number(value: float) -> float:
@@ -135,6 +143,6 @@ def _evaluation(numbers: dict[str, float]) -> Evaluation:
     """TRL counts the rows of the evaluation dataset as samples, whatever it generates for each."""
     seconds, speed = numbers.get("eval_runtime", math.nan), numbers.get("eval_samples_per_second", math.nan)
     count = seconds * speed  # both were rounded when they were logged
-    is_whole = math.isfinite(count) and round(count) >= 1 and abs(count - round(count)) < 0.25
+    is_whole = 0.5 < count <= MAX_SAMPLES and abs(count - round(count)) < 0.25
     rewards = {f"{REWARD}{name}{MEAN}": value for name, value in _means(numbers, "eval_").items()}
     return Evaluation({"reward": numbers["eval_reward"], **rewards}, seconds, round(count) if is_whole else None)

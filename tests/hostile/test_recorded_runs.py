@@ -178,3 +178,17 @@ def test_a_log_larger_than_the_limit_is_refused_unread(tmp_path, monkeypatch):
     monkeypatch.setattr("engine.trl.recorded_log.MAX_BYTES", 100)
     with pytest.raises(LabError, match=r"trainer_state.json has [\d,]+ bytes, more than 100"):
         import_run(root, folder)
+
+
+def test_more_rows_of_a_prompt_than_a_group_holds_are_refused_with_their_file(tmp_path):
+    """5,000 rows of one prompt and 3 of another: no common size, so a group is a prompt."""
+    folder, root = tmp_path / "from", tmp_path / "runs"
+    folder.mkdir()
+    root.mkdir()
+    prompts = ["often"] * 5000 + ["rare"] * 3
+    rows = pd.DataFrame({"step": 1, "prompt": prompts, "completion": "a", "right": 1.0, "advantage": 0.0})
+    rows.to_parquet(folder / "completions_00001.parquet")
+    words = r"completions_00001.parquet has a group of 5,000 rows in one step, more than 4,096: .* 'often'"
+    with pytest.raises(LabError, match=words):
+        import_run(root, folder)
+    assert [path for path in root.iterdir() if not path.name.startswith(".launch")] == []

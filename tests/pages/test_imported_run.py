@@ -189,3 +189,43 @@ def test_what_if_of_the_run_says_of_how_many_steps_there_are_completions(root, f
     app = open_page("groups", run=run, step="1", group="0", panel="what_if")
     (line,) = [markdown.value for markdown in app.markdown if "The whole run" in markdown.value]
     assert line.endswith(f" steps{said}")
+
+
+def logged_with(tmp_path: Path, root: Path, **columns) -> str:
+    """The id of a run whose groups have these columns, of 4 rows, beside their own."""
+    import pandas as pd
+
+    folder = tmp_path / "logged"
+    shutil.copytree(RECORDED / "chat", folder)
+    for path in (folder / "completions").glob("*.parquet"):
+        rows = pd.read_parquet(path)
+        rows.assign(
+            **{name: [cells[row % 4] for row in range(len(rows))] for name, cells in columns.items()}
+        ).to_parquet(path)
+    return import_run(root, folder).run_id
+
+
+def test_a_list_that_a_group_shares_is_shown_once_and_whole(root, tmp_path_factory):
+    run = logged_with(tmp_path_factory.mktemp("lists"), root, topics=[["easy", "algebra"]] * 4)
+    app = open_page("groups", run=run, step="1", group="0")
+    assert not app.exception
+    assert "topics: ['easy', 'algebra']" in [text.value for text in app.text]
+    assert not [frame for frame in app.dataframe if "topics" in frame.value]
+
+
+def test_columns_whose_names_begin_alike_are_all_shown(root, tmp_path_factory):
+    name = "x" * 60
+    cells = {f"{name}a": list("abcd"), f"{name}b": list("efgh"), f"{name}c": list("ijkl")}
+    app = open_page("groups", run=logged_with(tmp_path_factory.mktemp("names"), root, **cells), step="1", group="0")
+    (frame,) = [frame.value for frame in app.dataframe if frame.value.index.name == "completion"]
+    assert {"".join(values) for _, values in frame.items()} == {"abcd", "efgh", "ijkl"}
+
+
+def test_which_runs_have_the_same_data_is_not_known(root):
+    """An import and the same one again: nobody says that they had the same data."""
+    runs = [import_run(root, RECORDED / "chat", again=again).run_id for again in (False, True)]
+    app = open_page("groups", run=runs[0], step="1", group="1", panel="history")
+    app.session_state["history_runs"] = True
+    said = words(app.run())
+    assert not app.exception
+    assert "it is not known which runs have the same" in said and "newest runs with the same data" not in said

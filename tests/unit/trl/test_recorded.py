@@ -17,7 +17,7 @@ from engine.runs.launch import resume_run
 from engine.runs.manage import delete_run, rename_run, restore_run
 from engine.runs.paths import RunPaths, list_runs, read_config
 from engine.runs.reader import RunReader
-from engine.trl import recorded
+from engine.trl import recorded, recorded_groups
 from engine.trl.import_run import import_run
 from engine.trl.recorded_files import Table, conversation, find_layout, read_tables
 from engine.trl.recorded_groups import Rows, Rule, find_rule, find_weights, group_size, groups_of
@@ -69,6 +69,16 @@ def test_extra_columns_stay_with_their_group(root: Path) -> None:
     file = pd.read_parquet(RECORDED / "every_second" / "completions" / "completions_00002.parquet")
     assert group["columns"]["golden"] == file["golden"][0]
     assert group["columns"]["read"] == file["read"][:4].tolist()
+
+
+def test_a_list_that_a_group_shares_stands_there_for_each_completion(root: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "from"
+    shutil.copytree(RECORDED / "chat", folder)
+    for path in (folder / "completions").glob("*.parquet"):
+        rows = pd.read_parquet(path)
+        rows.assign(topics=[["easy", "algebra"]] * len(rows), level="low").to_parquet(path)
+    columns = RunReader(RunPaths(root / import_run(root, folder).run_id).db).groups(1).iloc[0]["columns"]
+    assert columns["topics"] == [["easy", "algebra"]] * 4 and columns["level"] == "low"
 
 
 def test_a_reward_that_is_none_is_missing_with_its_reason(root: Path) -> None:
@@ -200,3 +210,10 @@ def test_a_file_with_several_steps_is_read_once(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(recorded, "read_tables", counted)
     assert [step.step for step in recording.records()] == [1, 2, 3] and len(reads) == 1
+
+
+def test_more_groups_than_a_step_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded_groups, "MAX_GROUPS", 2)
+    assert len(groups_of(["a", "b"], None)) == 2
+    with pytest.raises(LabError, match="has 3 groups in one step, more than 2"):
+        groups_of(["a", "b", "c"], None, "x.parquet")

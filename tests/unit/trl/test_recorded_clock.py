@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from engine.trl import recorded_clock
 from engine.trl.recorded import Recording
@@ -82,3 +83,30 @@ def test_a_step_without_an_entry_has_the_time_of_the_nearest_one_before(tmp_path
     """An evaluation before the first step was when the run started."""
     found = clock(tmp_path, {2: NEWEST - 10, 4: NEWEST}, {2: 2.0, 4: 5.0})
     assert [found.at(step) for step in (0, 1, 3, 5)] == [NEWEST - 14, NEWEST - 14, NEWEST - 10, NEWEST]
+
+
+def test_files_from_before_1970_are_from_1970(tmp_path: Path) -> None:
+    """Step 1 was written 5 s before, and no moment of a run may be below 0."""
+    found = clock(tmp_path, {1: -5.0, 2: 3.0, 3: 9.0}, {1: 2.0, 2: 2.0, 3: 2.0})
+    assert [found.at(step) for step in (1, 2, 3)] == [0.0, 3.0, 9.0] and found.started_at == 0.0
+    found = clock(tmp_path, {1: -9.0, 2: -5.0})
+    assert found.at(1) == found.at(2) == found.started_at == found.ended_at == 0.0
+
+
+def test_files_from_after_the_last_year_of_a_date_are_from_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorded_clock, "LATEST", 500.0)  # some disks cannot hold such a time
+    assert clock(tmp_path, {1: 900.0}).ended_at == 499.0
+
+
+def test_a_training_longer_than_since_1970_does_not_count(tmp_path: Path) -> None:
+    found = clock(tmp_path, {}, {1: 5.0, 2: 10.0}, runtime=1e12)
+    assert found.words == recorded_clock.LOG and found.started_at == NEWEST - 15
+
+
+def test_steps_longer_than_since_1970_are_no_clock(tmp_path: Path) -> None:
+    """900,000 s each, 3,000 steps apart: 2.7e9 s, and the file is from 1e6."""
+    found = clock(tmp_path, {}, {3000: 9e5, 6000: 9e5})
+    assert found.words == recorded_clock.NONE
+    assert found.at(3000) == found.at(6000) == found.started_at == found.ended_at == NEWEST

@@ -56,6 +56,12 @@ def test_without_its_speed_nobody_knows_how_many_prompts_an_evaluation_had(tmp_p
     assert math.isnan(log_of(tmp_path, {"step": 5, "eval_reward": 0.5}).evaluations[5].seconds)
 
 
+@pytest.mark.parametrize(("seconds", "speed"), [(1e10, 1e10), (math.inf, 1.0), (1e300, 1e300), (-4.0, 2.0)])
+def test_times_that_cannot_be_tell_no_number_of_prompts(seconds: float, speed: float, tmp_path: Path) -> None:
+    entry = {"step": 3, "eval_reward": 1.0, "eval_runtime": seconds, "eval_samples_per_second": speed}
+    assert log_of(tmp_path, entry).evaluations[3].num_prompts is None
+
+
 def test_text_and_missing_values_are_no_numbers(tmp_path: Path) -> None:
     assert log_of(tmp_path, {"step": 1, "reward": "high", "kl": None, "loss": 0.5}).steps == {1: {"loss": 0.5}}
 
@@ -68,6 +74,18 @@ def test_half_a_surrogate_pair_in_a_name_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "trainer_state.json"
     path.write_text('{"log_history": [{"step": 1, "loss": 1, "rewards/\\ud800/mean": 0.5}]}')
     assert read_log(path).functions == ("?",)
+
+
+def test_names_of_a_million_characters_are_cut_and_stay_two(tmp_path: Path) -> None:
+    long = "x" * 1_000_000
+    log = log_of(tmp_path, {"step": 1, "loss": 1.0, f"{long}a": 1.0, f"rewards/{long}/mean": 2.0, f"{long}b": 1.0})
+    assert len(set(log.left_out)) == 3 and all(len(name) < 220 for name in log.left_out)
+    assert log.functions == () and log.left_out[0].startswith("xxx")
+
+
+def test_a_reward_with_a_name_of_200_characters_keeps_it(tmp_path: Path) -> None:
+    log = log_of(tmp_path, {"step": 1, f"rewards/{'x' * 200}/mean": 2.0})
+    assert log.functions == ("x" * 200,)
 
 
 @pytest.mark.parametrize(
