@@ -76,7 +76,9 @@ def _what_it_is(metric: Metric, values: pd.Series) -> str:
 
 
 def _dead_kpi(course: Course) -> Kpi:
-    kpi = metric_kpi(course.metrics, "frac_reward_zero_std", percent, lambda change: plural(round(100 * change), "point"))
+    kpi = metric_kpi(
+        course.metrics, "frac_reward_zero_std", percent, lambda change: plural(round(100 * change), "point")
+    )
     shares = {words: course.metrics[key].tail(RECENT).mean() for key, words in DEAD_SHARES.items()}
     known = [f"{percent(share)} {words}" for words, share in shares.items() if not math.isnan(share)]
     note = ", ".join(known) or ("no reward decides what is right" if len(course.metrics) else "")
