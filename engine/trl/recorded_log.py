@@ -143,6 +143,6 @@ def _evaluation(numbers: dict[str, float]) -> Evaluation:
     """TRL counts the rows of the evaluation dataset as samples, whatever it generates for each."""
     seconds, speed = numbers.get("eval_runtime", math.nan), numbers.get("eval_samples_per_second", math.nan)
     count = seconds * speed  # both were rounded when they were logged
-    is_whole = 0.5 < count <= MAX_SAMPLES and abs(count - round(count)) < 0.25
+    is_whole = seconds > 0 and 0.5 < count <= MAX_SAMPLES and abs(count - round(count)) < 0.25
     rewards = {f"{REWARD}{name}{MEAN}": value for name, value in _means(numbers, "eval_").items()}
     return Evaluation({"reward": numbers["eval_reward"], **rewards}, seconds, round(count) if is_whole else None)

@@ -56,7 +56,7 @@ def test_without_its_speed_nobody_knows_how_many_prompts_an_evaluation_had(tmp_p
     assert math.isnan(log_of(tmp_path, {"step": 5, "eval_reward": 0.5}).evaluations[5].seconds)
 
 
-@pytest.mark.parametrize(("seconds", "speed"), [(1e10, 1e10), (math.inf, 1.0), (1e300, 1e300), (-4.0, 2.0)])
+@pytest.mark.parametrize(("seconds", "speed"), [(1e10, 1e10), (math.inf, 1.0), (1e300, 1e300), (-4.0, -2.0)])
 def test_times_that_cannot_be_tell_no_number_of_prompts(seconds: float, speed: float, tmp_path: Path) -> None:
     entry = {"step": 3, "eval_reward": 1.0, "eval_runtime": seconds, "eval_samples_per_second": speed}
     assert log_of(tmp_path, entry).evaluations[3].num_prompts is None
