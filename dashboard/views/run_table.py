@@ -177,18 +177,18 @@ def column_config() -> dict[str, Any]:
     held_out, kl, dead = TERMS["eval/pass_at_1"], METRICS["kl"], METRICS["frac_reward_zero_std"]
     return {
         "open": column.ButtonColumn("", width=56, on_click=open_clicked, key=OPEN_CLICK, type="tertiary"),
-        "status": column.TextColumn("Status", width=105),
-        "name": column.TextColumn("Name", width=165, help=f"{PIN.strip()}: pinned"),
-        "reward": column.LineChartColumn("Reward", width=95, help=METRICS["reward"].help),
-        "held_out": column.TextColumn("Held-out", width=85, help=f"{held_out.label}: {held_out.help} Before → now."),
+        "status": column.TextColumn("Status", width=100),
+        "name": column.TextColumn("Name", width=160, help=f"{PIN.strip()}: pinned"),
+        "reward": column.LineChartColumn("Reward", width=85, help=METRICS["reward"].help),
+        "held_out": column.TextColumn("Held-out", width=80, help=f"{held_out.label}: {held_out.help} Before → now."),
         "kl": column.NumberColumn("KL", width=60, format="%.3f", help=f"{kl.help} Mean of the newest 10 steps."),
         "dead": column.NumberColumn(
-            "Dead groups", width=95, format="%.0f %%", help=f"{dead.help} Mean of the newest 10 steps."
+            "Dead groups", width=92, format="%.0f %%", help=f"{dead.help} Mean of the newest 10 steps."
         ),
         "steps": column.TextColumn("Steps", width=90, alignment="right"),
         "parent": column.TextColumn("Parent", width=130, help="The run it was forked or cloned from."),
         "tags": column.ListColumn("Tags", width=110),
-        "model": column.TextColumn("Model · data", width=140),
+        "model": column.TextColumn("Model · data", width=135),
         "started": column.DatetimeColumn("Started", width=100, format="distance"),
         "duration": column.NumberColumn("Duration", width=75, format="compact", help="Time that engines worked on it."),
         "note": column.TextColumn("What went wrong", width=300),
