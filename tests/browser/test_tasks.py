@@ -114,11 +114,11 @@ def asked_fifty_steps_before(reader: RunReader) -> tuple[int, int, int]:
 
 def test_find_which_prompts_are_always_solved(page: Page, dashboard: Dashboard, paths: RunPaths) -> None:
     reader = RunReader(paths.db)
-    judged: dict[str, list[float]] = {}  # of each prompt, completions that some reward calls right or wrong
+    judged: dict[str, list[float]] = {}  # of each prompt: right, wrong, or NaN where no reward decided
     for step in range(1, STEPS + 1):
         for index, prompt in enumerate(reader.groups(step)["prompt_id"]):
-            judged.setdefault(prompt, []).extend(reader.completions(step, index)["passed"].dropna())
-    always = sum(bool(found) and all(found) for found in judged.values())
+            judged.setdefault(prompt, []).extend(reader.completions(step, index)["passed"])
+    always = sum(all(passed == 1.0 for passed in found) for found in judged.values())
     assert 0 < always < len(judged)
     hands = at_the_run_page(page, dashboard)
     hands.click(nav(page, "Groups"))
