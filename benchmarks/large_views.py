@@ -1,10 +1,10 @@
-"""How quickly the pages answer on a run of 10,000 steps: `python benchmarks/large_views.py RUNS_FOLDER RUN OTHER`.
+"""How quickly the pages answer on a run of 10,000 steps: `python benchmarks/large_views.py [RUNS_FOLDER]`.
 
-RUNS_FOLDER holds RUN and OTHER, made by benchmarks/large_run.py. Opens each view in Chromium by its address, TRIES
-after BEFORE others, and uses it. The browser has a profile on disk, as a person's has: there Chromium
-keeps the compiled plotly.js from the third page on, in a private window never (0.8 s a page here). The clock runs from
-the navigation or the press to the frame in which the page shows what was asked for. Goals: 1.5 s to open, 0.5 s to
-answer.
+Writes the runs "big" and, for Compare, "other" where the folder has none (some four minutes; default: a temporary one),
+as benchmarks/large_run.py does. Opens each view in Chromium by its address, TRIES after BEFORE others, and uses it. The
+browser has a profile on disk, as a person's has: there Chromium keeps the compiled plotly.js from the third page on, in
+a private window never. The clock runs from the navigation or the press to the frame in which the page shows what was
+asked for. Goals: 1.5 s to open, 0.5 s to answer.
 Needs playwright and Debian's chromium.
 """
 
@@ -19,10 +19,14 @@ from tempfile import TemporaryDirectory
 from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from large_run import write_large_run
+
+from engine.runs.paths import RunPaths
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, start_dashboard
 
 BEFORE, TRIES = 3, 5  # the first ones are told apart: a new browser has compiled nothing yet
 OPEN_S, ANSWER_S = 1.5, 0.5
+RUN, OTHER, STEPS = "big", "other", 10_000
 
 # Whether the page shows all of these words and not the one that has to go, and has drawn the charts that are in sight:
 # at least one where the view has some at its top, since the words may come before them.
@@ -119,8 +123,11 @@ def line(name: str, seconds: list[float], goal: float, before: list[float] | Non
     return f"{name:32} median {statistics.median(seconds):5.2f}  worst {worst:5.2f}  goal {goal}{told}"
 
 
-def main(folder: Path, run: str, other: str) -> int:
+def main(folder: Path) -> int:
     os.environ["GRPO_LAB_RUNS"] = str(folder)
+    for run_id in (RUN, OTHER):
+        if not RunPaths(folder / run_id).db.exists():
+            write_large_run(folder, run_id, STEPS)
     dashboard = start_dashboard(folder)
     try:
         with sync_playwright() as playwright, TemporaryDirectory(ignore_cleanup_errors=True) as profile:
@@ -128,7 +135,7 @@ def main(folder: Path, run: str, other: str) -> int:
                 profile, executable_path=CHROMIUM, args=ARGUMENTS, viewport={"width": 1440, "height": 900}
             )
             page = browser.new_page()
-            for view in views(run, other):
+            for view in views(RUN, OTHER):
                 measure(page, dashboard.url, view)
             browser.close()
     finally:
@@ -144,4 +151,5 @@ def measure(page: Page, url: str, view: View) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2], sys.argv[3]))
+    with TemporaryDirectory() as temporary:
+        sys.exit(main(Path(sys.argv[1] if len(sys.argv) > 1 else temporary)))

@@ -71,7 +71,7 @@ class Guard:
         if refusal({"Host": "", **headers}, origin_required=scope["type"] == "websocket"):
             await _refuse(scope, receive, send)
             return
-        await self.app(scope, receive, _with_headers(send, headers_of(scope["path"])))
+        await self.app(scope, receive, _with_headers(send, _headers_of(scope["path"])))
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,7 +82,7 @@ async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse(REFUSED, status_code=403)(scope, receive, send)
 
 
-def headers_of(path: str) -> tuple[tuple[bytes, bytes], ...]:
+def _headers_of(path: str) -> tuple[tuple[bytes, bytes], ...]:
     """What is added to the headers of every answer to a request for `path`."""
     return (*HEADERS, _PLOTLY_AHEAD) if path in _CHART_PAGES else HEADERS
 

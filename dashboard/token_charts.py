@@ -6,7 +6,7 @@ import pandas as pd
 
 from dashboard.charts import Chart
 from dashboard.plot_parts import figure_of, line
-from dashboard.token_measures import LOOKS, Look
+from dashboard.token_measures import LOOKS
 
 HEIGHT = 260
 
@@ -43,14 +43,15 @@ LOOK_FOR: Mapping[str, tuple[str, str]] = {
 }
 
 
-def place_chart(frame: pd.DataFrame, look: Look, *, from_end: bool) -> Chart:
+def place_chart(frame: pd.DataFrame, key: str, *, from_end: bool) -> Chart:
     """Mean and 90 % quantile by place in the completion; frame: of analysis.token_totals.by_place, whose places count
     from 1, or from_end from −1 backwards.
     """
-    label, unit = look.metric.label, look.metric.unit.partition("/")[0]
+    metric = LOOKS[key].metric
+    label, unit = metric.label, metric.unit.partition("/")[0]
     where = "from the end" if from_end else "from the start"
     axis = "place from the end (−1: last token)" if from_end else "place (1: first token)"
-    look_for = LOOK_FOR[next(name for name, one in LOOKS.items() if one is look)][from_end]
+    look_for = LOOK_FOR[key][from_end]
     title = f"{label} by place, {where}"
     key = "token-places-end" if from_end else "token-places"
     if frame.empty:

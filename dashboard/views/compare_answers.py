@@ -12,7 +12,7 @@ from dashboard.text import as_html, as_label, one_line
 from dashboard.views.box import text_box
 from dashboard.views.compare_runs import ComparedRun, line_html
 from dashboard.views.comparison import Side, comparison
-from dashboard.views.completion_table import by_reward
+from dashboard.views.completion_table import by_reward, verdict_html
 from dashboard.views.group_rows import distinct_parts
 from dashboard.views.held_out_answers import TEXT_LIMIT, answers
 from dashboard.views.then_now import WHICH, picked
@@ -25,7 +25,6 @@ ABREAST: Final = 3  # runs in one row
 SHOWN = 16  # different answers of a group
 NAME_LIMIT = 100  # characters of a run's label, which has at most LABEL_LIMIT of its name and the end of its id
 TEXT = 600  # characters of an answer
-VERDICT = {1.0: '<span class="lab-pass">✔ right</span>', 0.0: '<span class="lab-fail">✘ wrong</span>'}
 DATA_WORDS = (
     "Runs ask the same prompts at the same steps when they have the same data, seed and number of prompts per step."
 )
@@ -154,7 +153,7 @@ def _answer(row: Mapping[str, Any], count: int, texts: Mapping[str, int], num_ru
     where = "only here" if only else "in every run" if texts[text] == num_runs else f"in {texts[text]} runs"
     sign = "+" if row["advantage"] > 0 else "-" if row["advantage"] < 0 else "0"
     facts = [
-        VERDICT.get(row["passed"], ""), f"reward <b>{number(row['total'])}</b>",
+        verdict_html(row["passed"]), f"reward <b>{number(row['total'])}</b>",
         f'<span class="lab-advantage" data-sign="{sign}">advantage {signed(row["advantage"], 3)}</span>',
         f"× {count}" if count > 1 else "", where,
     ]  # fmt: skip

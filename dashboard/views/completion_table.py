@@ -54,19 +54,8 @@ def completion_cards(
     chosen: int | None = None,
 ) -> str:  # fmt: skip
     """The same as `completion_table` as columns that scroll sideways: long texts can be read beside each other."""
-    totals = completions["total"].tolist()
-    stepwise = any(trained_steps(steps, weights) for steps in completions.get("steps", ()))
-    largest = max((_reach(rewards, weights) for rewards in completions["rewards"]), default=0.0) or 1.0
-    cards = "".join(
-        _card(
-            row,
-            weights,
-            largest,
-            _why(row, group, totals, weights, loss, stepwise) if exact else RECORDED,
-            _mark(row, chosen),
-        )
-        for row in by_reward(completions).to_dict(orient="records")
-    )
+    largest, rows = _prepared(group, completions, weights, loss, exact)
+    cards = "".join(_card(row, weights, largest, why, _mark(row, chosen)) for row, why in rows)
     return f'{legend(weights)}<div class="lab-cards" tabindex="0" role="list" aria-label="Completions">{cards}</div>'
 
 
@@ -79,27 +68,26 @@ def completion_table(
     exact: advantages follow from rewards by these weights and this loss; in an import it may be unknown how they do.
     chosen: the completion_index of the one that the panel below is about; it is marked.
     """
-    totals = completions["total"].tolist()
-    stepwise = any(trained_steps(steps, weights) for steps in completions.get("steps", ()))
-    largest = max((_reach(rewards, weights) for rewards in completions["rewards"]), default=0.0) or 1.0
+    largest, found = _prepared(group, completions, weights, loss, exact)
     stacked = are_long(completions)
-    rows = "".join(
-        _row(
-            row,
-            weights,
-            largest,
-            _why(row, group, totals, weights, loss, stepwise) if exact else RECORDED,
-            stacked,
-            _mark(row, chosen),
-        )
-        for row in by_reward(completions).to_dict(orient="records")
-    )
+    rows = "".join(_row(row, weights, largest, why, stacked, _mark(row, chosen)) for row, why in found)
     headings = "".join(f'<th scope="col" class="{side}">{heading}</th>' for heading, side in HEADINGS)
     headings += "".join(f'<th scope="col" class="lab-right lab-wide-only">{heading}</th>' for heading in WIDE_HEADINGS)
     return (
         f'{legend(weights)}<div class="lab-scroll"><table class="lab-table" aria-label="Completions of this group">'
         f"<thead><tr>{headings}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
+
+
+def _prepared(
+    group: pd.Series, completions: pd.DataFrame, weights: Mapping[str, float], loss: LossConfig, exact: bool
+) -> tuple[float, list[tuple[dict[Any, Any], str]]]:
+    """The longest bar, and each completion with why it has its advantage, best first."""
+    totals = completions["total"].tolist()
+    stepwise = any(trained_steps(steps, weights) for steps in completions.get("steps", ()))
+    largest = max((_reach(rewards, weights) for rewards in completions["rewards"]), default=0.0) or 1.0
+    rows = by_reward(completions).to_dict(orient="records")
+    return largest, [(row, _why(row, group, totals, weights, loss, stepwise) if exact else RECORDED) for row in rows]
 
 
 def legend(weights: Mapping[str, float]) -> str:
@@ -159,15 +147,19 @@ def _text(text: str) -> str:
     return f'{as_html(text[:TEXT_HEAD])}<span class="lab-muted"> … {left_out} … </span>{as_html(tail)}'
 
 
+def verdict_html(passed: float | None) -> str:
+    """wording.verdict in its colour; "" where nothing decides."""
+    words = verdict(passed)
+    return words and f'<span class="{"lab-pass" if passed else "lab-fail"}">{words}</span>'
+
+
 def _verdict(row: dict[Any, Any]) -> str:
     """Right or wrong, and what the reward read."""
-    words = verdict(row["passed"])
-    mark = words and f'<span class="{"lab-pass" if row["passed"] else "lab-fail"}">{words}</span>'
     parsed = row["parsed"]
     read = ""
     if isinstance(parsed, str) and parsed.strip() != row["text"].strip():
         read = f'<span class="lab-muted">read as {as_html(parsed[:80])}</span>'
-    return f'<div class="lab-small">{" ".join(filter(None, (mark, read)))}</div>'
+    return f'<div class="lab-small">{" ".join(filter(None, (verdict_html(row["passed"]), read)))}</div>'
 
 
 def _about_text(row: dict[Any, Any]) -> str:

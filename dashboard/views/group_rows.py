@@ -6,6 +6,7 @@ Filled dots are above their group's mean, rings below, small grey ones carry no 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby, takewhile
 from typing import Any, Literal, NamedTuple
 
@@ -65,8 +66,13 @@ def distinct_parts(prompts: Sequence[str]) -> list[str]:
 
     Whole words, at the beginning and the end; in prompts of equally many words, between those that differ, too.
     """
+    return list(_distinct_parts(tuple(prompts)))
+
+
+@lru_cache(maxsize=8)  # a page that ticks asks again and again, and 64 prompts of 30,000 characters take 0.1 s
+def _distinct_parts(prompts: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(prompts)) < 2:
-        return list(prompts)
+        return prompts
     words = [re.findall(r"\S+\s*|^\s+", prompt) for prompt in prompts]
     fewest = min(map(len, words))
     lead = _num_alike(words, fewest - 1)
@@ -74,7 +80,7 @@ def distinct_parts(prompts: Sequence[str]) -> list[str]:
     shared = [[place < lead or place >= len(found) - trail for place in range(len(found))] for found in words]
     if all(len(found) == fewest for found in words):
         shared = [[len(set(column)) == 1 for column in zip(*words, strict=True)]] * len(words)
-    return [_shortened(found, alike) for found, alike in zip(words, shared, strict=True)]
+    return tuple(_shortened(found, alike) for found, alike in zip(words, shared, strict=True))
 
 
 def _num_alike(words: Sequence[Sequence[str]], most: int) -> int:

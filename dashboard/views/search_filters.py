@@ -28,17 +28,17 @@ GROUP: Mapping[str, dict[str, Any]] = {
 CHOICES = {"advantage": ADVANTAGE, "end": END, "verdict": VERDICT, "group": GROUP}
 RANGES = {"step": ("Step", 1), "total": ("Total reward", None), "length": ("Tokens", 1)}  # field: label, whole steps of
 
-PRESETS: Mapping[str, SearchQuery] = {
-    "Cut off but pushed up": SearchQuery(finish_reason="length", advantage="positive"),
-    "Right answers": SearchQuery(passed=True),
-    "Wrong but pushed up": SearchQuery(passed=False, advantage="positive"),
-    "Missing rewards": SearchQuery(reward_missing=True),
-}
-PRESET_WORDS = {
-    "Cut off but pushed up": "Completions that the length limit ended, with an advantage above 0.",
-    "Right answers": "Completions that a reward calls right.",
-    "Wrong but pushed up": "Wrong completions with an advantage above 0, which training made likelier.",
-    "Missing rewards": "Completions without a value of some reward function.",
+PRESETS: Mapping[str, tuple[SearchQuery, str]] = {  # with what they ask for, in words
+    "Cut off but pushed up": (
+        SearchQuery(finish_reason="length", advantage="positive"),
+        "Completions that the length limit ended, with an advantage above 0.",
+    ),
+    "Right answers": (SearchQuery(passed=True), "Completions that a reward calls right."),
+    "Wrong but pushed up": (
+        SearchQuery(passed=False, advantage="positive"),
+        "Wrong completions with an advantage above 0, which training made likelier.",
+    ),
+    "Missing rewards": (SearchQuery(reward_missing=True), "Completions without a value of some reward function."),
 }
 
 
@@ -70,9 +70,9 @@ def phrase_box(query: SearchQuery) -> None:
 
 def preset_buttons(query: SearchQuery) -> None:
     """Filters worth having at one click. The phrase stays."""
-    for name, preset in PRESETS.items():
+    for name, (preset, words) in PRESETS.items():
         wanted = changed(preset, phrase=query.phrase)
-        st.button(name, key=f"search.preset.{name}", on_click=put_in_url, args=(wanted,), help=PRESET_WORDS[name])
+        st.button(name, key=f"search.preset.{name}", on_click=put_in_url, args=(wanted,), help=words)
 
 
 def filter_widgets(query: SearchQuery, rewards: Sequence[str]) -> None:

@@ -152,7 +152,7 @@ def _piece_table(pool: Pool, measure: Measure, pieces: pd.DataFrame) -> None:
 def _charts(pool: Pool, measure: Measure) -> None:
     values = measure.values
     charts = [
-        place_chart(by_place(places, values), measure.look, from_end=from_end)
+        place_chart(by_place(places, values), measure.key, from_end=from_end)
         for places, from_end in ((pool.places, False), (pool.places_from_end, True))
     ]
     live_charts(charts, key="token_charts", on_click=lambda _: None)

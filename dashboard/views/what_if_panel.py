@@ -178,7 +178,8 @@ def _group(shown: ShownGroup, after: RunConfig) -> None:
 
 def _late(shown: ShownGroup, advantages: Pair, after: LossConfig) -> str:
     """The last of several updates under both settings. advantages [G], in the order of sampling."""
-    tokens = [shown.reader.tokens(shown.step, shown.index, place) for place in range(len(advantages.before))]
+    with shown.reader.snapshot() as moment:
+        tokens = [moment.tokens(shown.step, shown.index, place) for place in range(len(advantages.before))]
 
     def weights(values: NDArray[np.float64], loss: LossConfig) -> LateWeights:
         samples = (

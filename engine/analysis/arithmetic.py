@@ -65,18 +65,16 @@ def formula(mean: float, scale: float | None, loss: LossConfig) -> str:
         return f"advantage: {GDPO_WORDS}"
     if not math.isfinite(mean):
         return "advantage = 0: no completion of this group has a reward"
-    spread = "group std" if loss.scale_rewards == "group" else "std of the step's rewards"
-    is_divided = loss.scale_rewards != "none"
-    if is_divided and (scale is None or not math.isfinite(scale)):
-        return f"advantage = 0: {TOO_FEW}"
-    digits = _digits(scale or 0.0)
-    shown = _plain(mean, digits)
-    difference = f"reward − group mean {shown if mean >= 0 else f'({shown})'}"
-    if loss.baseline == "leave_one_out":
-        difference = "reward − mean of the other rewards"
-    if not is_divided or scale is None:
+    difference = "reward − mean of the other rewards"
+    if loss.baseline == "mean":
+        shown = _plain(mean, _digits(abs(mean) if scale is None else scale))
+        difference = f"reward − group mean {shown if mean >= 0 else f'({shown})'}"
+    if loss.scale_rewards == "none":
         return f"advantage = {difference}, not divided"
-    return f"advantage = ({difference}) / ({spread} {_plain(scale, digits)} + {STD_GUARD})"
+    if scale is None or not math.isfinite(scale):
+        return f"advantage = 0: {TOO_FEW}"
+    spread = "group std" if loss.scale_rewards == "group" else "std of the step's rewards"
+    return f"advantage = ({difference}) / ({spread} {_plain(scale, _digits(scale))} + {STD_GUARD})"
 
 
 def _digits(spread: float) -> int:

@@ -5,8 +5,8 @@ import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from engine.runs.durable import fsync_dir, write_atomic
-from engine.runs.lineage import MAX_STEP, read_small_json
+from engine.runs.durable import fsync_dir, read_small_json, write_atomic
+from engine.runs.shapes import LAST_STEP
 
 FILE = "best.json"
 MAX_BYTES = 4096
@@ -28,7 +28,7 @@ def read_best(checkpoints: Path) -> Best | None:
         best = Best(int(raw["step"]), str(raw["metric"]), float(raw["value"]))
     except (ValueError, LookupError, TypeError, ArithmeticError):
         return None
-    return best if math.isfinite(best.value) and 0 <= best.step <= MAX_STEP else None
+    return best if math.isfinite(best.value) and 0 <= best.step <= LAST_STEP else None
 
 
 def write_best(checkpoints: Path, best: Best) -> None:

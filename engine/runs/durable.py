@@ -1,4 +1,5 @@
-"""The one place that writes files so that they survive a crash or a power cut: complete, or as they were before.
+"""The one place that writes files so that they survive a crash or a power cut: complete, or as they were before; and
+that reads small ones which anybody may have put there.
 
 The recipe: write beside the target, fsync the data, rename, fsync the directory. A directory of files counts as
 complete when its manifest.json, which is written last, names every file with its size and sha256.
@@ -8,6 +9,7 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +30,17 @@ def disk_errors(place: Path) -> Iterator[None]:
         raise LabError(
             f"{error.filename or place}: {error.strerror or error}.", hint="The folder must be writable and have room."
         ) from error
+
+
+def read_small_json(path: Path, limit: int) -> Any:
+    """The content of a small JSON file; None when there is none, it is too large, no file, or no JSON."""
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
+            return None
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def fsync_dir(path: Path) -> None:

@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from engine.errors import LabError
-from engine.runs.durable import write_atomic
-from engine.runs.lineage import read_small_json
+from engine.runs.durable import read_small_json, write_atomic
 from engine.runs.paths import RunPaths
 
 MAX_BYTES = 4 * 2**20

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from engine.errors import LabError, RunBusyError
-from engine.runs.lineage import read_small_json
+from engine.runs.durable import read_small_json
 from engine.runs.process import Holder, parse_holder, this_process
 
 PATIENCE_S = 1.0  # a reader's probe holds the lock for microseconds; this outlasts any of them

@@ -5,13 +5,12 @@ parent may be renamed or deleted, and people edit files, so every reader takes w
 """
 
 import json
-import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from engine.runs.durable import write_atomic
+from engine.runs.durable import read_small_json, write_atomic
 from engine.runs.paths import RunPaths, is_valid_run_id
 
 Kind = Literal["fork", "clone", "import"]
@@ -69,17 +68,6 @@ def parse_origin(raw: Any) -> Origin | None:
         return None
     fields = [field for field in changed if isinstance(field, str)] if isinstance(changed, list) else []
     return Origin(kind, parent[:MAX_NAME], step, name[:MAX_NAME], tuple(fields[:MAX_CHANGED]))
-
-
-def read_small_json(path: Path, limit: int) -> Any:
-    """The content of a small JSON file; None when there is none, it is too large, no file, or no JSON."""
-    try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode) or found.st_size > limit:
-            return None
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return None
 
 
 def origins(runs: Iterable[RunPaths]) -> dict[str, Origin | None]:

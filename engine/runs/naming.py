@@ -5,7 +5,7 @@ from collections.abc import Collection
 from itertools import count
 from pathlib import Path
 
-from engine.runs.lineage import read_small_json
+from engine.runs.durable import read_small_json
 from engine.runs.paths import MAX_CONFIG_BYTES, list_runs
 
 NAME_LENGTH = 80  # characters, as in RunConfig

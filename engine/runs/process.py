@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.runs.durable import write_atomic
-from engine.runs.lineage import read_small_json
+from engine.runs.durable import read_small_json, write_atomic
 from engine.runs.paths import RunPaths
 
 MAX_BYTES = 1024 * 1024  # a command line may be long

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import LabError
-from engine.runs.durable import disk_errors, write_atomic
+from engine.runs.durable import disk_errors, read_small_json, write_atomic
 from engine.runs.launch import launch_lock
-from engine.runs.lineage import read_small_json
 from engine.runs.search_query import SearchQuery
 
 FILE = ".searches.json"

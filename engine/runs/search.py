@@ -24,7 +24,8 @@ TIME_LIMIT_S = 1.0  # a million completions take a fifth of it (benchmarks/searc
 SCAN_LIMIT_S = 2.0  # for a run without an index
 NUM_CANDIDATES = 10_000  # up to here a side is rare
 NUM_TRIGRAMS = 48  # of a long phrase, from which a few are chosen
-NUM_TELLING, TELLING_SAMPLE = 4, 250  # that the index is asked for, and how many texts tell which they are
+NUM_TELLING = 4  # that the index is asked for
+TELLING_SAMPLE, TELLING_CHARACTERS = 250, 1_000  # how many texts tell which they are, and how much of each
 NUM_TERMS = 400  # trigrams that may begin with a phrase of one or two characters
 SAMPLE, DENSE = 2_000, 0.08  # of the newest texts, this share holds a phrase that is found fast by reading
 INSTRUCTIONS = 20_000  # of SQLite between two looks at the time: about 1 ms
@@ -122,7 +123,7 @@ class _Plan:
             return self._by_index(" AND ".join(map(quoted, self._telling(trigrams(self.query.phrase, NUM_TRIGRAMS)))))
         return self._short()
 
-    def _filtered(self, extra: str = "") -> Iterator[int]:
+    def _filtered(self) -> Iterator[int]:
         """Rows that pass the filters: a scan of the numbers, newest first."""
         where = f" AND {self.where}" if self.where else ""
         sql = f"SELECT id FROM completions WHERE id BETWEEN ? AND ?{where} ORDER BY id DESC"
@@ -155,8 +156,9 @@ class _Plan:
         """The few trigrams of a phrase that exclude most texts, judged by the newest: each next one among the texts
         that have those before it. One more is another list to go through, and mostly excludes none that is left.
         """
-        sql = "SELECT text FROM texts WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT ?"
-        texts = [*map(indexed, map(str, self._run(sql, self.low, self.high, TELLING_SAMPLE)))]
+        sql = "SELECT substr(text, 1, ?) FROM texts WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT ?"
+        begun = self._run(sql, TELLING_CHARACTERS, self.low, self.high, TELLING_SAMPLE)
+        texts = [*map(indexed, map(str, begun))]
         overall = {term: sum(term in text for text in texts) for term in terms}
         chosen: list[str] = []
         while terms and len(chosen) < NUM_TELLING:

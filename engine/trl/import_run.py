@@ -31,7 +31,6 @@ from engine.trl.recorded_files import Layout, base_model, find_layout
 from engine.trl.recorded_groups import MIN_SIZE
 from engine.trl.recorded_scan import Found, scan
 
-UNKNOWN = NOT_RECORDED  # model and data, which TRL's files do not name
 MOST_PROMPTS = 1024  # as rollout.prompts_per_step
 BLOCK = 2**20
 NAME_LENGTH = 80
@@ -107,8 +106,8 @@ def config_of(recording: Recording, theirs: Mapping[str, Any], name: str) -> Run
     """
     settings = import_trl(theirs, _base()).settings if theirs else _base()
     folder = "".join(c for c in recording.layout.folder.name if c.isprintable())[:NAME_LENGTH].strip()
-    settings["name"] = name.strip() or (settings["name"] if settings["name"] != UNKNOWN else folder) or "TRL run"
-    if settings["model"]["source"] == UNKNOWN and (model := base_model(recording.layout)) is not None:
+    settings["name"] = name.strip() or (settings["name"] if settings["name"] != NOT_RECORDED else folder) or "TRL run"
+    if settings["model"]["source"] == NOT_RECORDED and (model := base_model(recording.layout)) is not None:
         settings["model"]["source"] = model
     settings["rewards"] = [
         {"name": function, "weight": float(weight)}
@@ -127,8 +126,8 @@ def config_of(recording: Recording, theirs: Mapping[str, Any], name: str) -> Run
 
 def _base() -> dict[str, Any]:
     return {
-        "name": UNKNOWN, "model": {"source": UNKNOWN}, "data": {"source": UNKNOWN},
-        "rewards": [{"name": UNKNOWN, "weight": 1.0}],
+        "name": NOT_RECORDED, "model": {"source": NOT_RECORDED}, "data": {"source": NOT_RECORDED},
+        "rewards": [{"name": NOT_RECORDED, "weight": 1.0}],
     }  # fmt: skip
 
 

@@ -14,7 +14,6 @@ from typing import Any
 from engine.config_problems import short
 from engine.trl.recorded_files import LONGEST_NAME, MAX_STATE_BYTES, MAX_STEP, fail
 
-MAX_BYTES = MAX_STATE_BYTES
 MAX_NAMES = 1000
 MAX_SAMPLES = 10**9  # rows of an evaluation dataset; a count beyond comes from broken times
 LONGEST = LONGEST_NAME + len("eval_rewards//mean")
@@ -75,8 +74,8 @@ def read_log(path: Path) -> TrainerLog:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        if (size := path.stat().st_size) > MAX_BYTES:
-            fail(f"{path.name} has {size:,} bytes, more than {MAX_BYTES:,}.", HINT)
+        if (size := path.stat().st_size) > MAX_STATE_BYTES:
+            fail(f"{path.name} has {size:,} bytes, more than {MAX_STATE_BYTES:,}.", HINT)
         state = json.loads(path.read_bytes())
     except OSError as error:
         fail(f"{path.name} cannot be read ({error.strerror}).", HINT)

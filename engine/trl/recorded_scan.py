@@ -97,24 +97,13 @@ def scan(
     found.extra.update(dict.fromkeys(name for name in functions if name not in read.functions))
     functions, decided, actual, rule = read.functions, read.weights, read.size, read.rule
     recording = Recording(
-        layout,
-        log,
-        dict(sorted(found.sources.items())),
-        functions,
-        decided,
-        actual,
-        rule,
-        _per_step(ordered, actual),
+        layout, log, dict(sorted(found.sources.items())), functions, decided, actual, rule, _per_step(ordered, actual),
         found.stamps,
-    )
+    )  # fmt: skip
     several = ", or several groups of one prompt" if rule is None and smaller else ""
     notes = (*_counted(found, log, actual, functions, several), read.words, _arithmetic(rule, ordered, actual))
-    return Found(
-        recording,
-        _eval_sizes(found, log, actual),
-        tuple(filter(None, notes)),
-        tuple(_missing(found, log, read.unknown)),
-    )
+    missing = tuple(_missing(found, log, read.unknown))
+    return Found(recording, _eval_sizes(found, log, actual), tuple(filter(None, notes)), missing)
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,7 @@ def test_names_that_are_no_text_are_replaced(tmp_path):
 
 def test_a_log_larger_than_the_limit_is_refused_unread(tmp_path, monkeypatch):
     folder, root = copied(tmp_path)
-    monkeypatch.setattr("engine.trl.recorded_log.MAX_BYTES", 100)
+    monkeypatch.setattr("engine.trl.recorded_log.MAX_STATE_BYTES", 100)
     with pytest.raises(LabError, match=r"trainer_state.json has [\d,]+ bytes, more than 100"):
         import_run(root, folder)
 

@@ -56,6 +56,7 @@ def test_the_group_states_its_rule():
     )
     plain = LossConfig(scale_rewards="none")
     assert formula(0.75, None, plain) == "advantage = reward − group mean 0.750, not divided"
+    assert formula(0.0002, None, plain) == "advantage = reward − group mean 0.000200, not divided"
     assert formula(-0.5, None, plain) == "advantage = reward − group mean (−0.500), not divided"
     assert formula(NAN, 0.1, LossConfig()).endswith("no completion of this group has a reward")
 

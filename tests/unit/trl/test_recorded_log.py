@@ -103,7 +103,7 @@ def test_an_entry_that_is_none_is_named(history: list[Any], words: str, tmp_path
 
 
 def test_a_file_beyond_the_limit_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorded_log, "MAX_BYTES", 20)
+    monkeypatch.setattr(recorded_log, "MAX_STATE_BYTES", 20)
     with pytest.raises(LabError, match="bytes, more than 20"):
         log_of(tmp_path, {"step": 1})
 
