@@ -18,6 +18,7 @@ from engine.data.examples import Dataset, open_dataset
 from engine.data.prompts import Renderer, check_lengths
 from engine.errors import ConfigError, LabError, ModelError, Problem
 from engine.models.catalog import cached_snapshot, model_facts, resolve_source
+from engine.rewards.registry import function_of
 
 PREVIEWS = 3
 SAMPLE = 200  # examples that warnings are judged by
@@ -105,7 +106,7 @@ def _data_advice(config: RunConfig, dataset: Dataset) -> Iterator[str]:
         yield "No reward judges the answer, so there will be no held-out pass@1."
     if "{answer}" in config.data.prompt_template:
         yield "The prompt template shows the model the answer."
-    numeric = next((spec.name for spec in config.rewards if spec.name in NUMERIC), None)
+    numeric = next((spec.name for spec in config.rewards if function_of(spec) in NUMERIC), None)
     if numeric is not None:
         numbers, total = count_numbers(dataset)
         if numbers < total:

@@ -103,7 +103,21 @@ class DataConfig(Section):
 
 
 class RewardSpec(Section):
-    name: str = knob(..., "A reward of the built-in library.", label="Reward", min_length=1)
+    name: str = knob(
+        ...,
+        "What the reward is called in this run: each of the list has a name of its own. Names of the library need no "
+        "function beside them.",
+        label="Name",
+        min_length=1,
+        max_length=80,
+    )
+    function: str = knob(
+        "",
+        "The reward of the library that it is, where its name is another one. So one reward can stand in the list "
+        "twice, with other settings.",
+        label="Reward",
+        max_length=80,
+    )
     weight: float = knob(
         1.0,
         "Its share in the total reward. 0: a monitor, recorded but not trained on.",

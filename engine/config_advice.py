@@ -11,7 +11,7 @@ from typing import Any
 from engine.config import RunConfig
 from engine.config_loss import CLIPPED, has_entropy_bonus, updates_per_batch, upper_epsilon
 from engine.config_scope import SCOPES
-from engine.rewards.registry import REWARDS
+from engine.rewards.registry import function_of, info_of
 
 # A bonus of c is worth c × nats beside advantages of about 1. Skywork-OR1 works below 0.01.
 HUGE_ENTROPY_COEF = 0.1
@@ -125,13 +125,14 @@ def _on_policy(config: RunConfig) -> Iterator[Advice]:
 def _advantages(config: RunConfig) -> Iterator[Advice]:
     field = "loss.multi_objective_aggregation"
     trained = [spec.name for spec in config.rewards if spec.weight != 0]
+    infos = [info for spec in config.rewards if spec.weight != 0 and (info := info_of(spec)) is not None]
     if config.loss.multi_objective_aggregation == "normalize_then_sum" and len(trained) == 1:
         yield Advice(
             field,
             f"is normalize_then_sum, and only {trained[0]} is trained on: its advantages are divided twice, by the "
             "group's and by the step's spread. Set it to sum_then_normalize, or train on several rewards.",
         )
-    if config.loss.baseline != "mean" and all(REWARDS[name].steps for name in trained if name in REWARDS):
+    if config.loss.baseline != "mean" and all(info.steps for info in infos):
         yield Advice(
             "loss.baseline",
             "is leave_one_out, which has no effect where every reward scores steps: a step is always compared with the "
@@ -192,7 +193,7 @@ def _groups(config: RunConfig) -> Iterator[Advice]:
 
 
 def _masked_lengths(config: RunConfig) -> Iterator[Advice]:
-    judged = [spec.name for spec in config.rewards if spec.name in LENGTH_REWARDS and spec.weight != 0]
+    judged = [spec.name for spec in config.rewards if function_of(spec) in LENGTH_REWARDS and spec.weight != 0]
     if config.loss.mask_truncated_completions and judged:
         yield Advice(
             "loss.mask_truncated_completions",

@@ -11,7 +11,7 @@ from engine.config_problems import broken_texts, problems_from
 from engine.config_rules import cross_problems, cross_problems_of_readable_parts
 from engine.config_text import json_mapping
 from engine.errors import ConfigError
-from engine.rewards.registry import REWARDS, deciding_reward
+from engine.rewards.registry import REWARDS, deciding_reward, function_of
 
 
 def parse_config(data: str | bytes | Mapping[str, Any]) -> RunConfig:
@@ -50,14 +50,15 @@ def dump_config(config: RunConfig) -> str:
 def spelled_out(config: RunConfig) -> RunConfig:
     """The same configuration with every setting of every reward named, so that each has a value to show."""
     rewards = tuple(
-        spec.model_copy(update={"params": {**default_params(spec.name), **spec.params}}) for spec in config.rewards
+        spec.model_copy(update={"params": {**default_params(function_of(spec)), **spec.params}})
+        for spec in config.rewards
     )
     return config.model_copy(update={"rewards": rewards})
 
 
-def default_params(name: str) -> dict[str, Any]:
+def default_params(function: str) -> dict[str, Any]:
     """The settings of a reward as they are when nobody sets them; those that must be set are left out."""
-    fields = REWARDS[name].params.model_fields if name in REWARDS else {}
+    fields = REWARDS[function].params.model_fields if function in REWARDS else {}
     return {key: info.get_default(call_default_factory=True) for key, info in fields.items() if not info.is_required()}
 
 

@@ -20,7 +20,7 @@ from engine.config import (
 )
 from engine.config_section import Section
 from engine.errors import Problem
-from engine.rewards.registry import REWARDS, deciding_reward, reward_problems
+from engine.rewards.registry import deciding_reward, info_of, reward_problems
 
 S = TypeVar("S", bound=Section)
 Rewards = Sequence[RewardSpec]
@@ -61,8 +61,8 @@ def _apply_rules(parts: Mapping[str, Any]) -> Iterator[Problem]:
 def _reward_problems(specs: Iterable[tuple[int, RewardSpec]]) -> list[Problem]:
     specs = list(specs)
     names = [spec.name for _, spec in specs]
-    return [problem for index, spec in specs for problem in reward_problems(index, spec.name, spec.params)] + [
-        Problem("rewards", f"'{name}' is listed {names.count(name)} times.", "List each reward once.")
+    return [problem for index, spec in specs for problem in reward_problems(index, spec)] + [
+        Problem("rewards", f"'{name}' is listed {names.count(name)} times.", "Give each reward a name of its own.")
         for name in sorted({name for name in names if names.count(name) > 1})
     ]
 
@@ -114,7 +114,7 @@ def _each_minibatch_has_a_group(loss: LossConfig, rollout: RolloutConfig) -> Ite
 
 def _steps_are_not_compared_as_completions(loss: LossConfig, rewards: Rewards) -> Iterator[Problem]:
     """GDPO brings rewards of whole completions to one scale; no source says how scores of steps would take part."""
-    steps = [spec.name for spec in rewards if spec.weight != 0 and spec.name in REWARDS and REWARDS[spec.name].steps]
+    steps = [spec.name for spec in rewards if spec.weight != 0 and (info := info_of(spec)) is not None and info.steps]
     if loss.multi_objective_aggregation == "normalize_then_sum" and steps:
         message = f"'normalize_then_sum' compares whole completions, and {steps[0]} scores the steps of one."
         hint = f"Set it to sum_then_normalize, or make {steps[0]} a monitor, with weight 0."
@@ -139,9 +139,15 @@ def _best_model_has_a_judge(
     if judge is None:
         message = f"'{measure}' is not measured, because no reward decides what is right."
         yield Problem(field, message, "Add a task reward, name one in evaluation.pass_reward, or choose reward.")
-    elif measure == "majority_at_k" and judge in REWARDS and REWARDS[judge].parse is None:
+    elif measure == "majority_at_k" and not _reads_answers(judge, rewards):
         message = f"'{measure}' is not measured, because {judge}, which decides what is right, reads no answers."
         yield Problem(field, message, "Choose pass_at_1 or pass_at_k.")
+
+
+def _reads_answers(name: str, rewards: Rewards) -> bool:
+    """Whether this reward says what it takes for the answer; one that is not in the library is not known to."""
+    infos = [info_of(spec) for spec in rewards if spec.name == name]
+    return all(info is None or info.parse is not None for info in infos)
 
 
 def _entropy_control_has_room(loss: LossConfig) -> Iterator[Problem]:

@@ -10,10 +10,10 @@ from dashboard.text import as_html, one_line
 from dashboard.views.compare_runs import ComparedRun, line_html
 from dashboard.views.form_model import controls
 from dashboard.views.form_sections import CONTROL, SECTIONS, shown_setting, shown_value
-from engine.config import RunConfig
+from engine.config import RewardSpec, RunConfig
 from engine.config_io import flatten, spelled_out
 from engine.config_scope import in_scope
-from engine.rewards.registry import REWARDS
+from engine.rewards.registry import info_of
 
 ABSENT = "not used"
 CELL = 160  # characters of a value; a longer one is shown from a little before the first difference
@@ -124,7 +124,7 @@ def _reward_rows(configs: Sequence[RunConfig]) -> list[DifferingSetting]:
         weights = [ABSENT if spec is None else _weight(spec.weight) for spec in specs]
         if len(set(weights)) > 1:
             rows.append(DifferingSetting(f"rewards.{name}", "Rewards", f"{name}: weight", tuple(weights)))
-        labels = _param_labels(name)
+        labels = _param_labels(next(spec for spec in specs if spec is not None))
         for param in dict.fromkeys(key for spec in specs if spec is not None for key in spec.params):
             values = [None if spec is None else spec.params.get(param) for spec in specs]
             there = [value for value, spec in zip(values, specs, strict=True) if spec is not None]
@@ -135,10 +135,11 @@ def _reward_rows(configs: Sequence[RunConfig]) -> list[DifferingSetting]:
     return rows
 
 
-def _param_labels(name: str) -> dict[str, str]:
-    if name not in REWARDS:
+def _param_labels(spec: RewardSpec) -> dict[str, str]:
+    info = info_of(spec)
+    if info is None:
         return {}
-    return {control.path.rpartition(".")[2]: control.label.lower() for control in controls(REWARDS[name].params, "p")}
+    return {control.path.rpartition(".")[2]: control.label.lower() for control in controls(info.params, "p")}
 
 
 def _weight(weight: float) -> str:

@@ -1,5 +1,6 @@
 """The Rewards section of the New-run form: a list of reward functions, each with its weight and settings."""
 
+from itertools import chain, count
 from typing import Any
 
 import streamlit as st
@@ -7,7 +8,7 @@ import streamlit as st
 from dashboard.text import as_label, visible
 from dashboard.views.form import Placed, draw_grid, show_problems
 from dashboard.views.form_model import controls
-from dashboard.views.form_state import FormState, collect, params_controls
+from dashboard.views.form_state import FormState, collect, draft_info, params_controls
 from engine.config import RewardSpec
 from engine.config_io import default_params
 from engine.rewards.registry import REWARDS
@@ -30,12 +31,12 @@ def draw_rewards(form: FormState, placed: Placed) -> None:
     for index, spec in enumerate(specs):
         with st.container(border=True, gap="small"):
             draw_reward(form, index, spec, placed)
-    draw_adder(form, {spec["name"] for spec in specs})
+    draw_adder(form)
 
 
 def draw_reward(form: FormState, index: int, spec: dict[str, Any], placed: Placed) -> None:
     """One reward: what it is, its weight, its settings, and the button that takes it off the list."""
-    path, info = f"{LIST}[{index}]", REWARDS.get(spec["name"])
+    path, info = f"{LIST}[{index}]", draft_info(spec)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.text(info.label if info else visible(spec["name"]))
         if info:
@@ -52,16 +53,16 @@ def draw_reward(form: FormState, index: int, spec: dict[str, Any], placed: Place
     if info:
         st.caption(as_label(info.help, 500))
     weight = [control for control in controls(RewardSpec, path) if control.path == f"{path}.weight"]
-    draw_grid(form, weight + params_controls(index, spec["name"]), placed)
+    draw_grid(form, weight + params_controls(index, spec), placed)
     show_problems(placed.get(path, []))
 
 
-def draw_adder(form: FormState, listed: set[str]) -> None:
-    """A menu of the rewards that are not on the list yet; choosing one adds it."""
+def draw_adder(form: FormState) -> None:
+    """A menu of the rewards of the library; choosing one adds it."""
     key = form.key(f"{LIST}.add")
     st.selectbox(
         "Add a reward",
-        [name for name in REWARDS if name not in listed],
+        list(REWARDS),
         index=None,
         key=key,
         format_func=lambda name: f"{REWARDS[name].label}: {REWARDS[name].help}",
@@ -70,12 +71,17 @@ def draw_adder(form: FormState, listed: set[str]) -> None:
     )
 
 
-def add_reward(form: FormState, name: str | None) -> None:
-    """Put a reward of the library at the end of the list, with its defaults."""
-    if name not in REWARDS:
+def add_reward(form: FormState, function: str | None) -> None:
+    """Put a reward of the library at the end of the list, with its defaults; the second of a kind gets another name."""
+    if function not in REWARDS:
         return
     collect(form)
-    form.draft[LIST] = [*form.value(LIST, []), {"name": name, "weight": 1.0, "params": default_params(name)}]
+    listed = {spec["name"] for spec in form.value(LIST, [])}
+    name = next(name for name in chain([function], (f"{function}_{n}" for n in count(2))) if name not in listed)
+    other = {"function": function} if name != function else {}
+    form.draft[LIST] = [
+        *form.value(LIST, []), {"name": name, **other, "weight": 1.0, "params": default_params(function)}
+    ]  # fmt: skip
     form.redraw()
 
 

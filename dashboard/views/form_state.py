@@ -19,6 +19,7 @@ from engine.config import RewardSpec, RunConfig
 from engine.config_io import dump_config, flatten, parse_config, spelled_out
 from engine.errors import ConfigError, Problem
 from engine.presets import PRESETS
+from engine.rewards.info import RewardInfo
 from engine.rewards.registry import REWARDS
 from engine.runs.fork import FIXED, changed_settings, fork_problems
 from engine.runs.lineage import Origin
@@ -165,10 +166,15 @@ def reward_controls(draft: Draft) -> Iterable[Control]:
     """The controls of every reward in the list: its weight, and the settings of its function."""
     for index, spec in enumerate(get_value(draft, "rewards", [])):
         yield from controls(RewardSpec, f"rewards[{index}]")
-        yield from params_controls(index, str(get_value({"spec": spec}, "spec.name", "")))
+        yield from params_controls(index, spec)
 
 
-def params_controls(index: int, name: str) -> list[Control]:
+def draft_info(spec: Any) -> RewardInfo | None:
+    """What the library says of a reward in a draft, which may hold anything; None for one that is not in it."""
+    return REWARDS.get(str(get_value({"spec": spec}, "spec.function") or get_value({"spec": spec}, "spec.name", "")))
+
+
+def params_controls(index: int, spec: Any) -> list[Control]:
     """The controls for the settings of one reward; none for a reward that is not in the library."""
-    info = REWARDS.get(name)
+    info = draft_info(spec)
     return [] if info is None else list(controls(info.params, f"rewards[{index}].params"))

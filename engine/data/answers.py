@@ -6,7 +6,7 @@ from engine.config import RewardSpec
 from engine.data.example import Dataset
 from engine.errors import DatasetError
 from engine.rewards.extract import reference_number
-from engine.rewards.registry import needs_answer
+from engine.rewards.registry import function_of, needs_answer
 
 NUMERIC = ("numeric_match", "digit_match")
 
@@ -20,7 +20,7 @@ def check_answers(rewards: Sequence[RewardSpec], dataset: Dataset) -> None:
             hint="Choose the answer column, or rewards that need no answer.",
             field="data.answer_column",
         )
-    numeric = [spec.name for spec in rewards if spec.name in NUMERIC]
+    numeric = [spec.name for spec in rewards if function_of(spec) in NUMERIC]
     if numeric and count_numbers(dataset)[0] == 0:
         raise DatasetError(
             f"{dataset.name}: no reference answer is a number, and {numeric[0]} needs numbers.",

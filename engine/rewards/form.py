@@ -8,6 +8,7 @@ import regex
 from pydantic import field_validator, model_validator
 
 from engine.config_section import Section, knob
+from engine.rewards.info import RewardInfo
 from engine.rewards.protocol import Missing, RewardFunction, per_completion, required
 
 REGEX_TIMEOUT_S = 0.1
@@ -177,3 +178,62 @@ def _group_key(pattern: str, group: str) -> int | str | None:
     if group in compiled.groupindex:
         return group
     return int(group) if group.isascii() and group.isdigit() and 0 <= int(group) <= compiled.groups else None
+
+
+INFOS = (
+    RewardInfo(
+        "regex_match",
+        "Pattern",
+        "1 when the completion matches a regular expression, else 0.",
+        "format",
+        RegexMatchParams,
+        regex_match,
+        needs_answer=False,
+    ),
+    RewardInfo(
+        "think_answer_format",
+        "Think and answer tags",
+        "1 for <think>…</think><answer>…</answer> with text in both and nothing around, else 0.",
+        "format",
+        ThinkAnswerParams,
+        think_answer_format,
+        needs_answer=False,
+    ),
+    RewardInfo(
+        "digits_only",
+        "Digits only",
+        "1 when the completion is a whole number and nothing else, else 0.",
+        "format",
+        NoParams,
+        digits_only,
+        needs_answer=False,
+    ),
+    RewardInfo(
+        "length_target",
+        "Length target",
+        "1 at the target length in tokens, falling to 0 at the tolerance.",
+        "format",
+        LengthTargetParams,
+        length_target,
+        needs_answer=False,
+    ),
+    RewardInfo(
+        "language_consistency",
+        "One language",
+        "Share of the letters that are ASCII letters, so that 1 is English and other scripts lower it.",
+        "format",
+        NoParams,
+        language_consistency,
+        needs_answer=False,
+    ),
+    RewardInfo(
+        "overlong_penalty",
+        "Overlong penalty",
+        "0 for completions well below a limit, falling to −1 at the limit.",
+        "penalty",
+        OverlongPenaltyParams,
+        overlong_penalty,
+        needs_answer=False,
+        value_range=(-1.0, 0.0),
+    ),
+)

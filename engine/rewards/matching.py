@@ -5,6 +5,7 @@ from typing import Literal
 
 from engine.config_section import Section, knob
 from engine.rewards.extract import Extract, read_number, reference_number, show_number, stated_answer
+from engine.rewards.info import RewardInfo
 from engine.rewards.protocol import Missing, RewardFunction, per_completion, required
 
 # How a form names the choices of `extract`.
@@ -171,3 +172,42 @@ def _digit_share(given: str, wanted: str, align: str) -> float:
 def _short(text: str | None) -> str:
     shown = repr(text)
     return shown if len(shown) <= 60 else shown[:57] + "..."
+
+
+INFOS = (
+    RewardInfo(
+        "exact_match",
+        "Exact match",
+        "1 when the answer equals the reference answer, else 0.",
+        "task",
+        ExactMatchParams,
+        exact_match,
+        parse=exact_answer,
+    ),
+    RewardInfo(
+        "numeric_match",
+        "Numeric match",
+        "1 when the number in the completion equals the reference answer, however it is written, else 0.",
+        "task",
+        NumericMatchParams,
+        numeric_match,
+        parse=numeric_answer,
+    ),
+    RewardInfo(
+        "digit_match",
+        "Digits right",
+        "Partial credit: the share of digits of the answer that are right.",
+        "task",
+        DigitMatchParams,
+        digit_match,
+        parse=numeric_answer,
+    ),
+    RewardInfo(
+        "edit_similarity",
+        "Edit similarity",
+        "Partial credit: 1 minus the edit distance to the reference answer, relative to the longer of the two.",
+        "task",
+        EditSimilarityParams,
+        edit_similarity,
+    ),
+)

@@ -14,7 +14,7 @@ from engine.config import RewardSpec
 from engine.config_problems import short
 from engine.errors import ConfigError, RewardError
 from engine.rewards.protocol import MISSING, Completion, RewardFunction, StepScores, completion_text
-from engine.rewards.registry import REWARDS, reward_problems
+from engine.rewards.registry import REWARDS, function_of, reward_problems
 
 MAX_PARSED = 200  # characters of a parsed answer that are kept
 
@@ -62,7 +62,7 @@ class Scores:
 
 def bind_rewards(specs: Sequence[RewardSpec]) -> list[BoundReward]:
     """The functions of these rewards. Raises ConfigError for an unknown name or bad settings."""
-    problems = [p for index, spec in enumerate(specs) for p in reward_problems(index, spec.name, spec.params)]
+    problems = [p for index, spec in enumerate(specs) for p in reward_problems(index, spec)]
     if problems:
         raise ConfigError(problems)
     return [_bind(spec) for spec in specs]
@@ -115,7 +115,7 @@ def score(
 
 
 def _bind(spec: RewardSpec) -> BoundReward:
-    info = REWARDS[spec.name]
+    info = REWARDS[function_of(spec)]
     params, parse = info.params.model_validate(spec.params), info.parse
     bound_parse = None if parse is None else lambda text: parse(params, text)
     return BoundReward(spec.name, info.make(params), spec.weight, bound_parse, info.steps)

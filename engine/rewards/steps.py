@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from engine.config_section import Section
+from engine.rewards.info import RewardInfo
 from engine.rewards.protocol import MISSING, Completion, Missing, RewardFunction, StepScores, completion_text, required
 
 MAX_TEXT = 20_000  # characters that are searched for steps
@@ -134,3 +135,26 @@ def _value(expression: str) -> Fraction | None:
 def _number(text: str) -> Fraction | None:
     digits = text.replace(",", "")
     return Fraction(digits) if len(digits) <= MAX_DIGITS else None
+
+
+INFOS = (
+    RewardInfo(
+        "digit_steps",
+        "Digits, step by step",
+        "Process supervision: each digit of the answer is a step, 1 if it is right. The value shown is their mean.",
+        "task",
+        NoStepParams,
+        digit_steps,
+        steps=True,
+    ),
+    RewardInfo(
+        "equation_steps",
+        "Equations, step by step",
+        "Process supervision: each equation in the text, such as 48 / 2 = 24, is a step, 1 if it is true.",
+        "format",
+        NoStepParams,
+        equation_steps,
+        needs_answer=False,
+        steps=True,
+    ),
+)

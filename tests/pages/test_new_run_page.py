@@ -342,15 +342,22 @@ def test_lora_settings_show_only_for_lora(engine):
     assert key(page, "model.lora_rank") in {widget.key for widget in page.number_input}
 
 
-def test_a_reward_says_what_it_is_and_is_offered_once(engine):
+def test_a_reward_says_what_it_is_and_every_one_is_offered(engine):
     page = fill(opened(), "rewards[1].weight", "0")
     listed = [REWARDS[name].label for name in ("exact_match", "digit_match")]
     assert [element.value for element in page.text if element.value in listed] == listed
     badges = [element.value for element in page.markdown if "-badge[" in element.value]
     assert badges == [":blue-badge[task]", ":blue-badge[task]", ":gray-badge[monitor]"]
     offered = page.selectbox(key=key(page, "rewards.add")).options
-    assert len(offered) == len(REWARDS) - 2
-    assert not any(option.startswith(tuple(f"{label}:" for label in listed)) for option in offered)
+    assert len(offered) == len(REWARDS)
+
+
+def test_a_reward_that_is_added_again_gets_a_name_of_its_own(engine):
+    page = opened()
+    page = good(page.selectbox(key=key(page, "rewards.add")).set_value("exact_match").run())
+    assert draft(page)["rewards"][2]["name"] == "exact_match_2"
+    assert draft(page)["rewards"][2]["function"] == "exact_match"
+    assert page.toggle(key=key(page, "rewards[2].params.ignore_case")).value is False
 
 
 def test_a_reward_that_is_not_in_the_library_is_shown_by_its_name_and_can_be_removed(engine):

@@ -125,7 +125,7 @@ def test_all_problems_come_together_each_with_its_dotted_field() -> None:
 
 def test_a_reward_listed_twice_is_refused() -> None:
     assert problems(raw(rewards=[{"name": "exact_match"}] * 2)) == [
-        "rewards: 'exact_match' is listed 2 times. List each reward once."
+        "rewards: 'exact_match' is listed 2 times. Give each reward a name of its own."
     ]
 
 

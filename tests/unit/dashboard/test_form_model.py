@@ -152,8 +152,9 @@ def test_a_problem_without_anchor_is_kept():
     assert placed == {} and [p.field for p in elsewhere] == ["seeds"]
 
 
-def test_reward_specs_offer_weight_and_name():
-    assert [control.path for control in controls(RewardSpec, "rewards[0]")] == ["rewards[0].name", "rewards[0].weight"]
+def test_reward_specs_offer_name_function_and_weight():
+    paths = [control.path for control in controls(RewardSpec, "rewards[0]")]
+    assert paths == ["rewards[0].name", "rewards[0].function", "rewards[0].weight"]
 
 
 def test_every_setting_of_every_reward_has_a_control():

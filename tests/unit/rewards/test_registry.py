@@ -3,7 +3,7 @@
 import pytest
 
 from engine.config import RewardSpec
-from engine.rewards.registry import REWARDS, needs_answer, reward_problems
+from engine.rewards.registry import REWARDS, deciding_reward, kind_of, needs_answer, reward_problems
 
 
 @pytest.mark.parametrize("name", REWARDS)
@@ -31,25 +31,25 @@ def test_every_reward_takes_trls_call_and_stays_in_its_range(name: str) -> None:
 
 
 def test_a_misspelt_name_brings_the_closest_one() -> None:
-    assert [str(problem) for problem in reward_problems(2, "exct_match", {})] == [
+    assert [str(problem) for problem in reward_problems(2, RewardSpec(name="exct_match"))] == [
         "rewards[2].name: there is no reward 'exct_match'. Did you mean 'exact_match'?"
     ]
 
 
 def test_a_name_like_none_brings_the_whole_library() -> None:
-    (problem,) = reward_problems(0, "zzz", {})
+    (problem,) = reward_problems(0, RewardSpec(name="zzz"))
     assert all(name in problem.hint for name in REWARDS)
 
 
 def test_every_wrong_setting_is_named_with_its_place() -> None:
-    problems = reward_problems(0, "regex_match", {"pattern": "(", "mod": "search"})
+    problems = reward_problems(0, RewardSpec(name="regex_match", params={"pattern": "(", "mod": "search"}))
     assert [problem.field for problem in problems] == ["rewards[0].params.pattern", "rewards[0].params.mod"]
     assert str(problems[0]) == ("rewards[0].params.pattern: '(' is not a regular expression (missing ) at position 1).")
     assert problems[1].hint == "Did you mean 'mode'?"
 
 
 def test_a_group_that_the_pattern_lacks_is_named() -> None:
-    (problem,) = reward_problems(0, "regex_match", {"pattern": "a", "group": "n"})
+    (problem,) = reward_problems(0, RewardSpec(name="regex_match", params={"pattern": "a", "group": "n"}))
     assert str(problem) == "rewards[0].params: the pattern has no group 'n'."
 
 
@@ -57,3 +57,17 @@ def test_a_pattern_needs_answers_only_when_a_group_is_compared() -> None:
     assert not needs_answer(RewardSpec(name="regex_match", params={"pattern": "(a)"}))
     assert needs_answer(RewardSpec(name="regex_match", params={"pattern": "(a)", "group": "1"}))
     assert needs_answer(RewardSpec(name="exact_match")) and not needs_answer(RewardSpec(name="digits_only"))
+
+
+def test_one_reward_can_stand_in_a_list_twice_under_two_names() -> None:
+    specs = [
+        RewardSpec(name="exact_match"),
+        RewardSpec(name="any_case", function="exact_match", params={"ignore_case": True}),
+    ]
+    assert [p for index, spec in enumerate(specs) for p in reward_problems(index, spec)] == []
+    assert needs_answer(specs[1]) and kind_of(specs[1]) == "task" and deciding_reward(None, specs[1:]) == "any_case"
+
+
+def test_an_unknown_function_is_what_is_wrong_not_the_name() -> None:
+    (problem,) = reward_problems(0, RewardSpec(name="mine", function="exct_match"))
+    assert str(problem) == "rewards[0].function: there is no reward 'exct_match'. Did you mean 'exact_match'?"
