@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from engine.errors import ModelError
-from engine.models.folder import PICKLE_SUFFIXES, ModelFacts, check_folder, folder_facts, read_config
+from engine.models.folder import PICKLE_SUFFIXES, ModelFacts, architectures, check_folder, folder_facts, read_config
 from engine.models.gguf_header import read_header
 
 EMBEDDED, SMOLLM2 = "embedded", "smollm2"
@@ -172,7 +172,7 @@ def _cached_hub_ids() -> Iterator[str]:
         if not path.name.startswith("models--") or not _HUB_ID.fullmatch(hub_id):
             continue
         snapshot = cached_snapshot(hub_id)
-        if snapshot and any("CausalLM" in str(name) for name in read_config(snapshot).get("architectures") or ()):
+        if snapshot and any("CausalLM" in name for name in architectures(read_config(snapshot))):
             yield hub_id
 
 

@@ -50,15 +50,20 @@ def check_folder(folder: Path) -> None:
 def folder_facts(folder: Path) -> ModelFacts:
     """The facts of a folder that passes check_folder. Raises ModelError when it does not."""
     config = read_config(folder)
-    names = config.get("architectures")
     return ModelFacts(
-        architecture=names[0] if isinstance(names, list) and names and isinstance(names[0], str) else None,
+        architecture=next(iter(architectures(config)), None),
         context_length=context_length(config),
         parameters=sum(count_parameters(path) for path in weight_files(folder)),
         has_chat_template=_has_chat_template(folder),
         shape=config_shape(config),
         dtype=_dtype(config),
     )
+
+
+def architectures(config: dict[str, Any]) -> list[str]:
+    """The classes of transformers that config.json names, such as LlamaForCausalLM."""
+    names = config.get("architectures")
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def _dtype(config: dict[str, Any]) -> str | None:
