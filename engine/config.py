@@ -5,9 +5,9 @@ Names follow TRL's GRPOConfig where the meaning is the same. Parsing, and the ch
 are in config_io.py.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from engine.config_loss import LossConfig
 from engine.config_section import Section, knob
@@ -171,6 +171,17 @@ class RolloutConfig(Section):
         advanced=True,
         ge=0,
         lt=1,
+    )
+    stop_strings: tuple[Annotated[str, StringConstraints(min_length=1, max_length=100)], ...] = knob(
+        (),
+        "A completion ends where its text has one of these: for models that do not end by themselves. The string stays "
+        "in the text that rewards read.",
+        label="Stop strings",
+        empty="none",
+        source="as stop_strings of transformers",
+        advanced=True,
+        max_length=16,
+        strict=False,  # JSON has lists, not tuples
     )
     dynamic_sampling: bool = knob(
         False,

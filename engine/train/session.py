@@ -21,6 +21,7 @@ from engine.models.load import load_policy
 from engine.models.policy import Policy
 from engine.rewards.score import BoundReward, bind_rewards
 from engine.rollout.sampler import decoding_error
+from engine.rollout.stop_strings import StopStrings
 from engine.train.forward import AGREEMENT, Forward
 
 
@@ -42,6 +43,7 @@ class Session:
     optimizer: torch.optim.Optimizer
     forward: Forward
     entropy_control: EntropyControl
+    stop: StopStrings | None = None
     num_tokens: int = 0
     next_example: int = 0
     short_of_signal: bool = False
@@ -84,8 +86,13 @@ def build_session(config: RunConfig, *, progress: Callable[[str], None]) -> Sess
     forward = Forward(policy, config.rollout.temperature, first_prompt)
     return Session(
         config, policy, dataset, renderer, rewards, pass_reward(config), optimizer, forward,
-        EntropyControl(config.loss.entropy_coef),
+        EntropyControl(config.loss.entropy_coef), _stop_strings(config, policy),
     )  # fmt: skip
+
+
+def _stop_strings(config: RunConfig, policy: Policy) -> StopStrings | None:
+    strings = config.rollout.stop_strings
+    return StopStrings(policy.tokenizer, strings) if strings else None
 
 
 def _check_sampling(policy: Policy, prompt: Sequence[int]) -> None:
