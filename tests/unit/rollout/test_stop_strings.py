@@ -62,8 +62,8 @@ def test_a_string_inside_a_token_ends_the_completion_with_the_whole_token() -> N
 
 
 def test_a_space_before_the_first_token_looked_at_is_seen() -> None:
-    tokenizer = bytes_tokenizer(["▁A", "B"])
-    assert first_end(tokenizer, [" A"], [257] * 20 + [256]) == 21
+    tokenizer = bytes_tokenizer(["▁", "B"])
+    assert first_end(tokenizer, [" "], [257] * 20 + [256]) == 21
 
 
 def test_a_character_of_several_tokens_counts_once_it_is_whole() -> None:
