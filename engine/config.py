@@ -27,7 +27,11 @@ __all__ = [
 
 class ModelConfig(Section):
     source: str = knob(
-        ..., "The model to train: `embedded`, a local folder, a Hub id, or a .gguf file.", label="Model", min_length=1
+        ...,
+        "The model to train: `embedded`, a local folder, a Hub id, a .gguf file, or a run's checkpoint as "
+        "`run:ID/step-000050`, whose policy is then the start and the reference of this run.",
+        label="Model",
+        min_length=1,
     )
     adapter: Literal["lora", "full"] = knob(
         "lora",

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
 
@@ -60,10 +61,11 @@ class Session:
         return self.pieces[token]
 
 
-def build_session(config: RunConfig, *, progress: Callable[[str], None]) -> Session:
+def build_session(config: RunConfig, *, start: Path | None = None, progress: Callable[[str], None]) -> Session:
     """Load model and data, check that they fit, and make the optimizer.
 
-    `progress(detail)` hears what is being loaded. Raises ModelError, DatasetError, RewardError or ConfigError.
+    `start`: the run's own copy of the weights that it starts from, where it has one. `progress(detail)` hears what is
+    being loaded. Raises ModelError, DatasetError, RewardError or ConfigError.
     """
     device = choose_device(config)
     progress("reading data")
@@ -71,7 +73,7 @@ def build_session(config: RunConfig, *, progress: Callable[[str], None]) -> Sess
     check_answers(config.rewards, dataset)
     rewards = bind_rewards(config.rewards)
     progress("loading model")
-    policy = load_policy(config.model, device, seed=config.seed, progress=progress)
+    policy = load_policy(config.model, device, seed=config.seed, start=start, progress=progress)
     renderer = Renderer(policy.tokenizer, config.model)
     progress("checking prompts")
     check_lengths(renderer, dataset, policy.context_length, config.rollout.max_completion_length)
