@@ -85,7 +85,7 @@ def _resolve(source: str) -> ModelSource:
         return ModelSource(source, "hub", None, source)
     raise ModelError(
         f"There is no model {source[:200]!r}.",
-        hint=f"Name {EMBEDDED}, a folder, a .gguf file, run:ID for a run's, or a model on the Hub as organisation/name.",
+        hint=f"Name {EMBEDDED}, a folder, a .gguf file, run:ID for a run's, or organisation/name on the Hub.",
     )
 
 
