@@ -69,6 +69,11 @@ class RunPaths:
         return self.root / "checkpoints"
 
     @property
+    def start(self) -> Path:
+        """The weights that the run started from, where another run made them: a model folder of its own."""
+        return self.root / "start"
+
+    @property
     def launch(self) -> Path:
         """Which process was started for this run, and when."""
         return self.root / "launch.json"

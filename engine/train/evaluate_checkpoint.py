@@ -11,6 +11,7 @@ import torch
 from engine.analysis.evaluation import Estimate
 from engine.config import EvaluationConfig
 from engine.errors import CheckpointError
+from engine.models.load import starting_weights
 from engine.runs.best import read_best
 from engine.runs.checkpoints import checkpoint_name, saved_steps
 from engine.runs.imported import refuse_imported
@@ -50,7 +51,10 @@ def evaluate_checkpoint(
     if config.threads:
         torch.set_num_threads(config.threads)
     with chdir(started_in(paths)):
-        session = build_session(config, progress=lambda detail: progress("loading", detail))
+        session = build_session(
+            config, start=starting_weights(paths, config.model, is_new=False),
+            progress=lambda detail: progress("loading", detail),
+        )  # fmt: skip
         if chosen is not None:
             state = _load(chosen, session)
             check_data(state, fingerprint(session.dataset), config.data.source)

@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Literal
 
@@ -14,6 +15,8 @@ import torch
 from engine.config import RunConfig
 from engine.errors import LabError, StoreError
 from engine.measure import early_stop_reason
+from engine.models.from_run import told_origin
+from engine.models.load import starting_weights
 from engine.runs.control import clear_requests, stop_requested
 from engine.runs.imported import refuse_imported
 from engine.runs.lease import Lease
@@ -97,7 +100,8 @@ class Engine:
         session: Session | None = None
         with _signals(self._on_signal):
             try:
-                session = build_session(self.config, progress=lambda detail: self.beat("loading", detail))
+                start = self._start(is_new=checkpoint is None)
+                session = build_session(self.config, start=start, progress=lambda detail: self.beat("loading", detail))
                 self.environment["data"] = fingerprint(session.dataset)
                 self._note_slow_path(session)
                 if checkpoint is not None:
@@ -169,6 +173,17 @@ class Engine:
         self.store.beat(self.step, "saving", f"checkpoint of step {self.step}")
         save_checkpoint(self.paths.checkpoints, session, self.step, self.environment, self.config.checkpoint.keep)
         self._saved_step = self.step
+
+    def _start(self, *, is_new: bool) -> Path | None:
+        """The run's own copy of another run's weights, if it starts from those."""
+        was_there = self.paths.start.is_dir()
+        start = starting_weights(
+            self.paths, self.config.model, is_new=is_new, progress=lambda detail: self.beat("loading", detail)
+        )
+        if start is not None and not was_there:
+            message = f"Starts from {told_origin(start)}; the weights were copied into this run's folder."
+            self.store.add_event(Event("started-from", message))
+        return start
 
     def _note_slow_path(self, session: Session) -> None:
         if reason := session.forward.slow_reason:

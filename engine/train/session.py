@@ -6,6 +6,7 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
 
@@ -21,6 +22,7 @@ from engine.models.load import load_policy
 from engine.models.policy import Policy
 from engine.rewards.score import BoundReward, bind_rewards
 from engine.rollout.sampler import decoding_error
+from engine.rollout.stop_strings import StopStrings
 from engine.train.forward import AGREEMENT, Forward
 
 
@@ -42,6 +44,7 @@ class Session:
     optimizer: torch.optim.Optimizer
     forward: Forward
     entropy_control: EntropyControl
+    stop: StopStrings | None = None
     num_tokens: int = 0
     next_example: int = 0
     short_of_signal: bool = False
@@ -58,10 +61,11 @@ class Session:
         return self.pieces[token]
 
 
-def build_session(config: RunConfig, *, progress: Callable[[str], None]) -> Session:
+def build_session(config: RunConfig, *, start: Path | None = None, progress: Callable[[str], None]) -> Session:
     """Load model and data, check that they fit, and make the optimizer.
 
-    `progress(detail)` hears what is being loaded. Raises ModelError, DatasetError, RewardError or ConfigError.
+    `start`: the run's own copy of the weights that it starts from, where it has one. `progress(detail)` hears what is
+    being loaded. Raises ModelError, DatasetError, RewardError or ConfigError.
     """
     device = choose_device(config)
     progress("reading data")
@@ -69,7 +73,7 @@ def build_session(config: RunConfig, *, progress: Callable[[str], None]) -> Sess
     check_answers(config.rewards, dataset)
     rewards = bind_rewards(config.rewards)
     progress("loading model")
-    policy = load_policy(config.model, device, seed=config.seed, progress=progress)
+    policy = load_policy(config.model, device, seed=config.seed, start=start, progress=progress)
     renderer = Renderer(policy.tokenizer, config.model)
     progress("checking prompts")
     check_lengths(renderer, dataset, policy.context_length, config.rollout.max_completion_length)
@@ -84,8 +88,13 @@ def build_session(config: RunConfig, *, progress: Callable[[str], None]) -> Sess
     forward = Forward(policy, config.rollout.temperature, first_prompt)
     return Session(
         config, policy, dataset, renderer, rewards, pass_reward(config), optimizer, forward,
-        EntropyControl(config.loss.entropy_coef),
+        EntropyControl(config.loss.entropy_coef), _stop_strings(config, policy),
     )  # fmt: skip
+
+
+def _stop_strings(config: RunConfig, policy: Policy) -> StopStrings | None:
+    strings = config.rollout.stop_strings
+    return StopStrings(policy.tokenizer, strings) if strings else None
 
 
 def _check_sampling(policy: Policy, prompt: Sequence[int]) -> None:
