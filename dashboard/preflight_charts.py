@@ -13,9 +13,9 @@ RATES_LOOK_FOR = (
     "narrow with larger groups."
 )
 FORECAST_LOOK_FOR = (
-    f"Share of groups expected to carry no signal in the first {STEPS_AHEAD} steps, with 95 % intervals: what a few "
-    "prompts leave open, and chance. It is about the model as it is now; as it learns, pass rates move. Beyond the "
-    "sampled group size the forecast leans on the spread of the prompts that was seen."
+    f"Points: the share of groups without signal to expect of the model as it is. Bars: 95 % intervals for the first "
+    f"{STEPS_AHEAD} steps, in which it learns. Larger groups cost in proportion; beyond the sampled size the forecast "
+    "leans on how these prompts differ."
 )
 
 

@@ -72,7 +72,7 @@ def report(result: Preflight) -> Iterator[str]:
         yield f"reward {reward.name} × {reward.weight:g}: {mean}, {reward.missing} missing"
         yield from (f"    {count} times: {reason}" for reason, count in reward.reasons)
     if result.forecast is not None:
-        yield f"groups without signal in the first {STEPS_AHEAD} steps, with 95 % intervals:"
+        yield f"groups without signal at first, with 95 % intervals for the first {STEPS_AHEAD} steps:"
         for size, share in result.forecast.shares.items():
             chosen = "  (chosen)" if size == result.group_size else ""
             yield f"    G = {size:<3} {share.value:4.0%}  ({share.low:.0%} to {share.high:.0%}){chosen}"

@@ -23,6 +23,7 @@ GROUPS_HEIGHT: Final = 420
 STEP_SHOWN: Final = 1  # a pre-flight is stored as the only step of a run
 PHASES: Final[dict[Phase, str]] = {"rollout": "sampling", "reward": "scoring", "update": "update"}
 PEAKS: Final[dict[Phase, str]] = {"loading": "loading", "rollout": "sampling and scoring", "update": "update"}
+NBSP: Final = "&nbsp;"
 TABLE: Final = "border-spacing:.75rem .15rem;margin-left:-.75rem"
 NUMBER_CELL = "<td class='lab-num' style='text-align:right'>"
 
@@ -68,7 +69,7 @@ def facts_table(result: Preflight) -> str:
     rows = [("Right", *_right(result)), ("Cut off", *_cut_off(result)), ("A step", *_step(result.costs, result))]
     rows.append(("Memory", *_memory(result.costs)))
     lines = "".join(
-        f"<tr><td>{as_html(name)}</td>{NUMBER_CELL}<b>{as_html(value)}</b></td>"
+        f"<tr><td>{as_html(name)}</td>{NUMBER_CELL}<b>{as_html(value).replace(' ', NBSP)}</b></td>"
         f"<td class='lab-muted'>{as_html(more)}</td></tr>"
         for name, value, more in rows
     )

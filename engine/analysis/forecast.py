@@ -24,12 +24,16 @@ Floats = NDArray[np.float64]
 COVERAGE = 0.95
 GROUP_SIZES = (4, 8, 16, 32)
 STEPS_AHEAD = 20  # for which the interval of the forecast is made
+# How far learning may have moved the log-odds of the best total after STEPS_AHEAD steps: anything from 0 to this. The
+# demo, which learns fast, moves them by 1.5 in its first 20 steps (from 43 to 77 % right): benchmarks/preflight.py.
+RISE = 2.0
+MOMENTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of those steps, at which the share is taken; the first is the start
 DRAWS = 4000
 PRIOR = 0.5  # Jeffreys' prior of a share
 # What is thought of a and b before anything was sampled: a mean a / (a + b) by its own prior, and any a + b, from
 # prompts that are all right or all wrong (0.05) to prompts that are alike (1000), each factor as likely as the next.
 MEANS = 1 / (1 + np.exp(-np.linspace(-9.0, 9.0, 61)))
-SPREADS = np.exp(np.linspace(math.log(0.05), math.log(1000.0), 50))
+SUMS = np.exp(np.linspace(math.log(0.05), math.log(1000.0), 50))
 _ANGLES = np.linspace(0, math.pi / 2, 4001)
 
 _lgamma = np.vectorize(math.lgamma, otypes=[np.float64])
@@ -97,14 +101,16 @@ def dead_chance(a: ArrayLike, b: ArrayLike, group_size: int) -> Floats:
 
 
 def forecast_dead(
-    totals: Sequence[Sequence[float]], *, prompts_per_step: int, group_sizes: Sequence[int] = GROUP_SIZES, seed: int = 0
-) -> Forecast | None:
-    """The share of dead groups that the first steps will have, for each group size. None when nothing is scored.
+    totals: Sequence[Sequence[float]], *, prompts_per_step: int, group_sizes: Sequence[int] = GROUP_SIZES,
+    rise: float = RISE, seed: int = 0,
+) -> Forecast | None:  # fmt: skip
+    """The share of dead groups at the start of training, for each group size. None when nothing is scored.
 
-    totals: for each prompt the total rewards of its completions, NaN where missing. The interval is that of the share
-    seen in the first STEPS_AHEAD steps with `prompts_per_step` other prompts each, were the policy to stay as it is: it
-    holds both what a few prompts leave open and the chance in those groups. Beyond the sampled group size a forecast
-    leans on the assumed shape of the spread.
+    totals: for each prompt the total rewards of its completions, NaN where missing. The value is that of the policy as
+    it is. The interval is for the share seen in the first STEPS_AHEAD steps with `prompts_per_step` other prompts each:
+    it holds what a few prompts leave open, the chance in those groups, and a policy that learns meanwhile: the
+    log-odds of the best total have risen by anything from 0 to `rise` at the end.
+    Beyond the sampled group size a forecast leans on the assumed shape of the spread.
 
     With more than two values of the total the chance of each value is Beta over prompts by itself, and the chances that
     a group is all of one value add up. A value that no prompt gave twice counts as never filling a group.
@@ -113,20 +119,45 @@ def forecast_dead(
     if not len(counts):
         return None
     rng = np.random.default_rng(seed)
-    two_values = counts.shape[1] == 2
-    draws = _draws(counts, rng)
+    spread = _drawn_spread(counts, rng)
     num_groups = STEPS_AHEAD * prompts_per_step
+    risen = rng.uniform(0.0, rise, DRAWS)
     shares = {}
     for size in group_sizes:
-        found = [same_value_chance(a, b, size) for a, b in draws]
-        if two_values:
-            found.append(same_value_chance(draws[0][1], draws[0][0], size))
-        chances = np.sum(found, axis=0) + np.zeros(DRAWS)  # no value came twice: 0
-        chances = np.clip(chances, 0.0, 1.0)
-        seen = rng.binomial(num_groups, chances) / num_groups
+        courses = [spread.after(moment * risen).dead_chances(size) for moment in MOMENTS]
+        seen = rng.binomial(num_groups, np.mean(courses, axis=0)) / num_groups
         low, high = np.quantile(seen, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-        shares[size] = Interval(float(chances.mean()), float(low), float(high))
-    return Forecast(shares, two_values, num_groups, len(counts))
+        value = float(courses[0].mean())
+        shares[size] = Interval(value, min(value, float(low)), max(value, float(high)))
+    return Forecast(shares, counts.shape[1] == 2, num_groups, len(counts))
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """What may be true of prompts, in DRAWS versions: the chance of each of K values is Beta over prompts.
+
+    means, sums [K, DRAWS]: a / (a + b) and a + b. `rises`: whether the last value is the best, which learning favours.
+    """
+
+    means: Floats
+    sums: Floats
+    rises: bool
+
+    def after(self, rise: Floats) -> "_Spread":
+        """The odds of the best value times e^rise [DRAWS]; the other values share what is left as before."""
+        if not self.rises:
+            return self
+        best = self.means[-1]
+        odds = best / (1 - best) * np.exp(rise)
+        risen = odds / (1 + odds)
+        others = self.means[:-1] * (1 - risen) / (1 - best)
+        return _Spread(np.concatenate([others, risen[None]]), self.sums, True)
+
+    def dead_chances(self, group_size: int) -> Floats:
+        """The chance that a group is all of one value, in each version [DRAWS]."""
+        chances = same_value_chance(self.means * self.sums, (1 - self.means) * self.sums, group_size)
+        clipped: Floats = np.clip(chances.sum(axis=0), 0.0, 1.0)
+        return clipped
 
 
 def value_counts(totals: Sequence[Sequence[float]]) -> Floats:
@@ -148,30 +179,30 @@ def value_counts(totals: Sequence[Sequence[float]]) -> Floats:
     return counts
 
 
-def _draws(counts: Floats, rng: np.random.Generator) -> list[tuple[Floats, Floats]]:
-    """For each value that may fill a group, a and b [DRAWS] as the sample leaves them; of two values the first alone.
+def _drawn_spread(counts: Floats, rng: np.random.Generator) -> _Spread:
+    """Drawn from a grid, weighted by the beta-binomial likelihood and the prior.
 
-    Drawn from a grid, weighted by the beta-binomial likelihood and the prior: the mean is Beta(2/V, 2 − 2/V), which is
-    uniform for V = 2, and a + b log-uniform.
+    The mean is Beta(2/V, 2 − 2/V), which is uniform for V = 2, and the sum log-uniform.
     """
     num_values, tried = counts.shape[1], counts.sum(axis=1)
-    means, spreads = (grid.ravel() for grid in np.meshgrid(MEANS, SPREADS, indexing="ij"))
-    a, b = means * spreads, (1 - means) * spreads
+    means, sums = (grid.ravel() for grid in np.meshgrid(MEANS, SUMS, indexing="ij"))
     part = 2 / num_values
     prior = part * np.log(means) + (2 - part) * np.log1p(-means)  # of the grid's even steps in log(m / (1 − m))
-    wanted = [0] if num_values == 2 else np.flatnonzero(counts.max(axis=0) > 1)
+    wanted = [0] if num_values == 2 else np.flatnonzero(counts.max(axis=0) > 1).tolist()
     known: dict[tuple[float, float], Floats] = {}
-    draws = []
-    for value in wanted:
+    chosen = np.zeros((len(wanted), DRAWS), dtype=np.int64)
+    for place, value in enumerate(wanted):
         log_weights = prior.copy()
         for pair in zip(counts[:, value].tolist(), tried.tolist(), strict=True):
             if pair not in known:
-                known[pair] = _log_likelihood(a, b, *pair)
+                known[pair] = _log_likelihood(means * sums, (1 - means) * sums, *pair)
             log_weights += known[pair]
         weights = np.exp(log_weights - log_weights.max())
-        chosen = rng.choice(len(weights), DRAWS, p=weights / weights.sum())
-        draws.append((a[chosen], b[chosen]))
-    return draws
+        chosen[place] = rng.choice(len(weights), DRAWS, p=weights / weights.sum())
+    if num_values == 2:  # what is not the one is the other
+        both = np.concatenate([means[chosen], 1 - means[chosen]])
+        return _Spread(both, np.repeat(sums[chosen], 2, axis=0), rises=bool(counts[:, 1].any()))
+    return _Spread(means[chosen], sums[chosen], rises=num_values - 1 in wanted)
 
 
 def _log_likelihood(a: Floats, b: Floats, times: float, tried: float) -> Floats:
