@@ -18,7 +18,7 @@ from engine.config import RewardSpec, RunConfig
 from engine.config_io import parse_config
 from engine.preflight.folder import result_path, start_preflight
 from engine.preflight.result import read_result
-from engine.presets import LEARN_TO_ADD
+from engine.presets import LEARN_TO_ADD, REWARD_HACKING, SHORT_AND_RIGHT
 from engine.runs.status import run_status
 
 EXACT = RewardSpec(name="exact_match")
@@ -26,6 +26,8 @@ TASKS: dict[str, tuple[tuple[RewardSpec, ...], float]] = {
     "exact match": ((EXACT,), 1.0),
     "exact + digits": (LEARN_TO_ADD.rewards, 1.0),
     "exact, temperature 0.7": ((EXACT,), 0.7),
+    "number + length": (SHORT_AND_RIGHT.rewards, 1.0),
+    "looks like 1xx": (REWARD_HACKING.rewards, 1.0),
 }
 GROUP_SIZES = (8, 4, 16)  # 8 first: the others are compared with what it foresaw
 

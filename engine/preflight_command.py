@@ -12,6 +12,7 @@ from engine.errors import LabError, printable
 from engine.preflight.advice import advise
 from engine.preflight.folder import MAX_PROMPTS, PROMPTS, cancel_preflight, result_path, start_preflight
 from engine.preflight.result import Preflight, read_result
+from engine.runs.launch import reap
 from engine.runs.paths import RunPaths, runs_root
 from engine.runs.status import RunStatus, run_status
 
@@ -50,6 +51,7 @@ def _follow(paths: RunPaths) -> RunStatus:
     while True:
         status = run_status(paths)
         if not status.is_live:
+            reap()
             return status
         beat = status.heartbeat
         line = f"{beat.phase}: {beat.detail}" if beat else status.detail

@@ -68,7 +68,7 @@ def open_preflight(root: Path, key: str) -> RunPaths:
 
 def find_preflight(root: Path, config: RunConfig) -> RunPaths | None:
     """The newest pre-flight of a configuration with these settings, at work or not; None when there is none."""
-    return next((paths for paths in _all(root) if paths.run_id.startswith(_prefix(config))), None)
+    return next((paths for paths in _all(root) if paths.run_id.startswith(name_prefix(config))), None)
 
 
 def start_preflight(root: Path, config: RunConfig, *, prompts: int = PROMPTS, cwd: Path | None = None) -> RunPaths:
@@ -84,7 +84,7 @@ def start_preflight(root: Path, config: RunConfig, *, prompts: int = PROMPTS, cw
             return known
         _make_folder(root)
         _clear(root, keep=KEPT - 1)
-        paths = RunPaths(root / FOLDER / f"{_prefix(config)}{secrets.token_hex(2)}")
+        paths = RunPaths(root / FOLDER / f"{name_prefix(config)}{secrets.token_hex(2)}")
         paths.root.mkdir()
         write_atomic(paths.config, dump_config(config).encode())
         spawn(paths, str(cwd or Path.cwd()), _command(paths, prompts))
@@ -104,7 +104,8 @@ def _command(paths: RunPaths, prompts: int) -> list[str]:
     return [sys.executable, "-P", "-m", "engine.preflight", str(paths.root.resolve()), str(prompts)]
 
 
-def _prefix(config: RunConfig) -> str:
+def name_prefix(config: RunConfig) -> str:
+    """What the names of all pre-flights with these settings begin with."""
     digest = hashlib.blake2b(dump_config(relevant(config)).encode(), digest_size=6).hexdigest()
     return f"preflight.{digest}."
 
