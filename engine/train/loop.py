@@ -62,7 +62,7 @@ def run_engine(paths: RunPaths) -> Outcome:
             store.end_attempt(outcome, engine.early_stop or f"after step {engine.step}")
             return outcome
         except BaseException as error:
-            _record_failure(store, error)
+            record_failure(store, error)
             raise
         finally:
             store.close()
@@ -239,7 +239,7 @@ def _forget_stale_requests(paths: RunPaths) -> None:
         clear_requests(paths)
 
 
-def _record_failure(store: StoreWriter, error: BaseException) -> None:
+def record_failure(store: StoreWriter, error: BaseException) -> None:
     """Say in the store why the process ends. What went wrong in code goes to the log in full."""
     if isinstance(error, LabError):
         message = str(error)
