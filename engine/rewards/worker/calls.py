@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.rewards.protocol import MISSING
 from engine.rewards.worker.process import Ended, TimeOut, WorkerProcess
 from engine.rewards.worker.types import CallResult, Limits, Target
 from engine.rewards.worker.wire import Unreadable, decode, encode
@@ -161,7 +162,7 @@ class Calling:
         progress.fail(progress.waiting[:1], reason)
         if progress.streak >= MAX_ENDED_IN_A_ROW or progress.ended >= MAX_ENDED:
             progress.fail(
-                progress.waiting, f"not tried: {progress.ended} before it ended the worker, the last {reason}"
+                progress.waiting, f"not tried: {progress.ended} of this call ended the worker; the last {reason}"
             )
         return None
 
@@ -211,7 +212,11 @@ def _finish(progress: _Progress, answer: Mapping[str, Any], rows: Sequence[int])
     """What came with the end of the answer."""
     progress.traceback = progress.traceback or str(answer.get("traceback", ""))
     progress.metrics |= answer.get("metrics", {})
+    extras = answer.get("extras", {})
+    for row, reason in zip(rows, extras.get(MISSING, ()), strict=False):
+        if reason is not None and progress.values[row] is None and not progress.failures[row]:
+            progress.reasons[row] = str(reason)
     if len(rows) == progress.rows:
-        progress.extras |= answer.get("extras", {})
+        progress.extras |= extras
     if progress.waiting:
         progress.fail(progress.waiting, str(answer.get("failed") or "returned nothing"))

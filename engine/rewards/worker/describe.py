@@ -57,15 +57,20 @@ def _with_choice(infos: tuple[CallableInfo, ...], warnings: tuple[str, ...], sha
 
 def _warnings(tree: ast.AST) -> Iterator[str]:
     for node in ast.walk(tree):
-        modules = (
-            [alias.name for alias in node.names] if isinstance(node, ast.Import)
-            else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        )  # fmt: skip
-        for module in modules:
-            yield from _module_warnings(module.partition(".")[0], node.lineno)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name | ast.Attribute):
-            if words := CALLS.get(ast.unparse(node.func)):
-                yield f"line {node.lineno}: {words}"
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield from _module_warnings(alias.name.partition(".")[0], node.lineno)
+        if isinstance(node, ast.ImportFrom):
+            yield from _module_warnings((node.module or "").partition(".")[0], node.lineno)
+        called = ast.unparse(node.func) if isinstance(node, ast.Call) and _is_named(node.func) else ""
+        if isinstance(node, ast.Call) and called in CALLS:
+            yield f"line {node.lineno}: {CALLS[called]}"
+
+
+def _is_named(function: ast.expr) -> bool:
+    return isinstance(function, ast.Name) or (
+        isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name)
+    )
 
 
 def _module_warnings(module: str, line: int) -> Iterator[str]:

@@ -17,6 +17,10 @@ from engine.rewards.worker.types import CallableInfo, Convention
 
 MODULE = "reward_file"
 MAX_CALLABLES = 100
+_CALL = "__call__"
+_VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+Found = tuple[CallableInfo, Callable[..., Any]]
 
 
 class Refused(Exception):
@@ -32,7 +36,7 @@ class _Bytes(importlib.abc.SourceLoader):
     def get_filename(self, fullname: str) -> str:
         return self.shown
 
-    def get_data(self, path: str | bytes) -> bytes:  # type: ignore[override]
+    def get_data(self, path: str | bytes) -> bytes:
         return self.data
 
 
@@ -87,7 +91,7 @@ def describe_callable(name: str, function: Callable[..., Any], forced: Conventio
 def is_async(function: Callable[..., Any]) -> bool:
     while isinstance(function, functools.partial):
         function = function.func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(type(function), _CALL, None))
 
 
 def choose(infos: list[CallableInfo], wanted: str, shown: str) -> str:
@@ -120,12 +124,13 @@ def _instance(thing: Any) -> Callable[..., Any] | None:
     """Itself; of a class an object, if it can be called and is made without arguments."""
     if not inspect.isclass(thing):
         return thing  # type: ignore[no-any-return]
-    if "__call__" not in dir(thing) or issubclass(thing, BaseException):
-        return None
-    if not any("__call__" in vars(base) for base in thing.__mro__):
+    if issubclass(thing, BaseException) or not any(_CALL in vars(base) for base in thing.__mro__):
         return None
     try:
-        needed = [p for p in inspect.signature(thing).parameters.values() if p.default is p.empty and p.kind < 2]
-        return None if needed else thing()  # type: ignore[no-any-return]
+        needed = [
+            p for p in inspect.signature(thing).parameters.values() if p.default is p.empty and p.kind not in _VARIABLE
+        ]
+        made: Any = None if needed else thing()
     except Exception:
         return None
+    return made  # type: ignore[no-any-return]

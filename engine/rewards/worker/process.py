@@ -161,11 +161,10 @@ class WorkerProcess:
     def _environment(self) -> dict[str, str]:
         home = str(Path(engine.__file__).parents[1])  # also when the package runs from a checkout
         path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
-        folder = str(self.folder)
         return {
             **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
-            "HOME": folder,
-            "TMPDIR": folder,
+            "HOME": str(self.folder),
+            "TMPDIR": str(self.folder),
             "PYTHONPATH": path,
             "PYTHONUNBUFFERED": "1",
             MARK: self._mark,

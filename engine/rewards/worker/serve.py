@@ -5,7 +5,7 @@ import random
 import resource
 import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def serve(requests: int, answers: int, folder: Path, limits: Mapping[str, Any], 
         words = raised_by(error, str(target.get("shown")) or "reward")
         return _send(answers, {"refused": words.reason, "traceback": words.traceback})
     _send(answers, {"ready": about})
-    while line := _line(requests):
+    for line in _lines(requests):
         _seed(zlib.crc32(line))
         _go_home(folder)
         _answer(answers, adapted, decode(line))
@@ -46,8 +46,9 @@ def _load(target: Mapping[str, Any], timeout_s: float) -> tuple[Any, Any]:
     if target["kind"] == "library":
         from engine.rewards.registry import REWARDS
 
-        info = REWARDS[target["function"]]
-        return LibraryAdapted(info.make(info.params.model_validate(target["params"])), info.name), {"name": info.name}
+        reward = REWARDS[target["function"]]
+        function = reward.make(reward.params.model_validate(target["params"]))
+        return LibraryAdapted(function, reward.name), {"name": reward.name}
     module = load.load_module(Path(target["path"]), target["sha256"], target["shown"])
     found = {info.name: (info, function) for info, function in load.callables(module, target["convention"])}
     name = load.choose([info for info, _ in found.values()], target["function"], target["shown"])
@@ -101,18 +102,20 @@ def _go_home(folder: Path) -> None:
         _chdir(folder)
 
 
-def _line(fd: int, rest: bytearray = bytearray()) -> bytes:
-    while (end := rest.find(b"\n")) < 0:
-        try:
-            block = _read(fd, BLOCK)
-        except OSError:
-            _exit(LOST)
-        if not block:
-            return b""
-        rest += block
-    line = bytes(rest[:end])
-    del rest[: end + 1]
-    return line
+def _lines(fd: int) -> Iterator[bytes]:
+    rest = bytearray()
+    while True:
+        while (end := rest.find(b"\n")) < 0:
+            try:
+                block = _read(fd, BLOCK)
+            except OSError:
+                _exit(LOST)
+            if not block:
+                return
+            rest += block
+        line = bytes(rest[:end])
+        del rest[: end + 1]
+        yield line
 
 
 def _send(fd: int, message: Any) -> None:
