@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from contextlib import chdir
+from contextlib import chdir, closing
 from dataclasses import asdict
 from typing import Any
 
@@ -53,12 +53,13 @@ def evaluate_checkpoint(
     with chdir(started_in(paths)):
         session = build_session(
             config, start=starting_weights(paths, config.model, is_new=False),
-            progress=lambda detail: progress("loading", detail),
+            progress=lambda detail: progress("loading", detail), reward_copies=paths.rewards,
         )  # fmt: skip
-        if chosen is not None:
-            state = _load(chosen, session)
-            check_data(state, fingerprint(session.dataset), config.data.source)
-        record = evaluate(session, settings, at, beat=progress)
+        with closing(session):
+            if chosen is not None:
+                state = _load(chosen, session)
+                check_data(state, fingerprint(session.dataset), config.data.source)
+            record = evaluate(session, settings, at, beat=progress)
     return {"run": paths.run_id, **_as_json(record)}
 
 

@@ -100,8 +100,10 @@ class Engine:
         session: Session | None = None
         with _signals(self._on_signal):
             try:
-                start = self._start(is_new=checkpoint is None)
-                session = build_session(self.config, start=start, progress=lambda detail: self.beat("loading", detail))
+                session = build_session(
+                    self.config, start=self._start(is_new=checkpoint is None),
+                    progress=lambda detail: self.beat("loading", detail), reward_copies=self.paths.rewards,
+                )  # fmt: skip
                 self.environment["data"] = fingerprint(session.dataset)
                 self._note_slow_path(session)
                 if checkpoint is not None:
@@ -113,6 +115,9 @@ class Engine:
                     self._save(session)
                 self.store.add_event(Event("stopped", f"Stopped on request after step {self.step}.", step=self.step))
                 return "stopped"
+            finally:
+                if session is not None:
+                    session.close()
         if self.early_stop:
             self.store.add_event(Event("stopped-early", self.early_stop, step=self.step))
         else:
