@@ -73,6 +73,12 @@ class Session:
         """End the processes that rewards run in."""
         close_rewards(self.rewards)
 
+    def trainer_state(self, steps_done: int) -> TrainerState:
+        """What reward functions learn of the run after so many finished steps."""
+        size = self.dataset.train_size
+        epoch = None if not size else self.next_example / size
+        return TrainerState(steps_done, self.config.optim.max_steps, epoch)
+
 
 def build_session(
     config: RunConfig, *, progress: Callable[[str], None], start: Path | None = None, reward_copies: Path | None = None
