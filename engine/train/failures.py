@@ -45,7 +45,7 @@ class FailureWatch:
                 reason = next(
                     errors[name] for errors, row in zip(scores.errors, scores.failed, strict=True) if name in row
                 )
-                message = f"{name} failed for {failed} of {len(scores.values)} completions; the first: it {reason}"
+                message = f"{name} failed for {failed} of {len(scores.values)} completions; the first: {reason}"
                 events.append(Event("reward-missing", message[:1000], "warning", step))
         for name, steps in self.recent.items():
             if _too_many(list(steps)):

@@ -6,6 +6,8 @@ Afterwards the worker is ready again, no process is left, and the engine has dra
 import os
 import random
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +19,9 @@ import pytest
 
 from engine.rewards.worker.client import CallResult, FileTarget, Limits, RewardWorker
 from engine.rewards.worker.tree import MARK
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
 
 # A good completion takes well under a millisecond; the rest is for a machine that is busy.
 LIMITS = Limits(timeout_s=1.0, start_s=20.0, memory_mb=600)
@@ -52,7 +57,9 @@ ONES = {
     "loops": Bad(one("while True: pass"), SLOW),
     "sleeps": Bad(one("import time; time.sleep(1000)"), SLOW),
     "allocates": Bad(one("x = bytearray(10**10)"), r"raised MemoryError \(reward.py, line 4\)"),
-    "allocates bit by bit": Bad(one("x = []\nwhile True: x.append(bytearray(10**8))"), "raised MemoryError"),
+    "allocates bit by bit": Bad(
+        one("x = []\nwhile True: x.append(bytearray(10**8))"), "raised MemoryError|took longer"
+    ),
     "forks and waits": Bad(one("import os\nif os.fork() == 0:\n    while True: os.getpid()\nos.wait()"), SLOW),
     "forks and returns twice": Bad(one("import os\nos.fork()\nreturn 1.0"), "value"),
     "leaves a grandchild in another session": Bad(
@@ -339,3 +346,42 @@ def is_gone(pid_file: Path, expected: bool) -> bool:
     except OSError:
         return True
     return stat[stat.rindex(")") + 2] in "ZX"
+
+
+OWNER = """
+import sys
+from pathlib import Path
+from engine.rewards.worker import process
+from engine.rewards.worker.client import FileTarget, RewardWorker
+process.secrets.token_hex = lambda _: sys.argv[2]
+worker = RewardWorker(FileTarget(Path(sys.argv[1])))
+print(worker.start(), flush=True)
+worker.submit({"prompts": ["p"], "completions": ["bad"], "completion_ids": [[1]]})
+sys.stdin.read()
+"""
+HANGS_WITH_CHILDREN = """
+import os, signal, time
+def reward(completion):
+    for number in range(1, 32):
+        if number not in (9, 19): signal.signal(number, signal.SIG_IGN)
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            open(PIDS, "w").write(str(os.getpid()))
+            time.sleep(1000)
+        os._exit(0)
+    while True: pass
+"""
+
+
+@pytest.mark.slow
+def test_nothing_is_left_of_a_worker_when_the_engine_is_killed(tmp_path: Path) -> None:
+    mark, pid_file = f"killed-{os.getpid()}-{time.monotonic_ns()}", tmp_path / "pid"
+    command = [sys.executable, "-c", OWNER, str(reward_file(tmp_path, HANGS_WITH_CHILDREN)), mark]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as owner:
+        assert owner.stdout is not None and owner.stdout.readline() == "None\n"
+        wait_until(lambda: pid_file.exists() and pid_file.read_text() != "", "its grandchild")
+        assert alive([mark])
+        owner.kill()
+    wait_until(lambda: not alive([mark]), "all to end", BACK_WITHIN_S)
+    assert is_gone(pid_file, True)

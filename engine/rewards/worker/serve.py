@@ -4,7 +4,6 @@ import os
 import random
 import resource
 import sys
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,9 +38,10 @@ def serve(requests: int, answers: int, folder: Path, limits: Mapping[str, Any], 
         return _send(answers, {"refused": words.reason, "traceback": words.traceback})
     _send(answers, {"ready": about})
     for line in _lines(requests):
-        _seed(zlib.crc32(line))
+        request = decode(line)
+        _seed(request["seed"])
         _go_home(folder)
-        _answer(answers, adapted, decode(line))
+        _answer(answers, adapted, request)
 
 
 def _load(target: Mapping[str, Any], timeout_s: float) -> tuple[Any, Any]:
