@@ -1,16 +1,19 @@
 """The library of rewards: what each is called and does, its settings, and how to make it. Forms and checks read it."""
 
 from collections.abc import Sequence
+from typing import get_args
 
 from pydantic import ValidationError
 
 from engine.config import RewardSpec
 from engine.config_problems import closest, problems_from, short
 from engine.errors import Problem
-from engine.rewards import form, matching, steps
+from engine.rewards import form, matching, python_file, steps
 from engine.rewards.info import Kind, RewardInfo
 
-REWARDS: dict[str, RewardInfo] = {info.name: info for info in (*matching.INFOS, *steps.INFOS, *form.INFOS)}
+REWARDS: dict[str, RewardInfo] = {
+    info.name: info for info in (*matching.INFOS, *steps.INFOS, *form.INFOS, *python_file.INFOS)
+}
 
 
 def function_of(spec: RewardSpec) -> str:
@@ -37,9 +40,15 @@ def deciding_reward(wanted: str | None, specs: Sequence[RewardSpec]) -> str | No
 
 
 def kind_of(spec: RewardSpec) -> Kind | None:
-    """Whether it judges the answer or the form, or only takes away; None for one that the library does not have."""
+    """Whether it judges the answer or the form, or only takes away; None for one that the library does not have.
+
+    A reward of the user's own is what its settings say.
+    """
     info = info_of(spec)
-    return None if info is None else info.kind
+    if info is None:
+        return None
+    chosen = spec.params.get("kind") if "kind" in info.params.model_fields else None
+    return chosen if chosen in get_args(Kind) else info.kind
 
 
 def reward_problems(index: int, spec: RewardSpec) -> list[Problem]:

@@ -20,6 +20,7 @@ from engine.runs.launch import Launched, start_prepared, start_run
 from engine.runs.lineage import Origin, read_origin, write_origin
 from engine.runs.paths import RunPaths, open_run, read_config
 from engine.runs.process import started_in
+from engine.runs.reward_copies import pin_rewards
 
 # What the tensors of a checkpoint are: the same numbers in another model, shape, scale or format are another policy.
 FIXED = ("model.source", "model.adapter", "model.lora_rank", "model.lora_alpha", "model.dtype")
@@ -41,11 +42,13 @@ def fork_run(root: Path, parent_id: str, step: int, config: RunConfig) -> Launch
     changed = changed_settings(before, config)
     if step == 0:
         return start_run(root, config, Origin("clone", parent_id, 0, before.name, changed))
+    pinned = pin_rewards(config, cwd=started_in(parent), parent=parent)
     with draft_run(root, "fork") as draft:
         _take_checkpoint(parent, step, draft)
         changed = tuple(dict.fromkeys((*_changed_before(parent, step), *changed)))
         write_origin(draft.origin, Origin("fork", parent_id, step, before.name, changed))
-        write_atomic(draft.config, dump_config(config).encode())
+        pinned.write(draft)
+        write_atomic(draft.config, dump_config(pinned.config).encode())
         return start_prepared(root, draft, config.name, started_in(parent))
 
 

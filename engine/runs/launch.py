@@ -18,7 +18,7 @@ from pathlib import Path
 import engine
 from engine.config import RunConfig
 from engine.config_io import dump_config
-from engine.errors import LabError, RunBusyError, StoreError
+from engine.errors import LabError, RunBusyError, RunNotFoundError, StoreError
 from engine.runs.control import clear_requests, request_stop
 from engine.runs.durable import disk_errors, fsync_dir, write_atomic
 from engine.runs.imported import refuse_imported
@@ -26,6 +26,7 @@ from engine.runs.lease import holder, is_held, lock, open_lock_file
 from engine.runs.lineage import Origin, read_origin, write_origin
 from engine.runs.paths import RunPaths, config_bytes, list_runs, new_run_id, open_run
 from engine.runs.process import Holder, read_launch, started_in, was_started_on, write_launch
+from engine.runs.reward_copies import pin_rewards
 from engine.runs.status import run_status
 
 LAUNCH_PATIENCE_S = 20.0
@@ -61,10 +62,12 @@ class Launched:
 def start_run(root: Path, config: RunConfig, origin: Origin | None = None) -> Launched:
     """Make a run of this configuration and start its engine; or find the live run that has exactly this one.
 
-    `origin` says which run it was cloned from. Raises RunBusyError when another start hangs, LabError when no process
-    can be started.
+    `origin` says which run it was cloned from, whose copies of reward files are taken. Raises RunBusyError when another
+    start hangs, ConfigError when a reward file cannot be read or has changed, LabError when no process can be started.
     """
-    text = dump_config(config).encode()
+    parent = _parent(root, origin)
+    pinned = pin_rewards(config, cwd=Path.cwd(), parent=parent)
+    text = dump_config(pinned.config).encode()
     with launch_lock(root):
         if twin := _live_twin(root, text):
             return Launched(twin.run_id, created=False)
@@ -72,6 +75,7 @@ def start_run(root: Path, config: RunConfig, origin: Origin | None = None) -> La
         paths.root.mkdir()  # fails if somebody has it: then this name is not ours
         if origin is not None:
             write_origin(paths.origin, origin)
+        pinned.write(paths)
         write_atomic(paths.config, text)
         _spawn(paths, cwd=str(Path.cwd()))
     return Launched(paths.run_id, created=True)
@@ -175,6 +179,16 @@ def launch_lock(root: Path) -> Iterator[None]:
             yield
     finally:
         os.close(fd)
+
+
+def _parent(root: Path, origin: Origin | None) -> RunPaths | None:
+    """The run that this one was cloned from, if it is still there."""
+    if origin is None:
+        return None
+    try:
+        return open_run(root, origin.parent)
+    except RunNotFoundError:
+        return None
 
 
 def _live_twin(root: Path, text: bytes) -> RunPaths | None:

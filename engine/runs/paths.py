@@ -69,6 +69,11 @@ class RunPaths:
         return self.root / "checkpoints"
 
     @property
+    def rewards(self) -> Path:
+        """Folder with the run's own copies of reward files, named by their hashes."""
+        return self.root / "rewards"
+
+    @property
     def launch(self) -> Path:
         """Which process was started for this run, and when."""
         return self.root / "launch.json"

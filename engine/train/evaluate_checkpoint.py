@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from contextlib import chdir
+from contextlib import chdir, closing
 from dataclasses import asdict
 from typing import Any
 
@@ -50,11 +50,14 @@ def evaluate_checkpoint(
     if config.threads:
         torch.set_num_threads(config.threads)
     with chdir(started_in(paths)):
-        session = build_session(config, progress=lambda detail: progress("loading", detail))
-        if chosen is not None:
-            state = _load(chosen, session)
-            check_data(state, fingerprint(session.dataset), config.data.source)
-        record = evaluate(session, settings, at, beat=progress)
+        session = build_session(
+            config, progress=lambda detail: progress("loading", detail), reward_copies=paths.rewards
+        )
+        with closing(session):
+            if chosen is not None:
+                state = _load(chosen, session)
+                check_data(state, fingerprint(session.dataset), config.data.source)
+            record = evaluate(session, settings, at, beat=progress)
     return {"run": paths.run_id, **_as_json(record)}
 
 

@@ -97,7 +97,9 @@ class Engine:
         session: Session | None = None
         with _signals(self._on_signal):
             try:
-                session = build_session(self.config, progress=lambda detail: self.beat("loading", detail))
+                session = build_session(
+                    self.config, progress=lambda detail: self.beat("loading", detail), reward_copies=self.paths.rewards
+                )
                 self.environment["data"] = fingerprint(session.dataset)
                 self._note_slow_path(session)
                 if checkpoint is not None:
@@ -109,6 +111,9 @@ class Engine:
                     self._save(session)
                 self.store.add_event(Event("stopped", f"Stopped on request after step {self.step}.", step=self.step))
                 return "stopped"
+            finally:
+                if session is not None:
+                    session.close()
         if self.early_stop:
             self.store.add_event(Event("stopped-early", self.early_stop, step=self.step))
         else:

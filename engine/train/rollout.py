@@ -54,6 +54,7 @@ class Batch:
                 parsed=_at(self.scores.parsed, rows),
                 steps=_at(self.scores.steps, rows) if self.scores.steps else (),
                 raw=_at(self.scores.raw, rows) if self.scores.raw else (),
+                failed=_at(self.scores.failed, rows) if self.scores.failed else (),
             ),
             passed=_at(self.passed, rows),
         )  # fmt: skip
@@ -80,6 +81,8 @@ def joined(batches: Sequence[Batch]) -> Batch:
             {name: value for score in scores for name, value in score.metrics.items()},
             [steps for score in scores for steps in score.steps],
             [raw for score in scores for raw in score.raw],
+            [failed for score in scores for failed in score.failed],
+            [note for score in scores for note in score.notes],
         ),
         [passed for batch in batches for passed in batch.passed],
         sum(batch.rollout_seconds for batch in batches),
@@ -87,9 +90,13 @@ def joined(batches: Sequence[Batch]) -> Batch:
 
 
 def collect(
-    session: Session, examples: Sequence[Example], group_size: int, *, seed: int, beat: Callable[[str, str], None]
-) -> Batch:
-    """Sample `group_size` completions for each example and score them. `beat(phase, detail)` may raise to stop."""
+    session: Session, examples: Sequence[Example], group_size: int, *, seed: int,
+    beat: Callable[[str, str], None], steps_done: int = 0,
+) -> Batch:  # fmt: skip
+    """Sample `group_size` completions for each example and score them. `beat(phase, detail)` may raise to stop.
+
+    `steps_done`: steps finished so far, which reward functions may ask for.
+    """
     started = time.monotonic()
     rollout = session.config.rollout
     rendered = [session.renderer.render(example) for example in examples]
@@ -104,14 +111,14 @@ def collect(
     texts = session.policy.tokenizer.batch_decode(completions.ids, skip_special_tokens=True)
     seconds = time.monotonic() - started
     beat("scoring", f"{len(texts)} completions")
-    given = _score(session, examples, rendered, group_size, completions, texts)
+    given = _score(session, examples, rendered, group_size, completions, texts, steps_done, beat)
     scores = shaped(given, session.config.rewards)
     return Batch(group_size, examples, rendered, completions, texts, scores, _passed(session, given), seconds)
 
 
 def _score(
     session: Session, examples: Sequence[Example], rendered: Sequence[Rendered], group_size: int,
-    completions: Completions, texts: list[str],
+    completions: Completions, texts: list[str], steps_done: int, beat: Callable[[str, str], None],
 ) -> Scores:  # fmt: skip
     conversational = rendered[0].messages is not None
     prompts: list[Any] = [r.messages if conversational else r.text for r in rendered]
@@ -125,6 +132,8 @@ def _score(
         conversational=conversational,
         pass_reward=session.pass_reward,
         completion_offsets=_offsets(session, completions),
+        trainer_state=session.trainer_state(steps_done),
+        waiting=lambda: beat("scoring", f"{len(texts)} completions"),
     )
 
 

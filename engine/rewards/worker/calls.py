@@ -92,6 +92,10 @@ class Calling:
             time.perf_counter() - started, progress.output[: self.limits.output_bytes], progress.traceback,
         )  # fmt: skip
 
+    def begin(self) -> None:
+        if not self._closed and self._start_failures < MAX_START_FAILURES:
+            self._start()
+
     def ready(self) -> None:
         """Start the process if there is none, and wait until its target is loaded. Raises StartFailed."""
         if self._ready:

@@ -5,7 +5,7 @@ function that does so costs its batch. No method raises for what reward code doe
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -25,6 +25,8 @@ __all__ = [
     "CallResult", "CallableInfo", "FileInfo", "FileTarget", "LibraryTarget", "Limits", "RewardWorker", "describe_file",
 ]  # fmt: skip
 
+WAIT_S = 0.5
+
 
 class RewardWorker:
     """One process for one reward. Calls are answered in order, each in a thread that reads what the worker says.
@@ -43,6 +45,11 @@ class RewardWorker:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def begin(self) -> None:
+        """Start the process without waiting for it."""
+        with self._lock:
+            self._calling.begin()
 
     def start(self) -> str | None:
         """Wait until the target is loaded; why it cannot be, else None. Calls do this themselves."""
@@ -64,9 +71,9 @@ class RewardWorker:
         return self._calling.about
 
     def submit(self, call: Mapping[str, Any]) -> None:
-        """Begin a call; `result` has to be asked for before the next one."""
+        """Begin a call. The result of an earlier one that nobody asked for is lost."""
         if self._pending is not None:
-            raise RuntimeError("the last call's result was not asked for")
+            self._pending.exception()
         pending: Future[CallResult] = Future()
         self._pending = pending
 
@@ -79,12 +86,18 @@ class RewardWorker:
 
         threading.Thread(target=work, name="reward-call", daemon=True).start()
 
-    def result(self) -> CallResult:
-        """The result of the call that was submitted last."""
+    def result(self, waiting: Callable[[], None] = lambda: None) -> CallResult:
+        """The result of the call submitted last. `waiting` is called twice a second meanwhile, and may raise."""
         if self._pending is None:
             raise RuntimeError("no call was submitted")
         pending, self._pending = self._pending, None
-        return pending.result()
+        while True:
+            try:
+                return pending.result(WAIT_S)
+            except TimeoutError:
+                if pending.done():  # it is the call's own
+                    raise
+                waiting()
 
     def call(self, call: Mapping[str, Any]) -> CallResult:
         self.submit(call)

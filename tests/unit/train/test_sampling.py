@@ -29,7 +29,9 @@ class Rollouts:
         self.live, self.cut = live, list(cut)
         self.calls: list[tuple[list[int], int]] = []
 
-    def __call__(self, session: Any, examples: Sequence[Example], group_size: int, *, seed: int, beat: Any) -> Batch:
+    def __call__(
+        self, session: Any, examples: Sequence[Example], group_size: int, *, seed: int, beat: Any, **_: Any
+    ) -> Batch:
         places = [int(example.prompt) for example in examples]
         self.calls.append((places, seed))
         beat("rollout", "token 1")
