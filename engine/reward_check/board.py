@@ -87,9 +87,7 @@ def _outcome(
     return "hole", "It earns the maximum." if strategy.sort == "near" else "It earns more than half of the range."
 
 
-def exploits(
-    board: Sequence[StrategyScore], span: Range | None, kind: Kind, *, gate: str, is_monitor: bool
-) -> Finding:
+def exploits(board: Sequence[StrategyScore], span: Range | None, kind: Kind, *, gate: str, is_monitor: bool) -> Finding:
     """The board in one sentence."""
     if span is None or not any(score.tried > score.missing for score in board):
         return Finding("exploits", "Exploits", "not applicable", "No completion that was tried got a value.")
@@ -100,7 +98,8 @@ def exploits(
     holes = [score for score in board if score.outcome == "hole"]
     if holes:
         names = ", ".join(f"{score.label[0].lower()}{score.label[1:]} (mean {score.mean:.2f})" for score in holes)
-        text = f"{len(holes)} of {tried} strategies are paid without a right answer: {names}."
+        verb = "is" if len(holes) == 1 else "are"
+        text = f"{len(holes)} of {tried} strategies {verb} paid without a right answer: {names}."
         return Finding("exploits", "Exploits", *_weighed("failed", text, is_monitor), _evidence(holes))
     free = [score for score in board if score.outcome == "by design" and score.name not in ("padding", "repeated")]
     if kind == "format" and free:
@@ -110,7 +109,8 @@ def exploits(
 
 def _format(free: Sequence[StrategyScore], gate: str, is_monitor: bool) -> Finding:
     names = ", ".join(f"{score.label[0].lower()}{score.label[1:]}" for score in free[:4])
-    text = f"{len(free)} strategies have the form without the answer ({names}); that is what a format reward pays for."
+    count = f"{len(free)} strategies have" if len(free) > 1 else "1 strategy has"
+    text = f"{count} the form without the answer ({names}); that is what a format reward pays for."
     if gate:
         return Finding("exploits", "Exploits", "ok", f"{text} It counts only where {gate} is reached.")
     advice = " Let it count only if a task reward is right, or keep its weight small."

@@ -1,8 +1,8 @@
 """Asks a child process to check a reward. Light: no torch, and no reward runs here.
 
-    task = start_check(CheckRequest(dump_config(config), "exact_match"))
-    while not task.finished: show(task.progress)     # or task.cancel()
-    found = task.result()
+task = start_check(CheckRequest(dump_config(config), "exact_match"))
+while not task.finished: show(task.progress)     # or task.cancel()
+found = task.result()
 """
 
 from pathlib import Path

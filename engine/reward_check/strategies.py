@@ -7,6 +7,7 @@ one-digit answer.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from engine.reward_check.answers import Form, shell, thought_then, written
@@ -21,7 +22,7 @@ MAX_HEDGES = 5
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,30}")
 _NUMBER = re.compile(r"[-+]?[0-9]{1,30}(?:\.[0-9]{1,30})?")
-_LOOK_ALIKES = str.maketrans("0123456789aceopxyABCEHKMOPTX", "０１２３４５６７８９асеорхуАВСЕНКМОРТХ")  # noqa: RUF001
+_LOOK_ALIKES = str.maketrans("0123456789aceopxyABCEHKMOPTX", "０１２３４５６７８９асеорхуАВСЕНКМОРТХ")
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def swapped(gold: str) -> str | None:
     """The first two neighbouring digits that differ, the other way round."""
     if not _NUMBER.fullmatch(gold):
         return None
-    for place, (a, b) in enumerate(zip(gold, gold[1:], strict=False)):
+    for place, (a, b) in enumerate(pairwise(gold)):
         if a.isdigit() and b.isdigit() and a != b:
             return gold[:place] + b + a + gold[place + 2 :]
     return None
