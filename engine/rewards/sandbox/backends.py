@@ -10,6 +10,7 @@ from engine.rewards.sandbox.limits import Limits, Outcome
 from engine.rewards.sandbox.paths import INSIDE, interpreter, python_paths
 from engine.rewards.sandbox.process import Confined
 
+_START = "import sys; sys.path.insert(0, sys.argv[1]); from inside.start import main; main()"
 _SCRATCH = "/scratch"  # as in inside/namespaces.py
 
 
@@ -63,7 +64,7 @@ class Bubblewrap:
 
 
 def _python() -> tuple[str, ...]:
-    return (interpreter(), "-I", "-S", "-B", "-X", "utf8", str(INSIDE))
+    return (interpreter(), "-I", "-S", "-B", "-X", "utf8", "-c", _START, str(INSIDE.parent))
 
 
 def _folders_above(paths: Sequence[str]) -> list[str]:

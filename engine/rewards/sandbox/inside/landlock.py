@@ -5,7 +5,7 @@ https://docs.kernel.org/userspace-api/landlock.html. What the running kernel kno
 
 import os
 
-from kernel import syscall
+from .kernel import syscall
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _CREATE_RULESET_VERSION = 1

@@ -6,9 +6,7 @@ import resource
 import select
 import signal
 
-import kernel
-import landlock
-import seccomp
+from . import kernel, landlock, seccomp
 
 # User ids that nobody has, above the ranges of /etc/subuid and of systemd's dynamic users. Each confined process of root
 # gets one of its own, so that no two count against one limit of threads, nor may do anything to each other.

@@ -7,7 +7,7 @@ read-only copies of the paths it was given and one small empty directory in memo
 import os
 from pathlib import Path
 
-import kernel
+from . import kernel
 
 SCRATCH = "/scratch"  # the only place where a confined program can write; its working directory
 DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")

@@ -7,9 +7,10 @@ import ctypes
 import errno
 import struct
 
-from kernel import ARM, syscall
-from syscalls import ALLOWED, LOOKED_AT
+from .kernel import ARM, syscall
+from .syscalls import ALLOWED, LOOKED_AT
 
+MACHINES = ("x86_64", "aarch64")  # whose system call numbers are known
 _SECCOMP = 277 if ARM else 317
 _SET_MODE_FILTER, _TO_ALL_THREADS = 1, 1
 _ARCHITECTURE = 0xC00000B7 if ARM else 0xC000003E  # AUDIT_ARCH_AARCH64, AUDIT_ARCH_X86_64
@@ -21,7 +22,14 @@ _AF_UNIX = 1
 _PR_NAME = (15, 16)  # set and get the name of a thread; PR_SET_PDEATHSIG among the rest would outlive a timeout
 # dup, flags, record locks; not F_SETOWN (signals to others) nor F_SETPIPE_SZ (kernel memory)
 _FCNTL = (0, 1, 2, 3, 4, 5, 6, 7, 1030)
-_IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # terminal size and settings (read), FIONREAD, FIONBIO, cloexec
+_IOCTL = (
+    0x5401,
+    0x5413,
+    0x541B,
+    0x5421,
+    0x5450,
+    0x5451,
+)  # terminal size and settings (read), FIONREAD, FIONBIO, cloexec
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, constant
 

@@ -1,8 +1,9 @@
-"""The helper that confines itself and then runs a program: `python -I -S -B inside WAY REQUEST_FD STATUS_FD RUN_ID`.
+"""The helper that confines itself and then runs a program: its arguments are WAY REQUEST_FD STATUS_FD RUN_ID.
 
 It is started by exec, so that nothing of the engine is in its memory, and reads what to do as JSON from one descriptor:
-{"files": {name: text}, "limits": {...}, "paths": [...], "number": n}. On the other it writes one line: "ready ..." when all walls are
-up and the program is about to begin, or "failed: " and why. RUN_ID only makes its processes recognisable from outside.
+{"files": {name: text}, "limits": {...}, "paths": [...], "number": n}. On the other it writes one line: "ready ..." when
+all walls are up and the program is about to begin, or "failed: " and why. RUN_ID only makes its processes recognisable
+from outside.
 
 WAY own: make the namespaces here. WAY bubblewrap: bwrap has made them already.
 """
@@ -16,15 +17,13 @@ import signal
 import sys
 from _sitebuiltins import Quitter
 
-import kernel
-import lock
-import namespaces
+from . import kernel, lock, namespaces
 
 MAIN = "main.py"  # the file that is run, as __main__
 
 
 def main() -> None:
-    way, request_fd, status_fd = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    way, request_fd, status_fd = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     with os.fdopen(request_fd, "rb") as pipe:
         request = json.load(pipe)
     try:
@@ -43,7 +42,9 @@ def main() -> None:
 def _own_namespaces(request: dict, status_fd: int) -> None:  # type: ignore[type-arg]
     """Returns in the confined child only; this process waits for it and ends as it ended."""
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-    if select.select([], [], [status_fd], 0)[2]:  # the engine has died meanwhile
+    reader = select.poll()
+    reader.register(status_fd, 0)
+    if reader.poll(0):  # the engine has died meanwhile
         os._exit(1)
     is_root = namespaces.enter()
     namespaces.confine_files(request["paths"], request["limits"]["scratch_bytes"])
@@ -76,7 +77,7 @@ def _confine(request: dict, status_fd: int, parent_is_there: int, is_root: bool)
 def _run_program() -> None:
     """Run MAIN as __main__ of this interpreter: with fork and execve gone there is no other."""
     sys.argv[:] = [MAIN]
-    sys.path[0] = namespaces.SCRATCH
+    sys.path[0] = namespaces.SCRATCH  # in place of the folder that this package was found in
     builtins.exit = Quitter("exit", "Ctrl-D")  # what the module site would have put there
     builtins.quit = Quitter("quit", "Ctrl-D")
     spec = importlib.util.spec_from_file_location("__main__", MAIN)
@@ -100,10 +101,12 @@ def _step(error: BaseException) -> str:
     """The function of this folder in which it failed: enter, confine_files, become_nobody, limit, restrict, install."""
     step, trace = "?", error.__traceback__
     while trace is not None:
-        if os.path.basename(trace.tb_frame.f_code.co_filename) in ("namespaces.py", "lock.py", "landlock.py", "seccomp.py"):
+        if os.path.basename(trace.tb_frame.f_code.co_filename) in (
+            "namespaces.py",
+            "lock.py",
+            "landlock.py",
+            "seccomp.py",
+        ):
             step = trace.tb_frame.f_code.co_name
         trace = trace.tb_next
     return step
-
-
-main()
