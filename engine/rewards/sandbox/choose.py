@@ -90,8 +90,8 @@ def _impossible(sandbox: Sandbox) -> str:
 _RULES: tuple[tuple[Callable[[], bool], str], ...] = (
     (
         lambda: _setting("kernel/apparmor_restrict_unprivileged_userns") == "1",
-        "AppArmor forbids user namespaces to programs without a profile (sysctl kernel.apparmor_restrict_unprivileged_userns"
-        " is 1): install bubblewrap with its profile, or allow them.",
+        "AppArmor forbids user namespaces to programs without a profile (sysctl"
+        " kernel.apparmor_restrict_unprivileged_userns is 1): install bubblewrap with its profile, or allow them.",
     ),
     (
         lambda: _setting("kernel/unprivileged_userns_clone") == "0",

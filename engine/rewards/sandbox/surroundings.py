@@ -1,4 +1,4 @@
-"""What the attacks aim at: a secret, listening sockets, another process; and, seen from outside, what was done to them."""
+"""What the attacks aim at: a secret, listening sockets, another process; what was done to them, seen from outside."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ sys.stdin.read()
 
 
 class Surroundings:
-    """Targets on this machine that belong to nobody else: hitting them hurts nothing. `targets` is what attacks read."""
+    """Targets on this machine that hurt nobody when they are hit. `targets` is what attacks read."""
 
     def __init__(self) -> None:
         self.secret = f"secret-{secrets.token_hex(16)}"

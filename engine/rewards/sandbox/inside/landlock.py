@@ -12,7 +12,7 @@ _CREATE_RULESET_VERSION = 1
 _RULE_PATH_BENEATH = 1
 
 _READ_FILE, _READ_DIR = 1 << 2, 1 << 3
-# Of the 16 rights on files, the 14th (refer) came with ABI 2, the 15th (truncate) with 3, the 16th (ioctl on devices) with 5.
+# Of the 16 rights on files, refer came with ABI 2, truncate with 3, ioctl on devices with 5.
 _RIGHTS_OF_ABI = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
 _MAKE_DEVICE_OR_SOCKET = 1 << 6 | 1 << 9 | 1 << 11  # character device, socket, block device
 _EXECUTE, _IOCTL_DEV = 1 << 0, 1 << 15
@@ -30,7 +30,7 @@ def abi() -> int:
 
 
 def restrict(readable: list[str], writable: list[str]) -> int:
-    """Only `readable` can be read and only `writable` written, TCP is closed; returns the ABI used. Needs no_new_privs."""
+    """Only `readable` can be read, only `writable` written, TCP is closed. Returns the ABI used. Needs no_new_privs."""
     version = abi()
     if version == 0:
         return 0

@@ -1,4 +1,4 @@
-"""What the confined process gives up, last thing before the program runs: limits, identity, capabilities, system calls."""
+"""What the confined process gives up, last before the program runs: resources, identity, capabilities, system calls."""
 
 import math
 import os
@@ -8,8 +8,8 @@ import signal
 
 from . import kernel, landlock, seccomp
 
-# User ids that nobody has, above the ranges of /etc/subuid and of systemd's dynamic users. Each confined process of root
-# gets one of its own, so that no two count against one limit of threads, nor may do anything to each other.
+# User ids that nobody has, above the ranges of /etc/subuid and of systemd's dynamic users. Each confined process of
+# root gets one of its own, so that no two count against one limit of threads, nor may do anything to each other.
 _FIRST_UID = 2_000_000_000
 _NOBODY = 65534
 
@@ -28,14 +28,14 @@ def become_nobody(number: int) -> None:
 
 
 def die_with(parent_is_there: int) -> None:
-    """Be killed when the parent is; `parent_is_there` is a pipe whose other end only it holds, for the moment between."""
+    """Be killed when the parent is. `parent_is_there` is a pipe whose other end only it holds: closed, it is too late."""
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     if select.select([parent_is_there], [], [], 0)[0]:
         os._exit(1)
 
 
 def limit(limits: dict[str, float]) -> None:
-    """Resource limits, soft and hard. See Limits for what they are; no core file, no locked memory, no queued signals."""
+    """Resource limits, soft and hard: those of Limits, and no core file, locked memory or message queue."""
     cpu_s = math.ceil(limits["wall_s"]) + 1
     for kind, value in (
         (resource.RLIMIT_AS, int(limits["memory_bytes"])),
@@ -53,7 +53,7 @@ def limit(limits: dict[str, float]) -> None:
 
 
 def lock(readable: list[str], writable: list[str]) -> int:
-    """No capabilities, no way to gain any, Landlock, and the seccomp filter. Returns the ABI of Landlock, 0 for none."""
+    """No capabilities and no way to gain any, Landlock, the seccomp filter. Returns the ABI of Landlock, 0 for none."""
     kernel.drop_capabilities()
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     version = landlock.restrict(readable, writable)

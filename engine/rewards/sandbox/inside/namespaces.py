@@ -44,7 +44,7 @@ def enter() -> bool:
 
 
 def confine_files(paths: list[str], scratch_bytes: int) -> None:
-    """Make `paths`, read-only, and an empty scratch directory all the files there are; the working directory is SCRATCH.
+    """Make `paths`, read-only, and an empty SCRATCH, which becomes the working directory, all the files there are.
 
     A symbolic link among the paths becomes the same link.
     """

@@ -1,4 +1,4 @@
-"""The seccomp filter: a list of system calls that are allowed, a few with a look at their arguments, all others refused.
+"""The seccomp filter: system calls that are allowed, a few after a look at their arguments, and all others refused.
 
 Classic BPF over struct seccomp_data: number at byte 0, architecture at 4, argument n (low half) at 16 + 8 n.
 """
@@ -22,20 +22,14 @@ _AF_UNIX = 1
 _PR_NAME = (15, 16)  # set and get the name of a thread; PR_SET_PDEATHSIG among the rest would outlive a timeout
 # dup, flags, record locks; not F_SETOWN (signals to others) nor F_SETPIPE_SZ (kernel memory)
 _FCNTL = (0, 1, 2, 3, 4, 5, 6, 7, 1030)
-_IOCTL = (
-    0x5401,
-    0x5413,
-    0x541B,
-    0x5421,
-    0x5450,
-    0x5451,
-)  # terminal size and settings (read), FIONREAD, FIONBIO, cloexec
+# settings and size of a terminal (to read), bytes waiting, non-blocking, close-on-exec
+_IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 
 Instruction = tuple[int, int, int, int]  # code, jump if true, jump if false, constant
 
 
 class _Program(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]  # noqa: RUF012
+    _fields_ = [("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p)]
 
 
 def install() -> None:

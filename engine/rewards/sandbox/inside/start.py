@@ -98,15 +98,10 @@ def _existing(paths: list[str]) -> list[str]:
 
 
 def _step(error: BaseException) -> str:
-    """The function of this folder in which it failed: enter, confine_files, become_nobody, limit, restrict, install."""
-    step, trace = "?", error.__traceback__
+    """The function that failed, unless it is a mere system call: enter, confine_files, become_nobody, limit, install."""
+    step, trace = "start", error.__traceback__
     while trace is not None:
-        if os.path.basename(trace.tb_frame.f_code.co_filename) in (
-            "namespaces.py",
-            "lock.py",
-            "landlock.py",
-            "seccomp.py",
-        ):
+        if os.path.basename(trace.tb_frame.f_code.co_filename) != "kernel.py":
             step = trace.tb_frame.f_code.co_name
         trace = trace.tb_next
     return step
