@@ -28,7 +28,7 @@ def become_nobody(number: int) -> None:
 
 
 def die_with(parent_is_there: int) -> None:
-    """Be killed when the parent is. `parent_is_there` is a pipe whose other end only it holds: closed, it is too late."""
+    """Be killed when the parent is. `parent_is_there`: a pipe whose other end only it holds; closed, it is too late."""
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     if select.select([parent_is_there], [], [], 0)[0]:
         os._exit(1)

@@ -98,7 +98,7 @@ def _existing(paths: list[str]) -> list[str]:
 
 
 def _step(error: BaseException) -> str:
-    """The function that failed, unless it is a mere system call: enter, confine_files, become_nobody, limit, install."""
+    """The function that failed, above the mere system call: enter, confine_files, become_nobody, limit, install."""
     step, trace = "start", error.__traceback__
     while trace is not None:
         if os.path.basename(trace.tb_frame.f_code.co_filename) != "kernel.py":
