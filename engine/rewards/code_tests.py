@@ -1,8 +1,8 @@
 """The reward python_tests: code that the model wrote, judged by the unit tests of its dataset row, in sandboxes.
 
-Shapes of a row that are understood: HumanEval's (`test` with check(candidate), `entry_point`), MBPP's (`test_list`, a list
-of assertions, with `test_imports` and `test_setup_code`), a column of plain assertions, and pairs of standard input and
-output.
+Shapes of a row that are understood: HumanEval's (`test` with check(candidate), `entry_point`), MBPP's (`test_list`, a
+list of assertions, with `test_imports` and `test_setup_code`), a column of plain assertions, and pairs of standard
+input and output.
 """
 
 import json
@@ -136,9 +136,7 @@ def judge(
         assert wanted is not None
         return judge_calls(sandbox, code, wanted, timeout_s=params.timeout_s, memory_bytes=memory)
     stop = params.credit == "all"
-    return judge_programs(
-        sandbox, code, pairs, timeout_s=params.timeout_s, memory_bytes=memory, stop_at_failure=stop
-    )
+    return judge_programs(sandbox, code, pairs, timeout_s=params.timeout_s, memory_bytes=memory, stop_at_failure=stop)
 
 
 def _value(
@@ -183,15 +181,16 @@ def _pairs(tests: Any) -> list[tuple[str, str]]:
     elif isinstance(data, Sequence) and not isinstance(data, str) and all(isinstance(case, Mapping) for case in data):
         found = [(case.get("input"), case.get("output")) for case in data]
     else:
-        raise Missing('the tests are not JSON of the form [{"input": …, "output": …}] or {"inputs": […], "outputs": […]}')
+        raise Missing(
+            'the tests are not JSON of the form [{"input": …, "output": …}] or {"inputs": […], "outputs": […]}'
+        )
     pairs = [(_joined(given), _joined(wanted)) for given, wanted in found]
     if not 1 <= len(pairs) <= _MAX_TESTS:
         raise Missing(f"the row has {len(pairs)} pairs of input and output; 1 to {_MAX_TESTS} can be used")
-    return [(given, wanted) for given, wanted in pairs if given is not None and wanted is not None] or _no_texts()
-
-
-def _no_texts() -> list[tuple[str, str]]:
-    raise Missing("an input or output of the tests is not a text")
+    texts = [(given, wanted) for given, wanted in pairs if given is not None and wanted is not None]
+    if len(texts) < len(pairs):
+        raise Missing("an input or output of the tests is not a text")
+    return texts
 
 
 def _joined(value: Any) -> str | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.rewards.sandbox.backends import Sandbox
+from engine.rewards.sandbox.judge.relay import BrokenTests, judge_calls
 from engine.rewards.sandbox.limits import MIB, Limits, Outcome, SandboxFailed
 from engine.rewards.sandbox.surroundings import Surroundings, processes_of
 
@@ -39,7 +40,7 @@ class Attack:
     limits: Limits = LIMITS
 
     def program(self) -> str:
-        return (Path(__file__).parent / "attacks" / f"{self.name}.py").read_text()
+        return _source(self.name)
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,29 @@ ATTACKS: tuple[Attack, ...] = (
     Attack("kernel_corners", "Rarely used parts of the kernel", _claims),
 )
 
+
+@dataclass(frozen=True)
+class Fake:
+    """Code that pretends to pass a test. `name` is its file in attacks/."""
+
+    name: str
+    title: str
+
+    def code(self) -> str:
+        return _source(self.name)
+
+
+FAKES: tuple[Fake, ...] = (
+    Fake("fake_exit", "Fake success: sys.exit(0)"),
+    Fake("fake_hard_exit", "Fake success: os._exit(0)"),
+    Fake("fake_exit_in_call", "Fake success: exit when called"),
+    Fake("fake_result", "Fake success: forged result"),
+    Fake("fake_equal", "Fake success: equal to everything"),
+    Fake("fake_machinery", "Fake success: changed machinery"),
+)
+TEST = "assert answer() == 42"  # which none of them meets
+_JUDGED = {"tests": TEST, "context": "", "names": ["answer"], "check": False, "all": True}
+
 # What a sandbox has to let through, so that "everything fails inside" does not mean that nothing runs inside.
 _HARMLESS = """
 import asyncio, collections, json, math, re, sys, tempfile, threading
@@ -138,10 +162,12 @@ print(*words, asyncio.run(last()), math.gcd(12, 18))
 
 
 def run_suite(sandbox: Sandbox, attacks: Sequence[Attack] = ATTACKS) -> list[Result]:
-    """A harmless program, then every attack, several at once. Raises SandboxFailed when nothing can run at all."""
+    """A harmless program, then all attacks and fakes, several at once. Raises SandboxFailed when nothing can run at all."""
     results = [_let_harmless_run(sandbox)]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return results + list(pool.map(lambda attack: make_attack(sandbox, attack), attacks))
+        made = pool.map(lambda attack: make_attack(sandbox, attack), attacks)
+        faked = pool.map(lambda fake: try_fake(sandbox, fake), FAKES)
+        return [*results, *made, *faked]
 
 
 def make_attack(sandbox: Sandbox, attack: Attack) -> Result:
@@ -159,6 +185,25 @@ def make_attack(sandbox: Sandbox, attack: Attack) -> Result:
         words = outcome.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         achieved = f"the attack did not run to its end: {words or outcome}"
     return Result(attack.title, achieved is None, achieved or "", time.perf_counter() - started)
+
+
+def try_fake(sandbox: Sandbox, fake: Fake) -> Result:
+    """Judge code that does not meet its test."""
+    started = time.perf_counter()
+    detail = ""
+    try:
+        verdict = judge_calls(sandbox, fake.code(), _JUDGED, timeout_s=LIMITS.wall_s, memory_bytes=LIMITS.memory_bytes)
+        if verdict.passed:
+            detail = "it passed a test that it does not meet"
+    except BrokenTests as error:
+        detail = f"it made its test unusable: {error}"
+    except SandboxFailed as error:
+        detail = str(error)
+    return Result(fake.title, not detail, detail, time.perf_counter() - started)
+
+
+def _source(name: str) -> str:
+    return (Path(__file__).parent / "attacks" / f"{name}.py").read_text()
 
 
 def _let_harmless_run(sandbox: Sandbox) -> Result:

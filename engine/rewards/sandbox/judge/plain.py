@@ -1,16 +1,17 @@
 """Values as plain data: what may cross between the tests and the code under test, and how.
 
 Only values that are compared by what they hold: numbers, texts, bytes, and containers of such. A value of a subclass
-becomes one of the plain type, so that no method that a model wrote takes part in a comparison. Imported by both programs
-in the sandboxes, as `plain`, and by nothing in the engine.
+becomes one of the plain type, so that no method that a model wrote takes part in a comparison. Imported by both
+programs in the sandboxes, as `plain`, and by nothing in the engine.
 """
 
 import collections
-import decimal
-import fractions
+import collections.abc
+import importlib
 import itertools
 import json
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,10 +20,8 @@ MAX_ARGUMENT_DEPTH = 120  # so that a test can pass a result on, inside somethin
 MAX_ITEMS = 100_000  # taken from a generator
 MAX_FRAME = 1 << 20  # bytes of a result
 _MAX_WORDS = 300
-# Whose items are taken, and given on as a plain iterator.
-_ITERATORS = tuple(
-    map(type, (iter([]), map(str, []), filter(None, []), zip(), enumerate([]), reversed([]), {}.keys(), {}.values(), {}.items()))
-) + (type(_ for _ in ()), itertools.chain)  # fmt: skip
+# Whose items are taken, and given on as a plain iterator: generators, map, zip, the keys of a dictionary, ...
+_ITERATORS = (collections.abc.Iterator, collections.abc.MappingView)
 
 
 class NotPlain(Exception):
@@ -38,6 +37,9 @@ def pack(value: Any, depth: int = MAX_DEPTH) -> Any:
     for kind, name, parts in _SCALARS:
         if isinstance(value, kind):
             return {name: parts(value)}
+    for module, kind_name in _EXACT:
+        if module in sys.modules and isinstance(value, getattr(sys.modules[module], kind_name)):
+            return {kind_name: str(value)}
     if isinstance(value, list):
         return [pack(item, depth - 1) for item in value]
     for kind, name in _CONTAINERS:
@@ -45,10 +47,10 @@ def pack(value: Any, depth: int = MAX_DEPTH) -> Any:
             items = value.items() if isinstance(value, dict) else value
             return {name: [pack(item, depth - 1) for item in items]}
     if isinstance(value, _ITERATORS):
-        items = list(itertools.islice(value, MAX_ITEMS + 1))
-        if len(items) > MAX_ITEMS:
-            raise NotPlain(f"a {type(value).__name__} without an end")
-        return {"iterator": [pack(item, depth - 1) for item in items]}
+        taken = list(itertools.islice(iter(value), MAX_ITEMS + 1))
+        if len(taken) > MAX_ITEMS:
+            raise NotPlain(f"a {type(value).__name__} of more than {MAX_ITEMS:,} items")
+        return {"iterator": [pack(item, depth - 1) for item in taken]}
     raise NotPlain(f"a value of type {type(value).__name__}"[:_MAX_WORDS])
 
 
@@ -76,9 +78,9 @@ _SCALARS = (
     _scalar(bytes, "bytes", lambda value: bytes(value).hex()),
     _scalar(bytearray, "bytearray", lambda value: bytes(value).hex()),
     _scalar(range, "range", lambda value: [hex(value.start), hex(value.stop), hex(value.step)]),
-    _scalar(fractions.Fraction, "fraction", lambda value: [hex(value.numerator), hex(value.denominator)]),
-    _scalar(decimal.Decimal, "decimal", lambda value: str(value)),
 )
+# Written as text. Their modules take a few milliseconds to load: only a program that has them can have such a value.
+_EXACT = (("fractions", "Fraction"), ("decimal", "Decimal"))
 _CONTAINERS: tuple[tuple[type, str], ...] = (
     (tuple, "tuple"), (collections.OrderedDict, "ordered"), (dict, "dict"), (frozenset, "frozenset"), (set, "set"),
     (collections.deque, "deque"),
@@ -91,8 +93,8 @@ _MAKE_SCALAR: dict[str, Callable[[Any], Any]] = {
     "bytes": bytes.fromhex,
     "bytearray": bytearray.fromhex,
     "range": lambda parts: range(*(int(part, 16) for part in parts)),
-    "fraction": lambda parts: fractions.Fraction(int(parts[0], 16), int(parts[1], 16)),
-    "decimal": decimal.Decimal,
+    "Fraction": lambda parts: _module("fractions").Fraction(parts),
+    "Decimal": lambda parts: _module("decimal").Decimal(parts),
 }
 _MAKE_CONTAINER: dict[str, Callable[[list[Any]], Any]] = {
     "tuple": tuple,
@@ -103,6 +105,10 @@ _MAKE_CONTAINER: dict[str, Callable[[list[Any]], Any]] = {
     "deque": collections.deque,
     "iterator": iter,
 }
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(name)
 
 
 class Channel:

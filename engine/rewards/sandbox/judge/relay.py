@@ -205,4 +205,3 @@ def _lines(text: str) -> list[str]:
 
 def _source(name: str) -> str:
     return (_HERE / f"{name}.py").read_text()
-
