@@ -162,7 +162,7 @@ print(*words, asyncio.run(last()), math.gcd(12, 18))
 
 
 def run_suite(sandbox: Sandbox, attacks: Sequence[Attack] = ATTACKS) -> list[Result]:
-    """A harmless program, then all attacks and fakes, several at once. Raises SandboxFailed when nothing can run at all."""
+    """A harmless program, then all attacks and fakes, several at once. Raises SandboxFailed when nothing can run."""
     results = [_let_harmless_run(sandbox)]
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         made = pool.map(lambda attack: make_attack(sandbox, attack), attacks)

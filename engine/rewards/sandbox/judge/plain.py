@@ -21,7 +21,7 @@ MAX_ITEMS = 100_000  # taken from a generator
 MAX_FRAME = 1 << 20  # bytes of a result
 _MAX_WORDS = 300
 # Whose items are taken, and given on as a plain iterator: generators, map, zip, the keys of a dictionary, ...
-_ITERATORS = (collections.abc.Iterator, collections.abc.MappingView)
+_ITERATORS: tuple[type[Any], ...] = (collections.abc.Iterator, collections.abc.MappingView)
 
 
 class NotPlain(Exception):
@@ -44,7 +44,7 @@ def pack(value: Any, depth: int = MAX_DEPTH) -> Any:
         return [pack(item, depth - 1) for item in value]
     for kind, name in _CONTAINERS:
         if isinstance(value, kind):
-            items = value.items() if isinstance(value, dict) else value
+            items: Any = value.items() if isinstance(value, dict) else value
             return {name: [pack(item, depth - 1) for item in items]}
     if isinstance(value, _ITERATORS):
         taken = list(itertools.islice(iter(value), MAX_ITEMS + 1))
