@@ -25,6 +25,7 @@ from engine.runs.records import Event, StepRecord
 from engine.runs.store import StoreWriter
 from engine.seeds import derive_seed
 from engine.train.credit import Credit
+from engine.train.evaluate import COMPLETIONS_AT_ONCE
 from engine.train.lesson import credit_of, lesson_of
 from engine.train.record import step_record
 from engine.train.rollout import Batch, collect, joined
@@ -120,21 +121,18 @@ def _forget_peak() -> None:
 
 
 def _sample(session: Session, examples: Sequence[Example], beat: Beat) -> list[Batch]:
-    """As many prompts at once as a step of the run has, so that seconds and memory are those of a step."""
+    """The first batch has as many prompts as a step of the run: its seconds are those of a step. The others are as
+    large as those of an evaluation, if that is larger: that is faster, and takes no more memory than the run will.
+    """
+    size = session.config.rollout.num_generations
     at_once = session.config.rollout.prompts_per_step
     batches: list[Batch] = []
-    for first in range(0, len(examples), at_once):
-        part = examples[first : first + at_once]
+    first = 0
+    while part := examples[first : first + at_once]:
         until = f"prompts {first + 1} to {first + len(part)} of {len(examples)}"
-        batches.append(
-            collect(
-                session,
-                part,
-                session.config.rollout.num_generations,
-                seed=derive_seed(session.config.seed, 0, "preflight", first),
-                beat=_placed(beat, until),
-            )
-        )
+        seed = derive_seed(session.config.seed, 0, "preflight", first)
+        batches.append(collect(session, part, size, seed=seed, beat=_placed(beat, until)))
+        first, at_once = first + len(part), max(at_once, COMPLETIONS_AT_ONCE // size)
     return batches
 
 
@@ -219,18 +217,15 @@ def _reward_results(config: RunConfig, batch: Batch) -> tuple[RewardResult, ...]
 
 
 def _costs(config: RunConfig, batches: Sequence[Batch], meter: _Meter, device: str) -> Costs:
-    """Seconds of one step, from the batches that are as large as a step, or scaled by the number of prompts."""
-    wanted = config.rollout.prompts_per_step
-    largest = max(len(batch.examples) for batch in batches)
-    whole = [batch for batch in batches if len(batch.examples) == largest]
-    prompts = sum(len(batch.examples) for batch in whole)
+    """Seconds of one step: of the first batch, scaled when it has fewer prompts, and the part of the update."""
+    wanted, first = config.rollout.prompts_per_step, batches[0]
     seconds: dict[Phase, float] = {
         "loading": meter.seconds["loading"],
-        "rollout": sum(batch.rollout_seconds for batch in whole) / prompts * wanted,
-        "reward": sum(batch.scores.seconds for batch in whole) / prompts * wanted,
-        "update": meter.seconds["update"] / sum(len(batch.examples) for batch in batches) * wanted,
+        "rollout": first.rollout_seconds * wanted / len(first.examples),
+        "reward": first.scores.seconds * wanted / len(first.examples),
+        "update": meter.seconds["update"] * wanted / sum(len(batch.examples) for batch in batches),
     }
-    return Costs(seconds, largest, meter.memory, device)
+    return Costs(seconds, len(first.examples), meter.memory, device)
 
 
 def _write_pass_rates(paths: RunPaths, result: Preflight) -> None:
