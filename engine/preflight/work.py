@@ -8,6 +8,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,15 @@ def preflight(paths: RunPaths, config: RunConfig, store: StoreWriter, num_prompt
     meter = _Meter(config)
     with meter("loading"):
         session = build_session(config, progress=lambda detail: beat("loading", detail))
+    with closing(session):
+        return _preflight(paths, config.at_step(1), session, store, num_prompts, beat, meter)
+
+
+def _preflight(
+    paths: RunPaths, config: RunConfig, session: Session, store: StoreWriter, num_prompts: int, beat: Beat,
+    meter: "_Meter",
+) -> Preflight:  # fmt: skip
+    """The part that needs the session. `config` as the first step has it."""
     examples = chosen_examples(session.dataset, config, num_prompts)
     with meter("rollout"):
         batches = _sample(session, examples, beat)
