@@ -16,17 +16,22 @@ SMALL = 16
 
 
 @torch.no_grad()
-def measure_speed(device: str) -> MachineSpeed:
-    """The speed with the threads that torch has now. Means, not best values: others may be using the machine too."""
-    tokens, up = torch.rand(TOKENS, WIDTH, device=device), torch.rand(INNER, WIDTH, device=device)
-    rows, wide = torch.rand(ROWS, WIDE, device=device), torch.rand(WIDE, WIDE, device=device)
-    little = torch.rand(SMALL, SMALL, device=device)
+def measure_speed(device: str, threads: int | None) -> MachineSpeed:
+    """The speed with so many threads; None is all cores. Means, not best values: others may be using the machine too.
+
+    Sets the number of threads of this process.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    tokens, up = torch.ones(TOKENS, WIDTH, device=device), torch.ones(INNER, WIDTH, device=device)
+    rows, wide = torch.ones(ROWS, WIDE, device=device), torch.ones(WIDE, WIDE, device=device)
+    little = torch.ones(SMALL, SMALL, device=device)
     product = _seconds(lambda: nn.functional.linear(tokens, up), device)
     decoding = _seconds(lambda: nn.functional.linear(rows, wide), device)
     operation = _seconds(lambda: little * little, device, calls=200)
     return MachineSpeed(
         device=device,
-        threads=torch.get_num_threads(),
+        threads=threads or 0,
         matmul_flops=2 * TOKENS * WIDTH * INNER / product,
         weight_bytes=WIDE * WIDE * 4 / decoding,
         operation_s=operation,

@@ -1,4 +1,4 @@
-"""How fast this machine is, in the few numbers that a step's time follows from; measured once, and kept in the cache.
+"""How fast this machine is, in the few numbers that a step's time follows from; measured at each check, and kept.
 
 Light: benchmark.py measures, in the child that checks a configuration.
 """
@@ -16,7 +16,7 @@ MAX_BYTES = 16 * 1024
 @dataclass(frozen=True)
 class MachineSpeed:
     """matmul_flops: of large float32 products, a second; weight_bytes: of weights that a product with a few rows reads,
-    a second; operation_s: of one small operation of torch, in which nothing is computed to speak of.
+    a second; operation_s: of one small operation of torch, in which nothing is computed to speak of. threads: 0 is all.
     """
 
     device: str
@@ -26,15 +26,15 @@ class MachineSpeed:
     operation_s: float
 
 
-def known_speed(device: str, threads: int) -> MachineSpeed | None:
-    """What was measured on this machine with this many threads; None when nothing was."""
-    raw = read_small_json(_file(device, threads), MAX_BYTES)
+def known_speed(device: str, threads: int | None) -> MachineSpeed | None:
+    """What was measured on this machine with this many threads, None for all cores; None when nothing was."""
+    raw = read_small_json(_file(device, threads or 0), MAX_BYTES)
     try:
         speed = MachineSpeed(**raw)
         is_sound = min(speed.matmul_flops, speed.weight_bytes, speed.operation_s) > 0
     except TypeError:  # no mapping of these fields, or no numbers
         return None
-    return speed if is_sound and (speed.device, speed.threads) == (device, threads) else None
+    return speed if is_sound and (speed.device, speed.threads) == (device, threads or 0) else None
 
 
 def keep_speed(speed: MachineSpeed) -> None:

@@ -26,7 +26,7 @@ BACKWARD = 2
 OPTIMIZER_NUMBERS = 20
 SHORTEST = 0.25  # of the completion limit: where the range begins
 # Measured steps were between 1 / MARGIN and MARGIN times the estimate for their own lengths.
-MARGIN = 1.6
+MARGIN = 2.0
 
 
 @dataclass(frozen=True)

@@ -123,8 +123,8 @@ def pipe(name: str) -> Callable[[Path], None]:
 
 def overlapping(folder: Path) -> None:
     """Two tensors that share their bytes."""
-    entries = {name: {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]} for name in ("a", "b")}
-    write_weights(safetensors(json.dumps(entries).encode(), bytes(16)))(folder)
+    entries = {name: {"dtype": "F32", "shape": [1000], "data_offsets": [0, 4000]} for name in ("a", "b")}
+    write_weights(safetensors(json.dumps(entries).encode(), bytes(4000)))(folder)
 
 
 def huge(name: str) -> Callable[[Path], None]:
