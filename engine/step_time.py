@@ -2,7 +2,7 @@
 
 A sum of products and reads, for a transformer with a gated feed-forward layer, as engine/memory.py counts it; light,
 arithmetic. Sampling reads every weight once for each token; updates are bound by products; a tiny model by the number
-of operations, each of which takes its time to begin. docs/guide.md says how far from real steps it was.
+of operations, each of which takes its time to begin. docs/models.md says how far from real steps it was.
 
 L prompt tokens, T completion tokens, P prompts of a step with G completions each, B = P·G.
 """
@@ -19,7 +19,7 @@ from engine.models.shape import ModelShape
 # What one layer's forward pass costs before anything is computed, in small operations of torch: projections, norms,
 # rotary embedding, attention, cache and activation, with what Python does around them. LoRA adds to each of 7 linear
 # layers two products, a scale and a sum. Fitted to steps of the embedded model; backward passes make twice as many.
-LAYER_OPERATIONS, LORA_OPERATIONS, PASS_OPERATIONS = 250, 120, 800
+LAYER_OPERATIONS, LORA_OPERATIONS, PASS_OPERATIONS = 330, 150, 1000
 BACKWARD = 2
 # Numbers that an update moves for each trained weight: gradients written, zeroed and clipped, and AdamW, whose ten
 # operations each read and write. Fitted to SmolLM2 with all weights trained.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import streamlit as st
 
-from dashboard.text import as_html, one_line
+from dashboard.text import as_html, as_label, one_line
 from dashboard.views.form import Placed, draw_fields, place, show_problems
 from dashboard.views.form_model import short_number
 from dashboard.views.form_sections import CONTROL, SECTIONS
@@ -25,7 +25,7 @@ def draw_model(form: FormState, placed: Placed) -> None:
     draw_picker(form, choices)
     show_problems(placed.get(SOURCE.path, []))
     if not placed.get(SOURCE.path):
-        st.caption(" · ".join(look_at_model(str(form.value(SOURCE.path)))[1]))
+        st.caption(as_label(" · ".join(look_at_model(str(form.value(SOURCE.path)))[1]), 1000))
     if not form.is_fixed(SOURCE.path):
         draw_others([choice for choice in choices if not choice.available and choice.source != form.value(SOURCE.path)])
     draw_fields(form, [c for c in SECTION.controls if c.path != SOURCE.path], placed, group="model")

@@ -5,6 +5,7 @@ import streamlit as st
 from dashboard.text import as_html
 from dashboard.views.form_memory import facts_of, is_on_gpu, prompt_tokens
 from dashboard.views.form_state import FormState
+from dashboard.wording import plural
 from engine.config import RunConfig
 from engine.machine_speed import MachineSpeed, known_speed
 from engine.step_time import TimeRange, time_range
@@ -46,7 +47,7 @@ def span(seconds: float) -> str:
 
 def basis(found: TimeRange, speed: MachineSpeed, tokens: int) -> str:
     """What the numbers stand on."""
-    threads = f"with {speed.threads} threads" if speed.threads else "with all cores"
+    threads = f"with {plural(speed.threads, 'thread')}" if speed.threads else "with all cores"
     where = "on the GPU" if speed.device != "cpu" else threads
     return (
         f"The table is for completions of {found.whole.completion_tokens:,.0f} tokens, the limit, and prompts of "

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from engine.config_advice import advice
 from engine.config_io import dump_config, parse_config, spelled_out
 from engine.errors import Problem, RunBusyError
 from engine.machine_speed import MachineSpeed, keep_speed
+from engine.models.catalog import EMBEDDED_FOLDER
 from engine.presets import PRESETS, preset, write_sums
 from engine.recipes import recipe
 from engine.rewards.registry import REWARDS
@@ -674,3 +676,10 @@ def test_stop_strings_are_written_one_a_line(engine):
     page.toggle(key="new_run.more.grpo").set_value(True).run()
     page = fill(page, "rollout.stop_strings", "\\n\nQ:")
     assert draft(page)["rollout"]["stop_strings"] == ["\n", "Q:"]
+
+
+def test_a_licence_is_shown_as_text(engine, tmp_path):
+    folder = shutil.copytree(EMBEDDED_FOLDER, tmp_path / "mine")
+    (folder / "README.md").write_text("---\nlicense: '![x](http://example.invalid/x.png)'\n---\n")
+    page = with_model(opened(), str(folder))
+    assert any(r"licence \!\[x\]" in note for note in notes(page))
