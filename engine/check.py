@@ -18,6 +18,7 @@ from engine.data.examples import Dataset, open_dataset
 from engine.data.prompts import Renderer, check_lengths
 from engine.errors import ConfigError, LabError, ModelError, Problem
 from engine.models.catalog import cached_snapshot, model_facts, resolve_source
+from engine.rewards.file_check import check_reward_files
 from engine.rewards.registry import function_of
 
 PREVIEWS = 3
@@ -45,6 +46,10 @@ def check_run(config: RunConfig) -> Check:
             check_lengths(renderer, dataset, context_length, config.rollout.max_completion_length)
             previews = _previews(renderer, dataset)
             warnings += _token_advice(config, renderer, dataset)
+    columns = {name for _, e in islice(dataset.examples(), SAMPLE) for name in e.columns} if dataset else None
+    file_problems, file_warnings = check_reward_files(config.rewards, columns)
+    problems += file_problems
+    warnings += file_warnings
     train_size = dataset.train_size if dataset else None
     return Check(tuple(problems), tuple(warnings), tuple(previews), context_length, train_size)
 

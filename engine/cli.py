@@ -3,6 +3,7 @@
 grpo-lab                       open the dashboard
 grpo-lab demo [--headless]     start the demo run, and open the dashboard on it (or train it here)
 grpo-lab train config.json     start a run and follow it
+grpo-lab preflight config.json sample and score a few prompts first, and say what to expect
 grpo-lab import-trl FILE       turn a GRPOConfig or a YAML file of `trl grpo` into a config of ours
 grpo-lab eval RUN              evaluate a checkpoint of a run, and print JSON
 grpo-lab fork RUN --set loss.beta=0.1   go on from a checkpoint with other settings
@@ -32,6 +33,7 @@ from engine.config_advice import advice
 from engine.config_io import dump_config, parse_config, spelled_out
 from engine.config_text import read_mapping
 from engine.errors import ConfigError, LabError, Problem, printable
+from engine.preflight_command import add_preflight
 from engine.presets import LEARN_TO_ADD as DEMO
 from engine.runs.durable import disk_errors, write_atomic
 from engine.runs.launch import is_live, reap, resume_run, start_run, stop_run
@@ -75,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="start a run from a config file and follow it")
     train.add_argument("config", type=Path)
     train.set_defaults(command=_train)
+    add_preflight(commands.add_parser("preflight", help="sample and score a few prompts before training"), _read_config)
     trl = commands.add_parser("import-trl", help="turn a TRL config, JSON or YAML, into a config file")
     trl.add_argument("file", type=Path)
     trl.add_argument("--out", type=Path, help="where to write the config (default: to standard output)")

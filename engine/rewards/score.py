@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import RewardSpec
-from engine.config_problems import short
 from engine.errors import ConfigError, RewardError
 from engine.rewards.protocol import MISSING, Completion, RewardFunction, StepScores, completion_text
 from engine.rewards.python_file import PythonFileParams, limits_of, target_of
 from engine.rewards.registry import REWARDS, function_of, reward_problems
 from engine.rewards.worker.client import CallResult, LibraryTarget, RewardWorker
+from engine.shown import short
 
 MAX_PARSED = 200  # characters of a parsed answer that are kept
 

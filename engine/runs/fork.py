@@ -45,6 +45,8 @@ def fork_run(root: Path, parent_id: str, step: int, config: RunConfig) -> Launch
     pinned = pin_rewards(config, cwd=started_in(parent), parent=parent)
     with draft_run(root, "fork") as draft:
         _take_checkpoint(parent, step, draft)
+        if parent.start.is_dir():
+            _take_folder(parent.start, draft.start)
         changed = tuple(dict.fromkeys((*_changed_before(parent, step), *changed)))
         write_origin(draft.origin, Origin("fork", parent_id, step, before.name, changed))
         pinned.write(draft)
@@ -84,21 +86,27 @@ def _changed_before(parent: RunPaths, step: int) -> tuple[str, ...]:
 
 
 def _take_checkpoint(parent: RunPaths, step: int, draft: RunPaths) -> None:
-    """Bring a checkpoint into the draft and compare it there with its manifest."""
+    """Bring the parent's checkpoint of this step into the draft."""
     source, target = parent.checkpoints / checkpoint_name(step), draft.checkpoints / checkpoint_name(step)
     if not source.is_dir():
         kept = ", ".join(f"{saved:,}" for saved in saved_steps(parent).steps) or "none"
         raise CheckpointError(f"{parent.run_id} has no checkpoint of step {step:,}.", hint=f"Kept are: {kept}.")
     try:
-        for path in [path for path in source.rglob("*") if path.is_file()]:
-            copy = target / path.relative_to(source)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            _link_or_copy(path.resolve(), copy)
+        _take_folder(source, target)
     except FileNotFoundError as error:  # the engine of the parent deletes old checkpoints
         raise CheckpointError(f"{source} was deleted while it was read.", hint="Choose a newer one.") from error
-    verify_directory(target)
-    for directory in (target, draft.checkpoints, draft.root):
+    for directory in (draft.checkpoints, draft.root):
         fsync_dir(directory)
+
+
+def _take_folder(source: Path, target: Path) -> None:
+    """Bring a committed folder into the draft, and compare it there with its manifest."""
+    for path in [path for path in source.rglob("*") if path.is_file()]:
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        _link_or_copy(path.resolve(), copy)
+    verify_directory(target)
+    fsync_dir(target)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -77,7 +77,7 @@ def start_run(root: Path, config: RunConfig, origin: Origin | None = None) -> La
             write_origin(paths.origin, origin)
         pinned.write(paths)
         write_atomic(paths.config, text)
-        _spawn(paths, cwd=str(Path.cwd()))
+        spawn(paths, cwd=str(Path.cwd()))
     return Launched(paths.run_id, created=True)
 
 
@@ -95,7 +95,7 @@ def start_prepared(root: Path, draft: RunPaths, name: str, cwd: Path) -> Launche
         paths = RunPaths(root / new_run_id(name, datetime.now()))
         os.rename(draft.root, paths.root)
         fsync_dir(root)
-        _spawn(paths, cwd=str(cwd))
+        spawn(paths, cwd=str(cwd))
     return Launched(paths.run_id, created=True)
 
 
@@ -111,7 +111,7 @@ def resume_run(root: Path, run_id: str) -> Launched:
         if is_live(paths):
             return Launched(run_id, created=False)
         clear_requests(paths)
-        _spawn(paths, cwd=str(started_in(paths)))
+        spawn(paths, cwd=str(started_in(paths)))
     return Launched(run_id, created=True)
 
 
@@ -200,9 +200,10 @@ def _live_twin(root: Path, text: bytes) -> RunPaths | None:
     return None
 
 
-def _spawn(paths: RunPaths, cwd: str) -> None:
+def spawn(paths: RunPaths, cwd: str, command: list[str] | None = None) -> None:
+    """Start a process on a run's folder, by default its engine. Only with the launch lock. Raises LabError."""
     reap()
-    command, at = engine_command(paths.root.resolve()), time.time()
+    command, at = command or engine_command(paths.root.resolve()), time.time()
     try:
         with open(paths.log, "ab") as log:
             child = subprocess.Popen(
@@ -237,7 +238,7 @@ def _living_process(paths: RunPaths) -> Holder | None:
 
 def _kill_hard(pid: int) -> None:
     with suppress(ProcessLookupError):
-        if os.getpgid(pid) == pid:  # started by _spawn: reward workers and converters are in its group
+        if os.getpgid(pid) == pid:  # started by spawn: reward workers and converters are in its group
             os.killpg(pid, signal.SIGKILL)
         else:  # started by hand: its group may hold the user's shell job
             os.kill(pid, signal.SIGKILL)

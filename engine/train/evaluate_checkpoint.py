@@ -11,6 +11,7 @@ import torch
 from engine.analysis.evaluation import Estimate
 from engine.config import EvaluationConfig
 from engine.errors import CheckpointError
+from engine.models.load import starting_weights
 from engine.runs.best import read_best
 from engine.runs.checkpoints import checkpoint_name, saved_steps
 from engine.runs.imported import refuse_imported
@@ -51,8 +52,9 @@ def evaluate_checkpoint(
         torch.set_num_threads(config.threads)
     with chdir(started_in(paths)):
         session = build_session(
-            config, progress=lambda detail: progress("loading", detail), reward_copies=paths.rewards
-        )
+            config, start=starting_weights(paths, config.model, is_new=False),
+            progress=lambda detail: progress("loading", detail), reward_copies=paths.rewards,
+        )  # fmt: skip
         with closing(session):
             if chosen is not None:
                 state = _load(chosen, session)

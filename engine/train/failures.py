@@ -32,8 +32,8 @@ class FailureWatch:
     def note(self, step: int, scores: Scores) -> list[Event]:
         """What there is to say about the scores of a step. Raises RewardError when there were too many failures.
 
-        A run ends when more than STOP_SHARE of a reward's values of the last STEPS steps failed, seen over at least
-        MIN_STEPS, or when all of them failed two steps in a row: then there is nothing to learn from any more.
+        A run ends when more than STOP_SHARE of a reward's values of STEPS steps failed, seen in at least MIN_STEPS, or
+        when all of them failed two steps in a row: then there is nothing to learn from any more.
         """
         self._keep_errors(scores)
         events = []
@@ -45,7 +45,7 @@ class FailureWatch:
                 reason = next(
                     errors[name] for errors, row in zip(scores.errors, scores.failed, strict=True) if name in row
                 )
-                message = f"{name} failed for {failed} of {len(scores.values)} completions; the first: it {reason}"
+                message = f"{name} failed for {failed} of {len(scores.values)} completions; the first: {reason}"
                 events.append(Event("reward-missing", message[:1000], "warning", step))
         for name, steps in self.recent.items():
             if _too_many(list(steps)):
@@ -83,7 +83,8 @@ class FailureWatch:
 
 
 def _too_many(steps: list[tuple[int, int]]) -> bool:
-    failed, values = (sum(column) for column in zip(*steps, strict=True))
-    if len(steps) >= MIN_STEPS and failed > STOP_SHARE * values:
+    """Steps that were not yet taken count as good ones: a single bad one is never enough."""
+    shares = [failed / values for failed, values in steps if values]
+    if len(shares) >= MIN_STEPS and sum(shares) > STOP_SHARE * STEPS:
         return True
-    return len(steps) >= 2 and all(failed == values > 0 for failed, values in steps[-2:])
+    return len(shares) >= 2 and min(shares[-2:]) == 1

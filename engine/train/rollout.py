@@ -47,7 +47,7 @@ class Batch:
             self,
             examples=[self.examples[group] for group in groups],
             rendered=[self.rendered[group] for group in groups],
-            completions=Completions(_at(self.completions.ids, rows), _at(self.completions.ended, rows)),
+            completions=Completions(_at(self.completions.ids, rows), _at(self.completions.reasons, rows)),
             texts=_at(self.texts, rows),
             scores=replace(
                 self.scores, values=self.scores.values[rows], errors=_at(self.scores.errors, rows),
@@ -69,7 +69,7 @@ def joined(batches: Sequence[Batch]) -> Batch:
         [rendered for batch in batches for rendered in batch.rendered],
         Completions(
             [ids for batch in batches for ids in batch.completions.ids],
-            [ended for batch in batches for ended in batch.completions.ended],
+            [reason for batch in batches for reason in batch.completions.reasons],
         ),
         [text for batch in batches for text in batch.texts],
         Scores(
@@ -105,7 +105,7 @@ def collect(
     )
     completions = sample_completions(
         session.policy.model, [r.ids for r in rendered], group_size, params,
-        eos_ids=session.policy.eos_ids, pad_id=session.policy.pad_id, seed=seed,
+        eos_ids=session.policy.eos_ids, pad_id=session.policy.pad_id, seed=seed, stop=session.stop,
         max_batch_tokens=rollout.max_batch_tokens, progress=lambda detail: beat("rollout", detail),
     )  # fmt: skip
     texts = session.policy.tokenizer.batch_decode(completions.ids, skip_special_tokens=True)

@@ -26,6 +26,7 @@ from engine.rewards.protocol import TrainerState
 from engine.rewards.score import BoundReward, bind_rewards, close_rewards
 from engine.rewards.worker.ready import check_ready
 from engine.rollout.sampler import decoding_error
+from engine.rollout.stop_strings import StopStrings
 from engine.train.failures import FailureWatch
 from engine.train.forward import AGREEMENT, Forward
 
@@ -51,6 +52,7 @@ class Session:
     optimizer: torch.optim.Optimizer
     forward: Forward
     entropy_control: EntropyControl
+    stop: StopStrings | None = None
     num_tokens: int = 0
     next_example: int = 0
     short_of_signal: bool = False
@@ -78,11 +80,14 @@ class Session:
         return TrainerState(steps_done, self.config.optim.max_steps, epoch)
 
 
-def build_session(config: RunConfig, *, progress: Callable[[str], None], reward_copies: Path | None = None) -> Session:
+def build_session(
+    config: RunConfig, *, progress: Callable[[str], None], start: Path | None = None, reward_copies: Path | None = None
+) -> Session:
     """Load model and data, check that they fit, and make the optimizer. The session has to be closed.
 
-    `progress(detail)` hears what is being loaded; `reward_copies` is the run's folder of reward files. Raises
-    ModelError, DatasetError, RewardError or ConfigError.
+    `progress(detail)` hears what is being loaded; `start` is the run's own copy of the weights that it starts from,
+    where it has one, and `reward_copies` its folder of reward files. Raises ModelError, DatasetError, RewardError or
+    ConfigError.
     """
     device = choose_device(config)
     progress("reading data")
@@ -92,7 +97,7 @@ def build_session(config: RunConfig, *, progress: Callable[[str], None], reward_
     with _closing_on_error(rewards):
         progress("loading rewards")
         check_ready(rewards, _columns(dataset), lambda: progress("loading rewards"))
-        return _with_model(config, device, dataset, rewards, progress)
+        return _with_model(config, device, dataset, rewards, start, progress)
 
 
 @contextmanager
@@ -110,10 +115,11 @@ def _columns(dataset: Dataset) -> set[str]:
 
 
 def _with_model(
-    config: RunConfig, device: str, dataset: Dataset, rewards: list[BoundReward], progress: Callable[[str], None]
-) -> Session:
+    config: RunConfig, device: str, dataset: Dataset, rewards: list[BoundReward], start: Path | None,
+    progress: Callable[[str], None],
+) -> Session:  # fmt: skip
     progress("loading model")
-    policy = load_policy(config.model, device, seed=config.seed, progress=progress)
+    policy = load_policy(config.model, device, seed=config.seed, start=start, progress=progress)
     renderer = Renderer(policy.tokenizer, config.model)
     progress("checking prompts")
     check_lengths(renderer, dataset, policy.context_length, config.rollout.max_completion_length)
@@ -128,8 +134,13 @@ def _with_model(
     forward = Forward(policy, config.rollout.temperature, first_prompt)
     return Session(
         config, policy, dataset, renderer, rewards, pass_reward(config), optimizer, forward,
-        EntropyControl(config.loss.entropy_coef),
+        EntropyControl(config.loss.entropy_coef), _stop_strings(config, policy),
     )  # fmt: skip
+
+
+def _stop_strings(config: RunConfig, policy: Policy) -> StopStrings | None:
+    strings = config.rollout.stop_strings
+    return StopStrings(policy.tokenizer, strings) if strings else None
 
 
 def _check_sampling(policy: Policy, prompt: Sequence[int]) -> None:

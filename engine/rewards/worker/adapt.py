@@ -3,7 +3,6 @@
 A batch function is called once; the others once for each completion, so that one which hangs costs its own value alone.
 """
 
-import asyncio
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,7 +44,7 @@ class Adapted:
     info: CallableInfo
     shown: str
     timeout_s: float
-    loop: asyncio.AbstractEventLoop | None = None
+    loop: Any = None
 
     def call(self, call: Call, rows: int, emit: Emit, *, serial: bool) -> Outcome:
         """`serial`: one completion after another also where the function is async."""
@@ -93,6 +92,8 @@ class Adapted:
     async def _all_rows(
         self, call: Call, columns: Call, rows: int, emit: Emit, outcome: Outcome, logged: "_Means"
     ) -> None:
+        import asyncio  # not above: most functions need none, and it is half of what a worker has to load
+
         async def one(row: int) -> None:
             try:
                 result = await self._limited(self._call_row(call, columns, row, logged))
@@ -158,6 +159,8 @@ class Adapted:
     async def _limited(self, result: Any) -> Any:
         if not inspect.isawaitable(result):
             return result
+        import asyncio
+
         try:
             async with asyncio.timeout(self.timeout_s):
                 return await result
@@ -167,6 +170,8 @@ class Adapted:
             raise
 
     def _run(self, coroutine: Any) -> Any:
+        import asyncio
+
         if self.loop is None or self.loop.is_closed():
             self.loop = asyncio.new_event_loop()
         return self.loop.run_until_complete(coroutine)

@@ -1,6 +1,7 @@
 """Carries one call through: deadlines, restarts, and which rows still have to be tried."""
 
 import time
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -138,10 +139,10 @@ class Calling:
         process = self._start()
         rows = list(progress.waiting)
         self._next_id += 1
-        request = {"id": self._next_id, "call": _part(call, rows, progress.rows), "rows": len(rows), "serial": serial}
+        request = _request(self._next_id, _part(call, rows, progress.rows), len(rows), serial)
         deadline = time.monotonic() + self.limits.timeout_s
         try:
-            process.send(encode(request), deadline, time.monotonic)
+            process.send(request, deadline, time.monotonic)
             while True:
                 answer = _understood(process.line(deadline, time.monotonic), self._next_id, len(rows))
                 if answer.get("done"):
@@ -177,6 +178,13 @@ class Calling:
         process, self._process, self._ready = self._process, None, False
         if process is not None:
             process.close()
+
+
+def _request(number: int, call: Mapping[str, Any], rows: int, serial: bool) -> bytes:
+    """One line. The seed follows from the call alone, so that the same call draws the same random numbers."""
+    content = encode(call).rstrip(b"\n")
+    about = encode({"id": number, "rows": rows, "serial": serial, "seed": zlib.crc32(content)}).rstrip(b"\n")
+    return about[:-1] + b',"call":' + content + b"}\n"
 
 
 def _part(call: Mapping[str, Any], rows: Sequence[int], total: int) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def _with_choice(infos: tuple[CallableInfo, ...], warnings: tuple[str, ...], sha
         return FileInfo(infos, load.choose(list(infos), "", shown), warnings, sha256=sha256)
     except load.Refused as error:
         usable = any(info.convention for info in infos)
-        return FileInfo(infos, "", warnings, "" if usable else f"{error}.", sha256=sha256)
+        return FileInfo(infos, "", warnings, "" if usable else str(error).rstrip(".") + ".", sha256=sha256)
 
 
 def _warnings(tree: ast.AST) -> Iterator[str]:

@@ -34,15 +34,20 @@ def read_reward_file(path: Path) -> bytes:
     hint = "Choose a Python file of at most 1 MB."
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe does not hold us up
-        with open(fd, "rb") as file:
-            found = os.fstat(fd)
-            if not stat.S_ISREG(found.st_mode):
-                raise RewardError(f"{path} is {_kind(found.st_mode)}, not a file.", hint=hint)
-            data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise RewardError(f"{path}: {error.strerror}.", hint=hint) from error
     except ValueError as error:
         raise RewardError(f"{str(path)!r} is no path: {error}.", hint=hint) from error
+    try:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise RewardError(f"{path} is {_kind(found.st_mode)}, not a file.", hint=hint)
+        with open(fd, "rb", closefd=False) as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise RewardError(f"{path}: {error.strerror}.", hint=hint) from error
+    finally:
+        os.close(fd)
     if len(data) > MAX_BYTES:
         raise RewardError(f"{path} has {found.st_size:,} bytes.", hint=hint)
     try:

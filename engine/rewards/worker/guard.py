@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from engine.rewards.worker.tree import MARK, end_tree
 
+LOST = 71  # exit code of a worker whose pipes somebody closed
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE)  # reward code may send them to its parent

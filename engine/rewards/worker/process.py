@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import engine
+from engine.rewards.worker.guard import LOST
 from engine.rewards.worker.tree import MARK, end_tree
 from engine.rewards.worker.types import DescribeTarget, FileTarget, LibraryTarget, Limits
 
@@ -151,11 +152,13 @@ class WorkerProcess:
         poll = select.poll()
         poll.register(self._status, select.POLLIN)
         if not poll.poll(500):
-            return "closed the pipe that its answers come through"
+            return "closed the pipes of its worker"
         found = os.read(self._status, 64)
         if not found:
             return "ended the process that watches it"
         code = os.waitstatus_to_exitcode(int(found))
+        if code == LOST:
+            return "closed the pipes of its worker"
         return f"ended by {_signal_words(-code)}" if code < 0 else f"ended its process with exit code {code}"
 
     def _environment(self) -> dict[str, str]:

@@ -4,27 +4,30 @@ import os
 import random
 import resource
 import sys
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from engine.rewards.worker import describe, load
 from engine.rewards.worker.adapt import Adapted, LibraryAdapted, Outcome
+from engine.rewards.worker.guard import LOST
 from engine.rewards.worker.raised import raised_by
 from engine.rewards.worker.values import Value
 from engine.rewards.worker.wire import decode, encode
 
 BLOCK = 1 << 16
-LOST = 71  # exit code when somebody closed the pipes
 
 # Kept from before reward code runs, which may put something else in their place.
-_read, _write, _exit, _chdir = os.read, os.write, os._exit, os.chdir
+_read, _write, _exit, _chdir, _getpid = os.read, os.write, os._exit, os.chdir, os.getpid
+_worker: list[
+    int
+] = []  # its process number: a child that reward code forked may come back to here, and must not answer
 
 
 def serve(requests: int, answers: int, folder: Path, limits: Mapping[str, Any], target: Mapping[str, Any]) -> None:
     """Answer requests until the pipe is closed."""
     _limit(limits)
+    _worker[:] = [_getpid()]
     random.seed(0)
     try:
         adapted, about = _load(target, float(limits["timeout_s"]))
@@ -35,9 +38,10 @@ def serve(requests: int, answers: int, folder: Path, limits: Mapping[str, Any], 
         return _send(answers, {"refused": words.reason, "traceback": words.traceback})
     _send(answers, {"ready": about})
     for line in _lines(requests):
-        _seed(zlib.crc32(line))
+        request = decode(line)
+        _seed(request["seed"])
         _go_home(folder)
-        _answer(answers, adapted, decode(line))
+        _answer(answers, adapted, request)
 
 
 def _load(target: Mapping[str, Any], timeout_s: float) -> tuple[Any, Any]:
@@ -119,6 +123,8 @@ def _lines(fd: int) -> Iterator[bytes]:
 
 
 def _send(fd: int, message: Any) -> None:
+    if [_getpid()] != _worker:
+        _exit(0)
     rest = memoryview(encode(message))
     try:
         while rest:

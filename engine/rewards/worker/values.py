@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from engine.config_problems import short
+from engine.shown import short
 
 MAX_TEXT = 500
 MAX_EXTRA = 1000  # characters of one value given to log_extra

@@ -72,7 +72,7 @@ def test_attention_is_sdpa(model_folder: Path) -> None:
 def test_a_model_without_a_stated_context_takes_the_tokenizers(
     model_folder: Path, monkeypatch: pytest.MonkeyPatch, limit: int | None, context: int
 ) -> None:
-    monkeypatch.setattr("engine.models.load.context_length", lambda _: None)
+    monkeypatch.setattr("engine.models.pretrained.context_length", lambda _: None)
     edit_json(model_folder / "tokenizer_config.json", model_max_length=limit)
     assert load_policy(config(model_folder), "cpu", seed=0).context_length == context
 
