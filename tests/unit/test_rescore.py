@@ -87,6 +87,13 @@ def test_unchanged_rewards_are_not_called_and_another_weight_is_no_change_of_the
     assert found.scored == ("short",)
 
 
+def test_rewards_that_are_not_called_keep_their_values_their_steps_and_their_reasons(run: RunPaths) -> None:
+    rows = read_rows(ask(run, specs(run)))
+    for before, after in (("before/steps", "after/steps"), ("advantage_before", "advantage_after")):
+        np.testing.assert_array_equal(rows[before], rows[after])
+    assert rows["reasons_before"].tolist() == rows["reasons_after"].tolist()
+
+
 def test_another_limit_applies_to_what_the_function_gave(run: RunPaths) -> None:
     rows = read_rows(ask(run, specs(run, short={"clip_high": None, "gate": ""})))
     assert rows["before/short"].max() == 0.5  # the limit; 3 tokens, one more than the target, are worth 2/3
@@ -152,6 +159,17 @@ def test_a_run_without_steps_has_nothing_to_score(tmp_path: Path) -> None:
 )
 def test_the_steps_are_bounded_and_said(choose: Any, steps: tuple[int, ...], words: str) -> None:
     assert chosen_steps(choose, 1, 20, 8, 24) == (steps, words)
+
+
+@pytest.mark.slow  # starts a worker
+def test_a_reward_learns_of_which_step_its_completions_are(run: RunPaths, tmp_path: Path) -> None:
+    (path := tmp_path / "steps.py").write_text(
+        "def reward(completions, trainer_state, **kwargs):\n"
+        "    return [float(trainer_state.global_step) for _ in completions]\n"
+    )
+    mine = {"function": "python_file", "params": {"path": str(path)}}
+    rows = read_rows(ask(run, specs(run, digits=mine)))
+    np.testing.assert_array_equal(rows["after/digits"], rows["step"] - 1)  # finished steps, as in training
 
 
 @pytest.mark.slow  # a child, and a worker of its own

@@ -92,6 +92,15 @@ def test_a_sound_exact_match_passes_everything() -> None:
     assert text(found, "gold").startswith("24 of 24 reference answers, bare")
 
 
+def test_data_with_mostly_one_answer_are_a_warning(tmp_path: Path) -> None:
+    (path := tmp_path / "rows.jsonl").write_text(
+        "".join(f'{{"prompt": "say {i}", "answer": "{"yes" if i < 15 else "no"}"}}\n' for i in range(20))
+    )
+    found = checked({"name": "exact_match"}, source=str(path), held_out=2)
+    assert verdicts(found)["commonest"] == "warning"
+    assert text(found, "commonest") == "Always writing 'yes', the commonest answer, is right on 75.0% of the rows."
+
+
 def test_a_check_survives_its_way_through_json() -> None:
     found = checked({"name": "exact_match"})
     assert RewardCheck.from_json(found.to_json()) == found
