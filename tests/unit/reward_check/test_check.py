@@ -134,7 +134,7 @@ def test_rewards_of_steps_and_of_lengths_are_called_as_in_a_run() -> None:
 def test_data_without_answers_fail_a_reward_that_compares(tmp_path: Path) -> None:
     (path := tmp_path / "rows.jsonl").write_text("".join(f'{{"prompt": "say {i}"}}\n' for i in range(20)))
     found = checked({"name": "exact_match"}, source=str(path), held_out=2)
-    assert verdicts(found)["columns"] == "failed" and verdicts(found)["returns"] == "failed"
+    assert verdicts(found)["columns"] == "failed" and verdicts(found)["returns"] == "warning"
     assert text(found, "columns").startswith("20 of 20 rows have no reference answer")
 
 
