@@ -4,6 +4,7 @@ The rule. Half of the range is its middle; the range is what the library declare
 hole when it earns more than half on at least two distinct reference answers (on all rows, where the data have none),
 and the reward is one that judges answers:
 - empty or wrong completions: more than half is a hole;
+- another answer: the maximum is a hole, and more than half on average over all rows, as some answers are similar;
 - almost right ones: only the maximum is a hole, as what lies between is partial credit, and meant;
 - the right answer in an unwanted way (padded, repeated, in other characters) is never a hole: the answer is right.
 A format reward is meant to be earned by form alone: only nothing at all (empty, blank) is a hole, the rest is by
@@ -52,13 +53,17 @@ def strategy_score(strategy: Strategy, tried: Sequence[Tried], span: Range, kind
     values = [(one, one.evidence.value) for one in tried if one.evidence.value is not None]
     above = [one for one, value in values if span.is_above_half(value)]
     top = [one for one, value in values if span.is_top(value) and span.span > 0]
-    found = top if strategy.sort == "near" else above
+    mean = sum(value for _, value in values) / len(values) if values else None
+    lenient = strategy.sort == "near" or (
+        strategy.sort == "other" and not (mean is not None and span.is_above_half(mean))
+    )
+    found = top if lenient else above
     golds = {one.gold for one in tried}
     outcome, text = _outcome(strategy, found, above, golds, kind) if values else _nothing(tried)
     shown = found or above or list(tried)
     return StrategyScore(
         strategy.name, strategy.label, outcome,
-        mean=sum(value for _, value in values) / len(values) if values else None,
+        mean=mean,
         share_above=len(above) / len(values) if values else None,
         golds_above=len({one.gold for one in above}), golds=len(golds), tried=len(tried),
         missing=len(tried) - len(values), text=text, evidence=tuple(one.evidence for one in shown[:2]),
@@ -74,7 +79,7 @@ def _outcome(
 ) -> tuple[Outcome, str]:
     reached = len({one.gold for one in found})
     if reached < min(LEAST_GOLDS, len(golds)) or not found:
-        partial = strategy.sort == "near" and above
+        partial = strategy.sort in ("near", "other") and above
         return ("by design", "Partial credit: below the maximum.") if partial else ("closed", "")
     if kind == "penalty":
         return "by design", "It is not penalised."
