@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from engine.errors import RewardError, printable
 from engine.rewards.score import Scores
+from engine.rewards.worker.types import BETWEEN
 from engine.runs.records import Event
 
 WARN_SHARE = 0.05  # of a reward's values in one step
@@ -35,7 +36,7 @@ class FailureWatch:
         A run ends when more than STOP_SHARE of a reward's values of STEPS steps failed, seen in at least MIN_STEPS, or
         when all of them failed two steps in a row: then there is nothing to learn from any more.
         """
-        self._keep_errors(scores)
+        self.log(scores)
         events = []
         for name in scores.names:
             failed = sum(name in row for row in scores.failed)
@@ -52,15 +53,16 @@ class FailureWatch:
                 raise self._error(name, step)
         return events
 
-    def _keep_errors(self, scores: Scores) -> None:
+    def log(self, scores: Scores) -> None:
+        """Write what was raised and printed to the engine's log, each once; keep the first errors for the end."""
         for note in scores.notes:
             text = note.traceback or f"the output of {note.name}"  # of that the first is enough
             if text not in self.logged and len(self.logged) < MAX_LOGGED:
                 self.logged.add(text)
                 printed = f"\nIt printed:\n{note.output}" if note.output else ""
                 sys.stderr.write(printable(f"Reward {note.name}:\n{note.traceback}{printed}".rstrip()) + "\n")
-            if note.traceback:
-                self._keep(note.name, note.traceback)
+            for one in note.traceback.split(BETWEEN) if note.traceback else ():
+                self._keep(note.name, one)
         for errors, row in zip(scores.errors, scores.failed, strict=False):
             for name in row:
                 if not any(note.name == name and note.traceback for note in scores.notes):
@@ -77,8 +79,7 @@ class FailureWatch:
         shown = "\n\n".join(self.errors.get(name, {}))
         return RewardError(
             f"Step {step}: reward '{name}' failed for {failed:,} of {values:,} completions of the last {len(steps)} "
-            f"steps. Its first errors:\n\n{shown}\n\n",
-            hint="Correct the reward, then clone or fork the run with it.",
+            f"steps. Correct it, then clone or fork the run. Its first errors:\n\n{shown}"
         )
 
 

@@ -16,6 +16,7 @@ from engine.rewards.worker.signatures import GIVEN, PASSED, REFERENCE, missing_w
 from engine.rewards.worker.types import CallableInfo
 from engine.rewards.worker.values import Value
 
+MAX_TRACEBACKS = 3
 Emit = Callable[[int, Value], None]  # (row, value)
 Call = Mapping[str, Any]
 
@@ -27,12 +28,13 @@ class Outcome:
     failed: str | None = None
     extras: dict[str, list[Any]] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
-    traceback: str = ""
+    tracebacks: dict[str, str] = field(default_factory=dict)  # by their reason
 
     def note(self, error: BaseException, shown: str) -> str:
-        """The reason in one line; the first traceback is kept."""
+        """The reason in one line; the first few different tracebacks are kept."""
         raised = raised_by(error, shown)
-        self.traceback = self.traceback or raised.traceback
+        if raised.traceback and len(self.tracebacks) < MAX_TRACEBACKS:
+            self.tracebacks.setdefault(raised.reason, raised.traceback)
         return raised.reason
 
 

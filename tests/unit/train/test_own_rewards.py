@@ -87,6 +87,7 @@ def reward(completions, **kwargs):
 """
 
 
+@pytest.mark.slow
 def test_a_harmful_monitor_changes_no_weight_and_no_token(tmp_path: Path) -> None:
     once = {"evaluation": {"every": 6, "num_prompts": 8}}
     harmful = own(write(tmp_path, HARMFUL), weight=0.0, kind="format")
@@ -129,11 +130,12 @@ def test_a_reward_that_keeps_failing_ends_the_run_with_its_first_tracebacks(tmp_
     told = str(caught.value)
     assert told.startswith("Step 2: reward 'own' failed for 16 of 16 completions of the last 2 steps.")
     assert '  File "mine.py", line 2, in <listcomp>\n    return [len(c) / 0 for c in completions]' in told
-    assert told.count("Traceback") == 1
+    assert told.count("Traceback") == 1 and "Correct it, then clone or fork the run." in told
     events = RunReader(paths.db).events()
     assert events["message"][events["kind"] == "failed"].tolist() == [told]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_and_a_fork_use_the_copy_whatever_became_of_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, "def reward(completion):\n    return len(completion)\n")
     every = {"checkpoint": {"every": 1, "keep": 6}}
