@@ -26,7 +26,7 @@ FILES = Path(__file__).parents[2] / "reward_files"
 
 @pytest.fixture(autouse=True)
 def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "_spawn", lambda *_, **__: None)
+    monkeypatch.setattr(launch, "spawn", lambda *_, **__: None)
 
 
 def own(path: Path, name: str = "own", weight: float = 1.0, **params: Any) -> dict[str, Any]:
