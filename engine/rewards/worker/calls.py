@@ -147,6 +147,8 @@ class Calling:
                 answer = _understood(process.line(deadline, time.monotonic), self._next_id, len(rows))
                 if answer.get("done"):
                     break
+                if rows[answer["row"]] not in progress.waiting:
+                    raise Ended("wrote into the pipe of its worker")
                 progress.take(rows[answer["row"]], answer["value"], answer["reason"])
                 deadline = time.monotonic() + self.limits.timeout_s
         finally:
