@@ -61,7 +61,9 @@ ONES = {
         one("x = []\nwhile True: x.append(bytearray(10**8))"), "raised MemoryError|took longer"
     ),
     "forks and waits": Bad(one("import os\nif os.fork() == 0:\n    while True: os.getpid()\nos.wait()"), SLOW),
-    "forks and returns twice": Bad(one("import os\nif os.fork(): os.wait()\nreturn 1.0"), "value"),
+    "forks and returns twice": Bad(
+        one("if os.fork(): os.wait()\nreturn float(os.getpid() == own)", "import os\nown = os.getpid()"), "value"
+    ),
     "leaves a grandchild in another session": Bad(
         one(
             "import os\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        leave()\n    os._exit(0)\n"
