@@ -46,12 +46,13 @@ def test_a_fifth_exactly_is_borne() -> None:
 
 def test_the_error_has_the_first_three_different_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
     watch = FailureWatch()
-    watch.note(1, scores(10, traceback="Traceback: a\n\nTraceback: b"))
-    watch.note(2, scores(9, traceback="Traceback: a"))
+    watch.note(1, scores(10, traceback="line 1\nKeyError: 1\n\nline 2\nKeyError: 2"))
+    watch.note(2, scores(9, traceback="line 1\nKeyError: 3"))
     with pytest.raises(RewardError) as caught:
-        watch.note(3, scores(9, traceback="Traceback: c\n\nTraceback: d"))
-    assert str(caught.value).endswith("Its first errors:\n\nTraceback: a\n\nTraceback: b\n\nTraceback: c")
-    assert capsys.readouterr().err.count("Traceback: b") == 1
+        watch.note(3, scores(9, traceback="line 3\nKeyError: 4\n\nline 4\nKeyError: 5"))
+    told = "Its first errors:\n\nline 1\nKeyError: 1\n\nline 2\nKeyError: 2\n\nline 3\nKeyError: 4"
+    assert str(caught.value).endswith(told)
+    assert capsys.readouterr().err.count("line 1") == 1
 
 
 def test_where_there_is_no_traceback_the_reason_stands_for_it() -> None:
