@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 from engine.config import RunConfig
 from engine.config_io import parse_config
 from engine.errors import ConfigError, RewardError
+from engine.models.load import load_policy
 from engine.runs import launch
 from engine.runs.fork import fork_run
 from engine.runs.launch import start_run
@@ -72,6 +73,19 @@ def test_files_written_for_trl_and_verl_score_as_the_library_does(tmp_path: Path
         assert values(frame, "trl") == values(frame, "exact_match")
         assert all(map(ge, values(frame, "verl"), values(frame, "exact_match")))  # it looks for a number anywhere
         assert values(frame, "length") == frame["length"].tolist()
+
+
+@pytest.mark.slow
+def test_the_embedded_model_trains_on_them_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.train.session.load_policy", load_policy)
+    short = {"optim": {"max_steps": 2}, "evaluation": {"every": 2, "num_prompts": 4}, "checkpoint": {"every": 2}}
+    rewards = [own(FILES / "trl_style.py", "trl", callable="accuracy_reward"), own(FILES / "verl_style.py", "verl")]
+    paths = made(tmp_path, config_with(*rewards, **short))
+    assert run_engine(paths) == "finished"
+    for frame in completions_of(paths):
+        assert {*values(frame, "trl"), *values(frame, "verl")} <= {0.0, 1.0}
+        assert frame["passed"].tolist() == values(frame, "trl")
+        assert all(errors == {} for errors in frame["errors"])
 
 
 HARMFUL = """
