@@ -17,6 +17,7 @@ from engine.runs.paths import RunPaths, runs_root
 from engine.runs.status import RunStatus, run_status
 
 POLL_S = 0.2
+SAY_EVERY_S = 5.0
 
 
 def add_preflight(parser: argparse.ArgumentParser, read_config: Callable[[Path], RunConfig]) -> None:
@@ -46,18 +47,17 @@ def _preflight(options: argparse.Namespace, config: RunConfig) -> int:
 
 
 def _follow(paths: RunPaths) -> RunStatus:
-    """Print what it does until it ends."""
-    said = ""
+    """Print what it does until it ends: each phase, and within one a line now and then."""
+    phase, said_at = "", 0.0
     while True:
-        status = run_status(paths)
+        status, now = run_status(paths), time.monotonic()
         if not status.is_live:
             reap()
             return status
         beat = status.heartbeat
-        line = f"{beat.phase}: {beat.detail}" if beat else status.detail
-        if line != said:
-            print(printable(line), file=sys.stderr)
-            said = line
+        if beat and (beat.phase != phase or now - said_at >= SAY_EVERY_S):
+            print(printable(f"{beat.phase}: {beat.detail}"), file=sys.stderr)
+            phase, said_at = beat.phase, now
         time.sleep(POLL_S)
 
 

@@ -49,8 +49,9 @@ class RewardResult:
 class Costs:
     """What a step costs on this machine. Seconds are those of one step of the run; `loading` comes once.
 
-    `measured_prompts`: how many prompts were sampled at once; with other than a step has, seconds were scaled by their
-    number. memory: peak of the process in bytes in each phase, of GPU memory where one is used.
+    `measured_prompts`: how many prompts seconds were measured on; when a step has more, they were scaled. The update
+    is measured on all prompts, and always scaled. memory: peak of the process in bytes in each phase, of GPU memory
+    where one is used.
     """
 
     seconds: Mapping[Phase, float]

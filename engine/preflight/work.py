@@ -8,6 +8,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from engine.runs.records import Event, StepRecord
 from engine.runs.store import StoreWriter
 from engine.seeds import derive_seed
 from engine.train.credit import Credit
+from engine.train.evaluate import COMPLETIONS_AT_ONCE
 from engine.train.lesson import credit_of, lesson_of
 from engine.train.record import step_record
 from engine.train.rollout import Batch, collect, joined
@@ -43,6 +45,15 @@ def preflight(paths: RunPaths, config: RunConfig, store: StoreWriter, num_prompt
     meter = _Meter(config)
     with meter("loading"):
         session = build_session(config, progress=lambda detail: beat("loading", detail))
+    with closing(session):
+        return _preflight(paths, config.at_step(1), session, store, num_prompts, beat, meter)
+
+
+def _preflight(
+    paths: RunPaths, config: RunConfig, session: Session, store: StoreWriter, num_prompts: int, beat: Beat,
+    meter: "_Meter",
+) -> Preflight:  # fmt: skip
+    """The part that needs the session. `config` as the first step has it."""
     examples = chosen_examples(session.dataset, config, num_prompts)
     with meter("rollout"):
         batches = _sample(session, examples, beat)
@@ -120,21 +131,18 @@ def _forget_peak() -> None:
 
 
 def _sample(session: Session, examples: Sequence[Example], beat: Beat) -> list[Batch]:
-    """As many prompts at once as a step of the run has, so that seconds and memory are those of a step."""
+    """The first batch has as many prompts as a step of the run: its seconds are those of a step. The others are as
+    large as those of an evaluation, if that is larger: that is faster, and takes no more memory than the run will.
+    """
+    size = session.config.rollout.num_generations
     at_once = session.config.rollout.prompts_per_step
     batches: list[Batch] = []
-    for first in range(0, len(examples), at_once):
-        part = examples[first : first + at_once]
+    first = 0
+    while part := examples[first : first + at_once]:
         until = f"prompts {first + 1} to {first + len(part)} of {len(examples)}"
-        batches.append(
-            collect(
-                session,
-                part,
-                session.config.rollout.num_generations,
-                seed=derive_seed(session.config.seed, 0, "preflight", first),
-                beat=_placed(beat, until),
-            )
-        )
+        seed = derive_seed(session.config.seed, 0, "preflight", first)
+        batches.append(collect(session, part, size, seed=seed, beat=_placed(beat, until)))
+        first, at_once = first + len(part), max(at_once, COMPLETIONS_AT_ONCE // size)
     return batches
 
 
@@ -219,18 +227,15 @@ def _reward_results(config: RunConfig, batch: Batch) -> tuple[RewardResult, ...]
 
 
 def _costs(config: RunConfig, batches: Sequence[Batch], meter: _Meter, device: str) -> Costs:
-    """Seconds of one step, from the batches that are as large as a step, or scaled by the number of prompts."""
-    wanted = config.rollout.prompts_per_step
-    largest = max(len(batch.examples) for batch in batches)
-    whole = [batch for batch in batches if len(batch.examples) == largest]
-    prompts = sum(len(batch.examples) for batch in whole)
+    """Seconds of one step: of the first batch, scaled when it has fewer prompts, and the part of the update."""
+    wanted, first = config.rollout.prompts_per_step, batches[0]
     seconds: dict[Phase, float] = {
         "loading": meter.seconds["loading"],
-        "rollout": sum(batch.rollout_seconds for batch in whole) / prompts * wanted,
-        "reward": sum(batch.scores.seconds for batch in whole) / prompts * wanted,
-        "update": meter.seconds["update"] / sum(len(batch.examples) for batch in batches) * wanted,
+        "rollout": first.rollout_seconds * wanted / len(first.examples),
+        "reward": first.scores.seconds * wanted / len(first.examples),
+        "update": meter.seconds["update"] * wanted / sum(len(batch.examples) for batch in batches),
     }
-    return Costs(seconds, largest, meter.memory, device)
+    return Costs(seconds, len(first.examples), meter.memory, device)
 
 
 def _write_pass_rates(paths: RunPaths, result: Preflight) -> None:

@@ -123,7 +123,7 @@ def test_a_run_of_a_run_of_a_run_stands_on_the_copy_before_it(runs: Path) -> Non
 
 
 def test_a_fork_takes_the_copy_with_it(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "_spawn", lambda *_, **__: None)
+    monkeypatch.setattr(launch, "spawn", lambda *_, **__: None)
     config = settings("run:parent", adapter="full")
     trained(runs / "child", config)
     longer = config.model_copy(update={"optim": config.optim.model_copy(update={"max_steps": 3})})

@@ -40,7 +40,7 @@ def flown(root: Path, config: RunConfig, prompts: int = 5) -> tuple[RunPaths, Pr
 
 
 def test_it_is_stored_as_a_finished_run_of_one_step_with_all_prompts(tmp_path: Path) -> None:
-    paths, found = flown(tmp_path / "p", toy_config())  # 2 prompts at once: 2, 2 and 1
+    paths, found = flown(tmp_path / "p", toy_config())  # sampled 2 and 3 at once
     reader = RunReader(paths.db)
     groups, completions = reader.groups(1), reader.completions(1)
     assert run_status(paths).state == "finished"
@@ -96,14 +96,14 @@ def test_missing_values_are_counted_with_their_reasons(tmp_path: Path, monkeypat
         return batch
 
     monkeypatch.setattr(work, "collect", losing)
-    _, found = flown(tmp_path / "p", toy_config(), prompts=4)  # two batches of two
+    _, found = flown(tmp_path / "p", toy_config(), prompts=4)  # two batches
     exact, digits = found.rewards
     assert (exact.name, exact.missing, exact.reasons) == ("exact_match", 2, (("no answer here", 2),))
     assert (digits.missing, digits.reasons) == (0, ())
 
 
 def test_seconds_are_those_of_a_step_of_the_run(tmp_path: Path) -> None:
-    """5 prompts in batches of 2: sampling is the mean of the two whole batches, the update two fifths."""
+    """5 prompts, of which a step has 2: the first two are sampled apart, and the update counts two fifths."""
     paths, found = flown(tmp_path / "p", toy_config())
     steps = RunReader(paths.db).steps()
     assert found.costs.seconds["update"] == pytest.approx(steps["time/update"][0] * 2 / 5)
