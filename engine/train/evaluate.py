@@ -43,6 +43,8 @@ def evaluate(
                 beat=lambda _phase, _detail, detail=detail: beat("evaluation", detail),  # type: ignore[misc]
             )
         )  # fmt: skip
+    for batch in batches:
+        session.failures.log(batch.scores)
     outcomes = _outcomes(session, batches)
     return EvaluationRecord(
         step=step,
