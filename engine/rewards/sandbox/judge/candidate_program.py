@@ -42,6 +42,7 @@ def answer(module: Any, request: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     channel = Channel()
+    channel.write({"begin": True})  # from here on it is the model's code that takes time
     try:
         module = load()
     except BaseException as error:

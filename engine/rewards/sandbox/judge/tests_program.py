@@ -142,8 +142,9 @@ class Tests:
         if error is not self._raised:
             if isinstance(error, ImportError | SyntaxError):
                 raise Broken(_words(error)) from None
-            # a name that is bound somewhere may be unbound because a loop over a result had no turn
-            if isinstance(error, NameError) and error.name not in self._assigned:
+            # A name that is bound somewhere may be unbound because a loop over a result had no turn; the error for one
+            # that its function has not bound yet has no name.
+            if isinstance(error, NameError) and error.name and error.name not in self._assigned:
                 raise Broken(_words(error)) from None
         self.failed += 1
         self.first_failure = self.first_failure or self._where(error)
