@@ -9,13 +9,14 @@ WAY own: make the namespaces here. WAY bubblewrap: bwrap has made them already.
 """
 
 import builtins
-import importlib.util
 import json
 import os
 import select
 import signal
 import sys
 from _sitebuiltins import Quitter
+from importlib.machinery import SourceFileLoader
+from types import ModuleType
 
 from . import kernel, lock, namespaces
 
@@ -80,11 +81,9 @@ def _run_program() -> None:
     sys.path[0] = namespaces.SCRATCH  # in place of the folder that this package was found in
     builtins.exit = Quitter("exit", "Ctrl-D")  # what the module site would have put there
     builtins.quit = Quitter("quit", "Ctrl-D")
-    spec = importlib.util.spec_from_file_location("__main__", MAIN)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["__main__"] = module
-    spec.loader.exec_module(module)
+    module = sys.modules["__main__"] = ModuleType("__main__")
+    module.__file__ = MAIN
+    SourceFileLoader("__main__", MAIN).exec_module(module)
 
 
 def _always_there() -> int:

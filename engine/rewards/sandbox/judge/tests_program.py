@@ -9,7 +9,6 @@ the tests themselves are at fault.
 import ast
 import builtins
 import importlib.machinery
-import importlib.util
 import json
 import sys
 from collections.abc import Callable
@@ -83,11 +82,9 @@ class Tests:
         return [self.passed, total, self.first_failure] if total else [1, 1, ""]
 
     def _load(self, given: dict[str, Any]) -> ModuleType:
-        spec = importlib.util.spec_from_loader("tests", _Counting("tests", "tests.py"))
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
+        module = ModuleType("tests")
         vars(module).update(given, __passed__=self._pass, __failed__=self._fail)
-        spec.loader.exec_module(module)
+        _Counting("tests", "tests.py").exec_module(module)
         return module
 
     def _proxy(self, name: str) -> Callable[..., Any]:

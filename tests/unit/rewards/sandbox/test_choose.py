@@ -85,7 +85,7 @@ def test_the_table_has_a_line_for_each_attack_and_a_reason_for_each_that_is_not_
         "attack    namespaces    bubblewrap",
         "Read       withstood             -",
         "Write         FAILED             -",
-        "seconds         1.50          0.00",
+        "seconds          1.50          0.00",
         "namespaces is not used. Write: it made a file.",
         "bubblewrap is not used. Not here.",
     ]
