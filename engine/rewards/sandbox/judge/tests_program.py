@@ -82,7 +82,7 @@ class Tests:
         return [self.passed, total, self.first_failure] if total else [1, 1, ""]
 
     def _load(self, given: dict[str, Any]) -> ModuleType:
-        module = ModuleType("tests")
+        module = sys.modules["tests"] = ModuleType("tests")
         vars(module).update(given, __passed__=self._pass, __failed__=self._fail)
         _Counting("tests", "tests.py").exec_module(module)
         return module
@@ -190,7 +190,7 @@ def _call(name: str) -> ast.Expr:
 
 def _load_context(source: str) -> dict[str, Any]:
     """What the prompt defines, as far as it can be run: it may be code, or a question in English."""
-    module = ModuleType("context")
+    module = sys.modules["context"] = ModuleType("context")
     try:
         with open("context.py", "w", encoding="utf-8", errors="replace") as file:
             file.write(source)
