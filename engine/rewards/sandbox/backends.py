@@ -36,8 +36,8 @@ def run(sandbox: Sandbox, files: Mapping[str, str], stdin: bytes = b"", limits: 
 class Namespaces:
     """User, pid, network, mount, IPC and UTS namespaces of our own, made by a helper process.
 
-    The helper dies with the thread that started it, and the program, first process of its pid namespace, with the
-    helper; the kernel then kills whatever else is in the namespace.
+    When the helper is told to end, or the thread that started it dies, it kills the program, which is the first process
+    of its pid namespace: the kernel then ends whatever else is in there. If the helper is killed, so is the program.
     """
 
     name = "namespaces"

@@ -41,8 +41,10 @@ def main() -> None:
 
 
 def _own_namespaces(request: dict, status_fd: int) -> None:  # type: ignore[type-arg]
-    """Returns in the confined child only; this process waits for it and ends as it ended."""
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    """Returns in the confined child only. This process waits for it and ends as it ended; told to end, it kills it."""
+    children: list[int] = []
+    signal.signal(signal.SIGTERM, lambda *_: _end(children))
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGTERM)
     reader = select.poll()
     reader.register(status_fd, 0)
     if reader.poll(0):  # the engine has died meanwhile
@@ -52,14 +54,23 @@ def _own_namespaces(request: dict, status_fd: int) -> None:  # type: ignore[type
     here, there = os.pipe()
     child = os.fork()
     if child == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.close(there)
         os.setsid()  # its process group would else be this one's: kill(0) reaches across a pid namespace
         _confine(request, status_fd, here, is_root)
         return
+    children.append(child)
     for descriptor in (0, 1, 2, here):
         os.close(descriptor)
     _, status = os.waitpid(child, 0)
     os._exit(os.waitstatus_to_exitcode(status) % 256 if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
+
+
+def _end(children: list[int]) -> None:
+    """Kill the first process of the namespace, with which the kernel ends all others in it."""
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+    os._exit(128 + signal.SIGKILL)
 
 
 def _confine(request: dict, status_fd: int, parent_is_there: int, is_root: bool) -> None:  # type: ignore[type-arg]
