@@ -36,7 +36,11 @@ def test_an_attack_succeeds_without_a_sandbox(attack: Attack, folder: Path, monk
         files = {"main.py": attack.program(), "targets.json": json.dumps(targets)}
         with Bare(folder).start(files, attack.limits) as confined, _no_survivors(confined.run_id):
             outcome = confined.finish()
-            assert attack.evidence(Attempt(outcome, around, confined.run_id)) is not None
+            achieved = attack.evidence(Attempt(outcome, around, confined.run_id))
+    if attack.name == "leave_namespaces" and not _may_make_namespaces():
+        assert achieved is None  # there is nothing that the sandbox could take from this tester
+    else:
+        assert achieved is not None
 
 
 @pytest.mark.parametrize("fake", FAKES, ids=lambda fake: fake.name)
@@ -84,6 +88,11 @@ def test_a_confined_program_dies_with_the_engine() -> None:
             assert processes_of(run_id) != []
             engine.send_signal(signal.SIGKILL)
         wait_until(lambda run_id=run_id: processes_of(run_id) == [], f"the end of the program in {sandbox.name}")  # type: ignore[misc]
+
+
+def _may_make_namespaces() -> bool:
+    tries = "import ctypes, sys; sys.exit(all(ctypes.CDLL(None).unshare(flag) for flag in (0x20000, 0x10000000)))"
+    return subprocess.run([sys.executable, "-c", tries], check=False).returncode == 0
 
 
 def _in_one_process(program: str, folder: Path) -> Outcome:

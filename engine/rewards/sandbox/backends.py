@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Protocol
 
-from engine.rewards.sandbox.limits import Limits, Outcome
+from engine.rewards.sandbox.limits import Limits, Outcome, SandboxFailed
 from engine.rewards.sandbox.paths import INSIDE, interpreter, python_paths
 from engine.rewards.sandbox.process import Confined
 
@@ -56,9 +56,13 @@ class Bubblewrap:
     name = "bubblewrap"
 
     def start(self, files: Mapping[str, str], limits: Limits) -> Confined:
+        program = shutil.which("bwrap")
+        if program is None:
+            raise SandboxFailed("The program bwrap is not installed; most systems have it as the package bubblewrap.")
+
         def command(request_fd: int, status_fd: int, run_id: str) -> Sequence[str]:
             inner = (*_python(), "bubblewrap", str(request_fd), str(status_fd), run_id)
-            return (shutil.which("bwrap") or "bwrap", *_walls(limits.scratch_bytes), "--", *inner)
+            return (program, *_walls(limits.scratch_bytes), "--", *inner)
 
         return Confined(command, files, limits)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Literal
 
-from engine.rewards.sandbox.limits import Limits, Outcome, SandboxFailed
+from engine.rewards.sandbox.limits import NOT_SET_UP, Limits, Outcome, SandboxFailed
 from engine.rewards.sandbox.paths import python_paths
 
 # The command for two descriptors (request, status) and a word that makes its processes recognisable.
@@ -80,7 +80,7 @@ class Confined:
         if not text.startswith("ready"):
             self._process.kill()
             words = text or _drain(self._stderr, END_S)[-_MAX_WORDS:].decode(errors="replace").strip()
-            raise SandboxFailed(f"The sandbox could not be set up: {words or 'it ended without a word'}.")
+            raise SandboxFailed(f"{NOT_SET_UP}: {words or 'it ended without a word'}.")
         return text
 
     def send(self, data: bytes, deadline: float) -> bool:

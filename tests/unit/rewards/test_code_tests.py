@@ -86,6 +86,11 @@ def test_the_prompt_of_a_chat_is_its_last_question() -> None:
     assert same(scored(["    return 1\n", "def one():\n    return 1\n"], prompt_prefix=True, **row), [1.0, 0.0])
 
 
+def test_the_function_under_test_is_the_models_where_the_prompt_has_a_stub_of_it() -> None:
+    row = {"test": ["assert one() == 1"], "entry_point": "one", "prompts": "def one():\n    '''One.'''\n"}
+    assert same(scored(["    return 1\n", "    return 2\n"], prompt_prefix=True, **row), [1.0, 0.0])
+
+
 def test_an_exception_that_a_test_expects_is_a_result() -> None:
     test = """
 def check(f):
