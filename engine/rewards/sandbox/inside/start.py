@@ -81,7 +81,7 @@ def _confine(request: dict, status_fd: int, parent_is_there: int, is_root: bool)
     for name, text in request["files"].items():
         with open(name, "w", encoding="utf-8", errors="surrogatepass", newline="") as file:
             file.write(text)
-    pass
+    lock.limit(request["limits"])
     version = lock.lock(_existing([*request["paths"], *namespaces.DEVICES]), [namespaces.SCRATCH, "/dev/null"])
     os.write(status_fd, f"ready landlock={version}\n".encode())
 
