@@ -15,6 +15,7 @@ from engine.config_io import parse_config
 from engine.errors import ConfigError, RewardError
 from engine.models.load import load_policy
 from engine.runs import launch
+from engine.runs.control import request_stop
 from engine.runs.fork import fork_run
 from engine.runs.launch import start_run
 from engine.runs.paths import RunPaths, read_config
@@ -217,3 +218,19 @@ def test_a_file_that_cannot_score_this_data_ends_the_run_before_it_begins(
     with pytest.raises(RewardError, match=told):
         run_engine(paths)
     assert json.loads(paths.config.read_text())["rewards"][0]["params"]["path"] == str(tmp_path / "mine.py")
+
+
+def test_a_stop_is_heard_while_a_reward_hangs(tmp_path: Path) -> None:
+    source = (
+        "import pathlib, time\n"
+        "def reward(completion):\n"
+        f"    stop = pathlib.Path({str(tmp_path / 'stop')!r}).read_text()\n"
+        "    pathlib.Path(stop).touch()\n"
+        "    time.sleep(1000)\n"
+    )
+    paths = made(tmp_path, config_with(own(write(tmp_path, source), timeout_s=600.0)))
+    request_stop(paths)
+    (request,) = paths.control.iterdir()
+    request.unlink()
+    (tmp_path / "stop").write_text(str(request))
+    assert run_engine(paths) == "stopped"
