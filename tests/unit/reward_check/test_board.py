@@ -87,6 +87,13 @@ def test_a_free_format_reward_should_be_gated_and_is_fine_when_it_is() -> None:
     assert gated.verdict == "ok" and gated.text.endswith("It counts only where exact_match is reached.")
 
 
+def test_a_format_reward_that_pays_for_nothing_is_a_warning_and_behind_a_gate_it_cannot() -> None:
+    nothing = board("empty", kind="format")
+    found = exploits(nothing, UNIT, "format", gate="", is_monitor=False)
+    assert found.verdict == "warning" and found.text.startswith("Writing nothing at all is paid for")
+    assert exploits(nothing, UNIT, "format", gate="exact_match", is_monitor=False).verdict == "ok"
+
+
 def test_a_reward_with_one_value_for_everything_has_nothing_to_teach() -> None:
     found = exploits(board("empty"), Range(1.0, 1.0), "task", gate="", is_monitor=False)
     assert found.verdict == "failed" and "there is nothing to learn" in found.text

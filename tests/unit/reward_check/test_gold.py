@@ -31,6 +31,12 @@ def test_nineteen_of_twenty_are_enough_and_eighteen_are_not() -> None:
     assert [one.where for one in worse.evidence] == ["line 18", "line 19"]
 
 
+def test_a_right_answer_may_get_a_little_less_than_the_maximum() -> None:
+    short = [Tried("1", Evidence("line 1", "?", "1", "1", value)) for value in (0.99, 0.985)]
+    assert found({"tag": short}).verdict == "ok"
+    assert found({"tag": short}, span=Range(0.0, 1.1)).verdict == "failed"
+
+
 def test_other_forms_are_told_and_do_not_decide() -> None:
     text = found({"tag": tried(4, 4), "bare": tried(4, 4), "boxed": tried(0, 4)}).text
     assert text.endswith("Accepted too: bare. Not accepted: in \\boxed{}.")
