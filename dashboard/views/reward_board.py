@@ -21,7 +21,7 @@ from engine.errors import ConfigError, LabError
 from engine.reward_check.client import CheckRequest, ChildTask, RewardCheck, start_check
 from engine.rewards.worker.files import RewardFile, list_reward_files
 from engine.runs.paths import RunPaths, list_runs, read_config, rewards_root, runs_root
-from engine.runs.status import started_in
+from engine.runs.process import started_in
 
 TASK: Final = "rewards.task"  # (key, task) of the check under way
 FOUND: Final = "rewards.found"  # (key, result) of the last one
@@ -38,6 +38,10 @@ class Choice:
     spec: dict[str, Any]
     file: RewardFile | None = None
     function: str = ""
+
+    def is_at(self, file: str, reward: str) -> bool:
+        """Whether the URL means this one: by its file, else by its name in the list."""
+        return self.file.name == file if self.file and file else not file and bool(self.spec["name"] == reward)
 
 
 @dataclass(frozen=True)
@@ -97,11 +101,7 @@ def _choose_reward(choices: list[Choice]) -> Choice:
     here = (asked_file, asked)
     if st.session_state.get("rewards.which_asked") != here:
         st.session_state["rewards.which_asked"] = here
-        places = [
-            place for place, choice in enumerate(choices)
-            if (choice.file.name == asked_file if choice.file and asked_file else choice.spec["name"] == asked and not asked_file)
-        ]  # fmt: skip
-        st.session_state[key] = places[0] if places else 0
+        st.session_state[key] = next((place for place, choice in enumerate(choices) if choice.is_at(*here)), 0)
     if not 0 <= st.session_state.get(key, 0) < len(choices):
         st.session_state[key] = 0
     place = st.selectbox(
@@ -119,7 +119,7 @@ def _choose_data(form: FormState, choice: Choice) -> Asked | None:
     runs = {paths.run_id: paths for paths in list_runs(runs_root())[:NUM_RUNS]}
     run_id = st.selectbox(
         "Data and prompts of", [OF_FORM, *runs], key="rewards.data", width=420,
-        format_func=lambda run_id: one_line(run_id, 60) if run_id else one_line(f"the new run: {_data_words(form)}", 60),
+        format_func=lambda run_id: one_line(run_id or f"the new run: {data_summary(form.draft)}", 60),
         help="The check takes reference answers from these rows, and writes them as this run asks for them.",
     )  # fmt: skip
     try:
@@ -129,10 +129,6 @@ def _choose_data(form: FormState, choice: Choice) -> Asked | None:
     except LabError as error:
         st.session_state["rewards.problem"] = str(error)
     return None
-
-
-def _data_words(form: FormState) -> str:
-    return data_summary(form.draft)
 
 
 def asked_of_form(form: FormState, choice: Choice) -> Asked:
@@ -189,8 +185,8 @@ def _draw_found(asked: Asked | None, choice: Choice) -> None:
     key, found = st.session_state.get(FOUND, ("", None))
     if found is None:
         st.caption(
-            "Tries the reward on rows of these data: right answers, which have to earn its maximum, and ways to earn it "
-            "without solving anything. Takes a few seconds."
+            "Tries the reward on rows of these data: right answers, which have to earn its maximum, and ways to earn "
+            "it without solving anything. Takes a few seconds."
         )
         return
     if key != asked.key:
@@ -228,8 +224,8 @@ def draw_check(found: RewardCheck) -> None:
     if found.board:
         st.subheader("Ways to earn it without solving the task", anchor=False)
         st.caption(
-            "Each was tried on rows of the data. Look for holes: more than half of the range for completions that solve "
-            "nothing is what a policy will find."
+            "Each was tried on rows of the data. Look for holes: what pays for completions that solve nothing is what "
+            "a policy will find."
         )
         st.html(board_html(found))
         with st.expander("What was written, and what it earned", key="rewards.board_rows"):

@@ -71,7 +71,7 @@ def board_html(found: RewardCheck) -> str:
     head = "".join(f'<th scope="col" class="{side}">{name}</th>' for name, side in heads)
     rows = "".join(_board_row(score, low, high) for score in found.board)
     return (
-        f'<div class="lab-scroll"><table class="lab-table" aria-label="Ways to earn the reward without solving the task">'
+        '<div class="lab-scroll"><table class="lab-table" aria-label="Ways to earn it without solving the task">'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 

@@ -25,8 +25,8 @@ HEIGHT: Final = 380
 MAX_CHARS: Final = 1_000_000
 NEW: Final = ""
 YOUR_CODE: Final = (
-    "It runs as you, with your rights, in a process of its own: with limits on time and memory, so that a mistake in it "
-    "costs values and never the run."
+    "It runs as you, with your rights, in a process of its own: with limits on time and memory, so that a mistake in "
+    "it costs values and never the run."
 )
 CONVENTIONS: Final = {
     "trl": "a whole batch, as TRL",
