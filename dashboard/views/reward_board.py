@@ -18,7 +18,7 @@ from dashboard.wording import plural
 from engine.config import RunConfig
 from engine.config_io import dump_config, parse_config
 from engine.errors import ConfigError, LabError
-from engine.reward_check.client import CheckRequest, ChildTask, RewardCheck, start_check
+from engine.reward_check.client import CheckRequest, ChildTask, Finding, RewardCheck, start_check
 from engine.rewards.worker.files import RewardFile, list_reward_files
 from engine.runs.paths import RunPaths, list_runs, read_config, rewards_root, runs_root
 from engine.runs.process import started_in
@@ -61,7 +61,7 @@ def check_view() -> None:
     choices = reward_choices(form)
     if not choices:
         st.info("There is no reward to check: the new run has none, and no file is saved.", icon=":material/info:")
-        st.page_link(state.REWARDS_PAGE, label="Write one", icon=":material/edit:", query_params={state.VIEW: "write"})
+        st.button("Write one", icon=":material/edit:", on_click=state.set_in_url, kwargs={state.VIEW: None})
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choice = _choose_reward(choices)
@@ -202,6 +202,13 @@ def _draw_found(asked: Asked | None, choice: Choice) -> None:
         )  # fmt: skip
 
 
+def _draw_finding(finding: Finding) -> None:
+    st.html(finding_head(finding))
+    if finding.evidence:
+        with st.expander(f"Show {plural(len(finding.evidence), 'row')}", key=f"rewards.finding.{finding.name}"):
+            st.html(evidence_html(finding.evidence))
+
+
 def draw_check(found: RewardCheck) -> None:
     """The verdict in a sentence, the questions one by one, and the board of strategies."""
     tone, sentence = headline(found)
@@ -216,11 +223,13 @@ def draw_check(found: RewardCheck) -> None:
         )
     )
     st.subheader("Questions", anchor=False)
+    good = [finding for finding in found.findings if finding.verdict in ("ok", "not applicable")]
     for finding in found.findings:
-        st.html(finding_head(finding))
-        if finding.evidence:
-            with st.expander(f"Show {plural(len(finding.evidence), 'row')}", key=f"rewards.finding.{finding.name}"):
-                st.html(evidence_html(finding.evidence))
+        if finding not in good:
+            _draw_finding(finding)
+    with st.expander(f"{plural(len(good), 'question')} with nothing to remark", key="rewards.good"):
+        for finding in good:
+            _draw_finding(finding)
     if found.board:
         st.subheader("Ways to earn it without solving the task", anchor=False)
         st.caption(

@@ -10,9 +10,9 @@ from engine.reward_check.types import Evidence, Finding, RewardCheck, StrategySc
 SIGNS: Final = {"ok": "✔", "warning": "!", "failed": "✘", "not applicable": "–"}
 TONES: Final = {"ok": "lab-pass", "warning": "lab-warn", "failed": "lab-fail", "not applicable": "lab-muted"}
 OUTCOMES: Final = {
-    "closed": ("✔ closed", "lab-pass"),
     "hole": ("✘ hole", "lab-fail"),
     "by design": ("– by design", "lab-muted"),
+    "closed": ("✔ closed", "lab-pass"),
     "not applicable": ("– not tried", "lab-muted"),
 }
 
@@ -69,7 +69,8 @@ def board_html(found: RewardCheck) -> str:
     low, high = found.low or 0.0, found.high if found.high is not None else 1.0
     heads = (("strategy", ""), ("outcome", ""), ("mean reward", ""), ("passes", "lab-right"), ("what it means", ""))
     head = "".join(f'<th scope="col" class="{side}">{name}</th>' for name, side in heads)
-    rows = "".join(_board_row(score, low, high) for score in found.board)
+    holes_first = sorted(found.board, key=lambda score: list(OUTCOMES).index(score.outcome))
+    rows = "".join(_board_row(score, low, high) for score in holes_first)
     return (
         '<div class="lab-scroll"><table class="lab-table" aria-label="Ways to earn it without solving the task">'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"

@@ -28,11 +28,6 @@ YOUR_CODE: Final = (
     "It runs as you, with your rights, in a process of its own: with limits on time and memory, so that a mistake in "
     "it costs values and never the run."
 )
-CONVENTIONS: Final = {
-    "trl": "a whole batch, as TRL",
-    "verl": "verl's compute_score",
-    "single": "one completion at a time",
-}
 MONOSPACE: Final = ".st-key-rewards_text textarea{font-family:var(--st-code-font,monospace);font-size:.85rem}"
 
 
@@ -101,14 +96,14 @@ def _draw_files(files: list[RewardFile]) -> None:
 
 def _draw_text() -> None:
     st.html(f"<style>{MONOSPACE}</style>")
-    # Streamlit forgets a widget's value when another page is shown; what was typed is worth more.
-    for key in (NAME, TEXT):
-        st.session_state[key] = st.session_state[key]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input("Name", key=NAME, max_chars=60, help="Letters, digits, - and _. The file is this name and .py.")
+        st.text_input(
+            "Name", key=NAME, max_chars=60, persist_state="session",
+            help="Letters, digits, - and _. The file is this name and .py.",
+        )  # fmt: skip
         st.button("Save", key="rewards.save", icon=":material/save:", type="primary", on_click=_save)
     with st.container(key="rewards_text"):
-        st.text_area("Python", key=TEXT, height=HEIGHT, max_chars=MAX_CHARS)
+        st.text_area("Python", key=TEXT, height=HEIGHT, max_chars=MAX_CHARS, persist_state="session")
     if failure := st.session_state.get(FAILURE):
         st.error(as_label(failure, 1000), icon=":material/error:")
     st.caption(f"{YOUR_CODE} `None` means: nothing to say about this completion.")
@@ -167,9 +162,9 @@ def _draw_found(files: list[RewardFile]) -> None:
         return
     function = chosen.name if len([c for c in info.callables if c.convention]) > 1 else ""
     with st.container(horizontal=True):
-        st.page_link(
-            state.REWARDS_PAGE, label="Check it", icon=":material/fact_check:",
-            query_params={state.VIEW: "check", state.FILE: file.name, state.REWARD: function},
+        st.button(
+            "Check it", key="rewards.check_it", icon=":material/fact_check:", type="primary", on_click=state.set_in_url,
+            kwargs={state.VIEW: "check", state.FILE: file.name, state.REWARD: function or None},
         )  # fmt: skip
         st.button(
             "Use in a new run", key="rewards.use", icon=":material/rocket_launch:", on_click=use_in_new_run,
@@ -201,10 +196,9 @@ def _choose(info: FileInfo) -> CallableInfo | None:
 
 def callable_html(found: CallableInfo) -> str:
     """A function in a few lines: how it is called and why, and which columns of the data it takes."""
-    called = CONVENTIONS.get(found.convention or "", "")
     lines = [
         f'<span class="lab-mono">{as_html(found.name)}{as_html(found.signature)}</span>',
-        f"<b>Called with {as_html(called)}</b>: {as_html(found.why)}" if called else f"✕ {as_html(found.why)}",
+        as_html(found.why) if found.convention else f"✕ {as_html(found.why)}",
     ]
     if found.doc:
         lines.append(f'<span class="lab-muted">{as_html(found.doc)}</span>')

@@ -13,23 +13,20 @@ TEMPLATES: dict[str, Template] = {
     "single": Template(
         "one completion at a time",
         '''def reward(completion: str, answer: str) -> float | None:
-    """1 where the right answer is the last word of the completion, else 0."""
-    words = completion.split()
-    if not words:
-        return 0.0
-    return 1.0 if words[-1].strip(".") == answer else 0.0
+    """1 where the completion is the right answer and nothing else, else 0."""
+    return 1.0 if completion.strip().rstrip(".") == answer else 0.0
 ''',
     ),
     "trl": Template(
         "a whole batch, as TRL calls it",
         '''def reward(completions, answer, log_metric=None, **kwargs):
-    """1 where the right answer stands in the completion, minus a little for every word beyond twenty."""
+    """1 where the last word is the right answer, minus a little for every word beyond twenty."""
     values = []
     for completion, right in zip(completions, answer):
         # Chat models give a list with one message, others a text.
         text = completion if isinstance(completion, str) else completion[0]["content"]
         too_many = max(0, len(text.split()) - 20)
-        values.append((1.0 if right in text.split() else 0.0) - 0.01 * too_many)
+        values.append((1.0 if text.split()[-1:] == [right] else 0.0) - 0.01 * too_many)
     if log_metric is not None:
         log_metric("longest", float(max(len(str(c)) for c in completions)))
     return values
