@@ -78,13 +78,17 @@ def add_reward(form: FormState, function: str | None) -> None:
     if function not in REWARDS:
         return
     collect(form)
-    listed = {spec["name"] for spec in form.value(LIST, [])}
-    name = next(name for name in chain([function], (f"{function}_{n}" for n in count(2))) if name not in listed)
+    name = free_name(function, {spec["name"] for spec in form.value(LIST, [])})
     other = {"function": function} if name != function else {}
     form.draft[LIST] = [
         *form.value(LIST, []), {"name": name, **other, "weight": 1.0, "params": default_params(function)}
     ]  # fmt: skip
     form.redraw()
+
+
+def free_name(wanted: str, listed: set[str]) -> str:
+    """The wanted name, or the first of wanted_2, wanted_3, … that no reward of the list has."""
+    return next(name for name in chain([wanted], (f"{wanted}_{n}" for n in count(2))) if name not in listed)
 
 
 def remove_reward(form: FormState, index: int) -> None:
