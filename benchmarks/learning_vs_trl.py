@@ -117,7 +117,7 @@ def train_with_trl(config: RunConfig) -> list[list[float]]:
             num_generations=rollout.num_generations, max_completion_length=rollout.max_completion_length,
             temperature=rollout.temperature, beta=loss.beta, epsilon=loss.epsilon, loss_type=loss.loss_type,
             scale_rewards=loss.scale_rewards, use_bias_correction_kl=loss.use_bias_correction_kl,
-            max_grad_norm=optim.max_grad_norm, reward_weights=[reward.weight for reward in rewards],
+            max_grad_norm=optim.max_grad_norm, reward_weights=[spec.weight for spec in config.rewards],
             gradient_checkpointing=False, shuffle_dataset=False, report_to="none", save_strategy="no",
             logging_steps=1000, use_cpu=True, disable_tqdm=True,
         )  # fmt: skip

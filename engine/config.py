@@ -5,11 +5,12 @@ Names follow TRL's GRPOConfig where the meaning is the same. Parsing, and the ch
 are in config_io.py.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from engine.config_loss import LossConfig
+from engine.config_rewards import RewardSpec, weights_at
 from engine.config_section import Section, knob
 
 __all__ = [
@@ -100,32 +101,6 @@ class DataConfig(Section):
     held_out: int = knob(
         64, "Examples kept out of training and used for evaluation.", label="Held-out examples", ge=1, le=10_000
     )
-
-
-class RewardSpec(Section):
-    name: str = knob(
-        ...,
-        "What the reward is called in this run: each of the list has a name of its own. Names of the library need no "
-        "function beside them.",
-        label="Name",
-        min_length=1,
-        max_length=80,
-    )
-    function: str = knob(
-        "",
-        "The reward of the library that it is, where its name is another one. So one reward can stand in the list "
-        "twice, with other settings.",
-        label="Reward",
-        max_length=80,
-    )
-    weight: float = knob(
-        1.0,
-        "Its share in the total reward. 0: a monitor, recorded but not trained on.",
-        label="Weight",
-        ge=-100,
-        le=100,
-    )
-    params: dict[str, Any] = knob({}, "Settings of this reward function.", label="Parameters")
 
 
 class RolloutConfig(Section):
@@ -377,3 +352,10 @@ class RunConfig(Section):
     device: Literal["auto", "cpu", "cuda"] = knob(
         "auto", "Where to compute. auto: the GPU if there is one.", label="Device", advanced=True
     )
+
+    def at_step(self, step: int) -> "RunConfig":
+        """The configuration as one step has it: every reward with its weight there."""
+        weights = weights_at(self.rewards, step, self.optim.max_steps)
+        there = {"final_weight": None, "weight_from": 1, "weight_until": None}
+        rewards = (spec.model_copy(update={"weight": weights[spec.name], **there}) for spec in self.rewards)
+        return self.model_copy(update={"rewards": tuple(rewards)})

@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.config import RunConfig
 from engine.config_loss import CLIPPED, has_entropy_bonus, updates_per_batch, upper_epsilon
+from engine.config_rewards import is_trained
 from engine.config_scope import SCOPES
 from engine.rewards.registry import function_of, info_of
 
@@ -124,8 +125,8 @@ def _on_policy(config: RunConfig) -> Iterator[Advice]:
 
 def _advantages(config: RunConfig) -> Iterator[Advice]:
     field = "loss.multi_objective_aggregation"
-    trained = [spec.name for spec in config.rewards if spec.weight != 0]
-    infos = [info for spec in config.rewards if spec.weight != 0 and (info := info_of(spec)) is not None]
+    trained = [spec.name for spec in config.rewards if is_trained(spec)]
+    infos = [info for spec in config.rewards if is_trained(spec) and (info := info_of(spec)) is not None]
     if config.loss.multi_objective_aggregation == "normalize_then_sum" and len(trained) == 1:
         yield Advice(
             field,
@@ -193,7 +194,7 @@ def _groups(config: RunConfig) -> Iterator[Advice]:
 
 
 def _masked_lengths(config: RunConfig) -> Iterator[Advice]:
-    judged = [spec.name for spec in config.rewards if function_of(spec) in LENGTH_REWARDS and spec.weight != 0]
+    judged = [spec.name for spec in config.rewards if function_of(spec) in LENGTH_REWARDS and is_trained(spec)]
     if config.loss.mask_truncated_completions and judged:
         yield Advice(
             "loss.mask_truncated_completions",

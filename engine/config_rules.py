@@ -18,6 +18,7 @@ from engine.config import (
     RolloutConfig,
     RunConfig,
 )
+from engine.config_rewards import is_trained
 from engine.config_section import Section
 from engine.errors import Problem
 from engine.rewards.registry import deciding_reward, info_of, reward_problems
@@ -68,9 +69,45 @@ def _reward_problems(specs: Iterable[tuple[int, RewardSpec]]) -> list[Problem]:
 
 
 def _something_is_trained(rewards: Rewards) -> Iterator[Problem]:
-    if all(spec.weight == 0 for spec in rewards):
+    if not any(is_trained(spec) for spec in rewards):
         hint = "Give at least one reward a weight."
         yield Problem("rewards", "every weight is 0, so nothing is trained.", hint)
+
+
+def _gates_are_rewards(rewards: Rewards) -> Iterator[Problem]:
+    names = [spec.name for spec in rewards]
+    for index, spec in enumerate(rewards):
+        others = [name for name in names if name != spec.name]
+        if spec.gate and spec.gate not in others:
+            message = f"'{spec.gate}' is no other reward of the list ({', '.join(others) or 'it has no other'})."
+            yield Problem(f"rewards[{index}].gate", message, "Name one of them, or leave it empty.")
+
+
+def _limits_leave_room(rewards: Rewards) -> Iterator[Problem]:
+    for index, spec in enumerate(rewards):
+        low, high = spec.clip_low, spec.clip_high
+        if low is not None and high is not None and low >= high:
+            message = f"{low:g} is not below the upper limit, {high:g}, so every value would be the same."
+            yield Problem(f"rewards[{index}].clip_low", message, "Set the lower limit below the upper one.")
+
+
+def _ramps_have_a_direction(rewards: Rewards, optim: OptimConfig) -> Iterator[Problem]:
+    for index, spec in enumerate(rewards):
+        until = optim.max_steps if spec.weight_until is None else spec.weight_until
+        if spec.final_weight is not None and spec.weight_from >= until:
+            message = f"{spec.weight_from:,} is not before step {until:,}, at which the weight has reached its end."
+            yield Problem(f"rewards[{index}].weight_from", message, "Begin earlier, or end later.")
+
+
+def _steps_are_not_shaped(rewards: Rewards) -> Iterator[Problem]:
+    """Gates and limits act on the value of a completion; the scores of its steps go to the tokens past them."""
+    for index, spec in enumerate(rewards):
+        info = info_of(spec)
+        shapes = {"gate": spec.gate, "clip_low": spec.clip_low, "clip_high": spec.clip_high}
+        used = [name for name, value in shapes.items() if value not in ("", None)]
+        if info is not None and info.steps and used:
+            message = f"has no meaning for {spec.name}, which scores the steps of a completion."
+            yield Problem(f"rewards[{index}].{used[0]}", message, "Leave it empty.")
 
 
 def _judge_is_a_reward(evaluation: EvaluationConfig, rewards: Rewards) -> Iterator[Problem]:
@@ -114,7 +151,7 @@ def _each_minibatch_has_a_group(loss: LossConfig, rollout: RolloutConfig) -> Ite
 
 def _steps_are_not_compared_as_completions(loss: LossConfig, rewards: Rewards) -> Iterator[Problem]:
     """GDPO brings rewards of whole completions to one scale; no source says how scores of steps would take part."""
-    steps = [spec.name for spec in rewards if spec.weight != 0 and (info := info_of(spec)) is not None and info.steps]
+    steps = [spec.name for spec in rewards if is_trained(spec) and (info := info_of(spec)) is not None and info.steps]
     if loss.multi_objective_aggregation == "normalize_then_sum" and steps:
         message = f"'normalize_then_sum' compares whole completions, and {steps[0]} scores the steps of one."
         hint = f"Set it to sum_then_normalize, or make {steps[0]} a monitor, with weight 0."
@@ -173,6 +210,10 @@ SECTIONS: Mapping[str, type[Section]] = {
 
 RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("rewards",), _something_is_trained),
+    (("rewards",), _gates_are_rewards),
+    (("rewards",), _limits_leave_room),
+    (("rewards",), _steps_are_not_shaped),
+    (("rewards", "optim"), _ramps_have_a_direction),
     (("evaluation", "rewards"), _judge_is_a_reward),
     (("model",), _system_prompt_has_a_place),
     (("optim",), _warmup_ends_in_the_run),

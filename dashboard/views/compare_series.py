@@ -15,6 +15,7 @@ from dashboard.compare_charts import FUNCTION, HELD_OUT, Path, Series, at_steps
 from dashboard.views.compare_runs import ComparedRun
 from engine.analysis.compare import spent_so_far, working_seconds
 from engine.analysis.evaluation import metric_course
+from engine.config_rewards import is_trained
 from engine.glossary import METRICS
 
 DEFAULT_METRICS = ("reward", "eval/pass_at_1", "kl", "completions/mean_length")
@@ -118,7 +119,7 @@ def kl_paths(runs: Sequence[ComparedRun]) -> list[Path]:
         monitors = {
             spec.name: function_mean(run, frame, f"{FUNCTION}{spec.name}/mean")
             for spec in run.config.rewards
-            if spec.weight == 0
+            if not is_trained(spec)
         }
         kl, reward = (frame[key].to_numpy(dtype=np.float64) for key in ("kl", "reward"))
         paths.append(Path(run.look, frame["step"].to_numpy(dtype=np.float64), kl, reward, monitors))

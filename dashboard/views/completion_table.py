@@ -196,6 +196,8 @@ def _terms(row: dict[Any, Any], weights: Mapping[str, float]) -> str:
             terms.append(f"{weight:g} × {number(value)}")
         else:
             notes.append(f"<div>{as_html(name)}: {number(value)}</div>")
+        if (given := (row.get("raw") or {}).get(name)) is not None:
+            notes.append(f"<div>{as_html(name)} gave {number(given)}, and counts as {number(value)}</div>")
     return f'<div class="lab-small">{" + ".join(terms) or MISSING}{"".join(notes)}</div>'
 
 

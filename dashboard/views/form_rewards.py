@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard.text import as_label, visible
 from dashboard.views.form import Placed, draw_grid, show_problems
 from dashboard.views.form_model import controls
+from dashboard.views.form_reward_more import draw_more
 from dashboard.views.form_state import FormState, collect, draft_info, params_controls
 from engine.config import RewardSpec
 from engine.config_io import default_params
@@ -54,6 +55,7 @@ def draw_reward(form: FormState, index: int, spec: dict[str, Any], placed: Place
         st.caption(as_label(info.help, 500))
     weight = [control for control in controls(RewardSpec, path) if control.path == f"{path}.weight"]
     draw_grid(form, weight + params_controls(index, spec), placed)
+    draw_more(form, index, placed, [other["name"] for other in form.value(LIST, []) if other["name"] != spec["name"]])
     show_problems(placed.get(path, []))
 
 

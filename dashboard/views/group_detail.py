@@ -1,6 +1,6 @@
 """One group in full: prompt and reference, its completions with the arithmetic, and a panel that looks closer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import pandas as pd
 import streamlit as st
@@ -18,6 +18,7 @@ from dashboard.views.what_if_panel import what_if_panel
 from dashboard.wording import number, plural
 from engine.analysis.arithmetic import PROCESS_WORDS, formula, trained_steps
 from engine.config import RunConfig
+from engine.config_rewards import weights_at
 from engine.runs.imported import read_imported
 from engine.runs.reader import RunReader
 
@@ -58,7 +59,7 @@ def group_detail(shown: ShownGroup, num_groups: int) -> None:
         _rule(group, config, completions)
     else:
         recorded_rule(group)
-    weights: Mapping[str, float] = {spec.name: spec.weight for spec in config.rewards}
+    weights = weights_at(config.rewards, int(group["step"]), config.optim.max_steps)
     draw = completion_cards if _as_cards(completions) else completion_table
     asked = state.number_in_url(state.COMPLETION)
     chosen = None if asked is None else asked - 1
@@ -100,7 +101,7 @@ def _rule(group: pd.Series, config: RunConfig, completions: pd.DataFrame) -> Non
     st.markdown(" · ".join(facts))
     if isinstance(group["discarded"], str):
         return
-    weights = {spec.name: spec.weight for spec in config.rewards}
+    weights = weights_at(config.rewards, int(group["step"]), config.optim.max_steps)
     if any(trained_steps(steps, weights) for steps in completions["steps"]):
         st.caption(f"Process supervision: {PROCESS_WORDS}.")
         return

@@ -16,6 +16,7 @@ from dashboard.wording import number, percent, plural, signed
 from engine.analysis.gains import measure_value, measure_words
 from engine.config import RunConfig
 from engine.config_loss import has_scaled_advantages
+from engine.config_rewards import largest_weights
 from engine.glossary import METRICS, TERMS, Metric
 from engine.runs.best import Best
 
@@ -37,7 +38,7 @@ def run_kpis(config: RunConfig, course: Course) -> list[Kpi]:
 
 def run_charts(config: RunConfig, course: Course, step: int, completions: pd.DataFrame) -> list[Chart]:
     """The charts of a run; `completions` are those that the shown step trained on."""
-    weights = {spec.name: spec.weight for spec in config.rewards}
+    weights = largest_weights(config.rewards)
     reach = advantage_reach(completions["advantage"], scaled=has_scaled_advantages(config.loss))
     return [
         charts.reward_fan(course.metrics, course.quantiles, course.functions, weights, course.window),

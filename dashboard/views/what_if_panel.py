@@ -80,7 +80,7 @@ def _reward_controls(tried: WhatIfState) -> None:
     for index, spec in enumerate(tried.config.rewards):
         path = f"rewards[{index}].weight"
         with grid.cell(), st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
-            monitor = "" if spec.weight else " (monitor)"
+            monitor = " (at first)" if spec.final_weight is not None else "" if spec.weight else " (monitor)"
             st.number_input(
                 f"{as_label(spec.name)} ×{monitor}", -100.0, 100.0, float(tried.value(path)), 0.1, format="%g",
                 key=tried.key(path), on_change=tried.take(path),

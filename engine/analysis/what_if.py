@@ -18,6 +18,7 @@ from engine.analysis.groups import FLAT, NO_ADVANTAGE
 from engine.analysis.token_weights import clip_weights
 from engine.config import RunConfig
 from engine.config_loss import LossConfig
+from engine.config_rewards import Ramp, ramp_of
 from engine.errors import StoreError
 
 DRAWS = 16  # subsets of each group, where no formula gives the share of those without signal
@@ -29,18 +30,29 @@ Bools = NDArray[np.bool_]
 class Settings:
     """What decides advantages and token weights. weights: of each reward function, in the order of the columns.
 
-    group_size: completions of each group that count, the first ones as sampled; at most those that are stored.
+    group_size: completions of each group that count, the first ones as sampled; at most those that are stored. ramps:
+    of the rewards whose weight changes in the course of the run; a step is judged with the weights that it has.
     """
 
     weights: tuple[tuple[str, float], ...]
     loss: LossConfig
     group_size: int
     max_completion_length: int
+    ramps: tuple[tuple[str, Ramp], ...] = ()
 
     @classmethod
     def of(cls, config: RunConfig) -> "Settings":
         weights = tuple((spec.name, spec.weight) for spec in config.rewards)
-        return cls(weights, config.loss, config.rollout.num_generations, config.rollout.max_completion_length)
+        ramps = ((spec.name, ramp_of(spec, config.optim.max_steps)) for spec in config.rewards)
+        return cls(
+            weights, config.loss, config.rollout.num_generations, config.rollout.max_completion_length,
+            tuple((name, ramp) for name, ramp in ramps if ramp is not None),
+        )  # fmt: skip
+
+    def at(self, step: int) -> "Settings":
+        """The same with the weights of this step."""
+        weights = dict(self.weights) | {name: ramp.at(step) for name, ramp in self.ramps}
+        return replace(self, weights=tuple(weights.items()), ramps=()) if self.ramps else self
 
     @property
     def names(self) -> list[str]:
@@ -126,6 +138,7 @@ def _lengths(column: pd.Series) -> NDArray[Any]:
 
 def earned(step: StoredStep, settings: Settings) -> Credit:
     """The advantages of the completions that a step trained on: with the run's own settings, those that are stored."""
+    settings = settings.at(step.step)
     kept = step if step.trained.all() else step.groups(step.trained)
     return credit(
         kept.rewards, settings.names, kept.steps, kept.lengths, kept.group_size, dict(settings.weights), settings.loss
@@ -134,6 +147,7 @@ def earned(step: StoredStep, settings: Settings) -> Credit:
 
 def judge(stored: StoredStep, settings: Settings) -> Judged:
     """A step as it would have been under these settings, with its own completions."""
+    settings = settings.at(stored.step)
     size = min(settings.group_size, stored.group_size)
     step = stored.first(size) if size < stored.group_size else stored
     found = earned(step, settings)

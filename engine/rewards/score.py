@@ -29,7 +29,7 @@ _RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class BoundReward:
-    """A reward of the run: its function with the settings filled in, and its weight in the total.
+    """A reward of the run: its function with the settings filled in.
 
     `parse` gives the answer that the function reads in a completion, when it reads one. `needs_offsets`: it scores
     steps.
@@ -37,7 +37,6 @@ class BoundReward:
 
     name: str
     function: RewardFunction
-    weight: float = 1.0
     parse: Callable[[str], str | None] | None = None
     needs_offsets: bool = False
 
@@ -48,7 +47,8 @@ class Scores:
 
     `errors` says for each completion why values are missing: {reward: reason}. `parsed` is what the pass reward read.
     `steps` has for each completion the (token position, score) pairs of the rewards that score steps; their value is
-    the mean score. `metrics` is what functions gave to log_metric.
+    the mean score. `metrics` is what functions gave to log_metric. `raw` has for each completion what functions gave
+    where limits or gates made another number of it (see shaping.py).
     """
 
     names: tuple[str, ...]
@@ -58,6 +58,7 @@ class Scores:
     seconds: float
     metrics: Mapping[str, float] = field(default_factory=dict)
     steps: Sequence[Mapping[str, StepScores]] = ()
+    raw: Sequence[Mapping[str, float]] = ()
 
 
 def bind_rewards(specs: Sequence[RewardSpec]) -> list[BoundReward]:
@@ -118,7 +119,7 @@ def _bind(spec: RewardSpec) -> BoundReward:
     info = REWARDS[function_of(spec)]
     params, parse = info.params.model_validate(spec.params), info.parse
     bound_parse = None if parse is None else lambda text: parse(params, text)
-    return BoundReward(spec.name, info.make(params), spec.weight, bound_parse, info.steps)
+    return BoundReward(spec.name, info.make(params), bound_parse, info.steps)
 
 
 def _call(

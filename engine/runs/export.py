@@ -43,7 +43,7 @@ _COLUMNS: dict[str, tuple[str, pa.DataType]] = {  # name in the file: where it i
     "total": ("completions.total", _REAL), "advantage": ("completions.advantage", _REAL),
     "mean_kl": ("completions.mean_kl", _REAL), "mean_entropy": ("completions.mean_entropy", _REAL),
     "mean_logprob": ("completions.mean_logprob", _REAL), "group_kind": ("groups.kind", _TEXT),
-    "discarded": ("groups.discarded", _TEXT), "errors": ("texts.errors", _TEXT),
+    "discarded": ("groups.discarded", _TEXT), "errors": ("texts.errors", _TEXT), "raw": ("texts.raw", _TEXT),
 }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ LOG_LIMIT = 10_000  # rows of the log at most
 COMPLETION_COLUMNS = (
     *("id", "step", "group_index", "completion_index", "text", "length", "finish_reason", "errors"),
     "coalesce(texts.parsed, completions.parsed) AS parsed",
-    *("total", "advantage", "passed", "mean_kl", "max_kl", "mean_entropy", "mean_logprob", "steps"),
+    *("total", "advantage", "passed", "mean_kl", "max_kl", "mean_entropy", "mean_logprob", "steps", "raw"),
 )
 # What content raises that no engine wrote; ArithmeticError: int(inf), or a whole number beyond any float.
 DAMAGE = (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
@@ -166,14 +166,14 @@ class RunReader(PromptQueries):
         return self._frame("SELECT * FROM groups WHERE step = ? ORDER BY group_index", step, json_columns=("columns",))
 
     def completions(self, step: int, group_index: int | None = None) -> pd.DataFrame:
-        """Completions of a step, or of one of its groups. `rewards` (None: missing), `errors`, `steps` are dicts."""
+        """Completions of a step, or of one group. `rewards` (None: missing), `errors`, `steps` and `raw` are dicts."""
         with self.snapshot() as reader:  # one moment for the numbers and the names of the functions
             names = reader.reward_functions()
             rewards = [f'completions."{column}"' for column in REWARD_COLUMNS[: len(names)]]
             frame = reader._frame(
                 f"SELECT {', '.join(COMPLETION_COLUMNS)}{''.join(f', {c}' for c in rewards)} FROM completions "
                 "JOIN texts USING (id) WHERE id BETWEEN ? AND ? ORDER BY id",
-                *completion_ids(step, group_index), json_columns=("errors", "steps"),
+                *completion_ids(step, group_index), json_columns=("errors", "steps", "raw"),
             )  # fmt: skip
             check_keys(frame, frame.pop("id").tolist())
             columns = [frame.pop(column).tolist() for column in REWARD_COLUMNS[: len(names)]]

@@ -39,7 +39,8 @@ class TokenRecord:
 class CompletionRecord:
     """One sampled completion. `rewards` maps function to value, NaN where it is missing.
 
-    `steps` maps a function that scores steps to its (token position, score) pairs. `finish_reason` and `tokens` are
+    `steps` maps a function that scores steps to its (token position, score) pairs. `raw` is what a function gave where
+    its limits or its gate made another number of it. `finish_reason` and `tokens` are
     None in a run that was imported: its texts are known, its tokens are not.
     """
 
@@ -57,6 +58,7 @@ class CompletionRecord:
     parsed: str | None = None
     errors: Mapping[str, str] = field(default_factory=dict)
     steps: Mapping[str, Sequence[tuple[int, float]]] = field(default_factory=dict)
+    raw: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def length(self) -> int | None:

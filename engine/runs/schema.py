@@ -6,7 +6,7 @@ that are not finite are NULL, and the row's `nonfinite` JSON names them: {"kl": 
 
 from engine.glossary import METRICS
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 REWARD_COLUMNS = tuple(f"reward_{place}" for place in range(16))  # as many as RunConfig.rewards may have
 
@@ -98,6 +98,7 @@ CREATE TABLE texts (             -- the rest of a completion, under the same id
   parsed TEXT,                   -- of a longer answer all of it
   errors TEXT,                   -- JSON: {{function: what went wrong}}
   steps TEXT,                    -- JSON: {{function: [[token position, score], …]}} of rewards that score steps
+  raw TEXT,                      -- JSON: {{function: value}} of what gates or limits made another number of
   text TEXT NOT NULL             -- last: SQLite walks through all of it to what comes after
 );
 CREATE TABLE reward_functions (  -- which function has which column of completions

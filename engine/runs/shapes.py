@@ -104,6 +104,10 @@ def _is_step_score(pair: Any) -> bool:
     return isinstance(pair, list) and len(pair) == 2 and type(pair[0]) is int and pair[0] >= 0 and _is_number(pair[1])
 
 
+def _is_numbers(value: dict[str, Any]) -> bool:
+    return all(map(_is_number, value.values()))
+
+
 def _is_samples(value: list[Any]) -> bool:
     return all(
         isinstance(sample, dict)
@@ -129,6 +133,6 @@ def _is_per_prompt(value: dict[str, Any]) -> bool:
 
 
 _CHECKS: Final[dict[str, Callable[[Any], bool]]] = {
-    "rewards": _is_reward_summary, "errors": _is_texts, "steps": _is_step_scores, "samples": _is_samples,
-    "prompts": _is_per_prompt,
+    "rewards": _is_reward_summary, "errors": _is_texts, "steps": _is_step_scores, "raw": _is_numbers,
+    "samples": _is_samples, "prompts": _is_per_prompt,
 }  # fmt: skip

@@ -229,7 +229,7 @@ class StoreWriter:
             key = completion_id(step, index, position)
             self._insert("completions", key, step, index, position, *_numbers(completion, about_group, places))
             texts.append((key, _text(completion.text)))
-            self._insert("texts (id, text, parsed, errors, steps)", *texts[-1], *_details(completion))
+            self._insert("texts (id, text, parsed, errors, steps, raw)", *texts[-1], *_details(completion))
             if completion.tokens is not None:
                 self._insert_tokens(step, index, position, completion.tokens)
         self._index.add(texts)
@@ -336,12 +336,13 @@ def _numbers(completion: CompletionRecord, about_group: tuple[int, int], places:
     )  # fmt: skip
 
 
-def _details(completion: CompletionRecord) -> tuple[str | None, str | None, str | None]:
+def _details(completion: CompletionRecord) -> tuple[str | None, ...]:
     """The columns of `texts` after the text."""
     long = completion.parsed is not None and len(completion.parsed) > PARSED_HEAD
     errors = _json(dict(completion.errors)) if completion.errors else None
     steps = _json(dict(completion.steps)) if completion.steps else None
-    return _text(completion.parsed) if long else None, errors, steps
+    raw = _json(dict(completion.raw)) if completion.raw else None
+    return _text(completion.parsed) if long else None, errors, steps, raw
 
 
 def _estimate(estimate: Estimate) -> dict[str, float | None]:

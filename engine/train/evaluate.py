@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.analysis.evaluation import Outcomes, metrics_of, prompt_counts
 from engine.config import EvaluationConfig
+from engine.config_rewards import weights_at
 from engine.grpo.advantages import total_rewards
 from engine.runs.records import EvaluationRecord
 from engine.seeds import derive_seed
@@ -72,8 +73,9 @@ def _outcomes(session: Session, batches: Sequence[Batch]) -> Outcomes:
 
 
 def _totals(session: Session, batch: Batch) -> NDArray[np.float64]:
-    """Total rewards [B] of a batch, as training sums them."""
-    weights = torch.tensor([reward.weight for reward in session.rewards], dtype=torch.float64)
+    """Total rewards [B] of a batch, as the last step of training sums them: evaluations have to be comparable."""
+    last = session.config.optim.max_steps
+    weights = torch.tensor([*weights_at(session.config.rewards, last, last).values()], dtype=torch.float64)
     totals: NDArray[np.float64] = total_rewards(torch.from_numpy(batch.scores.values), weights).numpy()
     return totals
 

@@ -39,7 +39,8 @@ def step_record(
     Discarded groups were given no advantages, so these are 0, and no pass measured their tokens.
     """
     batch = sampled.batch
-    scored = credit_of(session.config, batch) if sampled.num_discarded else earned  # totals, mean and std of all
+    # Totals, mean and std of all groups, the discarded ones too.
+    scored = credit_of(session.config.at_step(step), batch) if sampled.num_discarded else earned
     completions = [
         _completion(batch, i, total, (earned, update.tokens[i]) if i < len(earned.totals) else None)
         for i, total in enumerate(scored.totals.tolist())
@@ -107,6 +108,7 @@ def _completion(batch: Batch, i: int, total: float, trained: tuple[Credit, Token
         parsed=batch.scores.parsed[i],
         errors=batch.scores.errors[i],
         steps=batch.scores.steps[i],
+        raw=batch.scores.raw[i],
     )
 
 

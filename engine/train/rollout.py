@@ -10,6 +10,7 @@ import numpy as np
 from engine.data.examples import Example
 from engine.data.prompts import Rendered
 from engine.rewards.score import Scores, score
+from engine.rewards.shaping import shaped
 from engine.rollout.sampler import Completions, SamplingParams, sample_completions
 from engine.train.session import Session
 
@@ -52,6 +53,7 @@ class Batch:
                 self.scores, values=self.scores.values[rows], errors=_at(self.scores.errors, rows),
                 parsed=_at(self.scores.parsed, rows),
                 steps=_at(self.scores.steps, rows) if self.scores.steps else (),
+                raw=_at(self.scores.raw, rows) if self.scores.raw else (),
             ),
             passed=_at(self.passed, rows),
         )  # fmt: skip
@@ -77,6 +79,7 @@ def joined(batches: Sequence[Batch]) -> Batch:
             sum(score.seconds for score in scores),
             {name: value for score in scores for name, value in score.metrics.items()},
             [steps for score in scores for steps in score.steps],
+            [raw for score in scores for raw in score.raw],
         ),
         [passed for batch in batches for passed in batch.passed],
         sum(batch.rollout_seconds for batch in batches),
@@ -101,8 +104,9 @@ def collect(
     texts = session.policy.tokenizer.batch_decode(completions.ids, skip_special_tokens=True)
     seconds = time.monotonic() - started
     beat("scoring", f"{len(texts)} completions")
-    scores = _score(session, examples, rendered, group_size, completions, texts)
-    return Batch(group_size, examples, rendered, completions, texts, scores, _passed(session, scores), seconds)
+    given = _score(session, examples, rendered, group_size, completions, texts)
+    scores = shaped(given, session.config.rewards)
+    return Batch(group_size, examples, rendered, completions, texts, scores, _passed(session, given), seconds)
 
 
 def _score(
@@ -143,7 +147,7 @@ def _repeat(values: Sequence[Any], times: int) -> list[Any]:
 
 
 def _passed(session: Session, scores: Scores) -> list[bool | None]:
-    """Right, wrong, or None where no reward decides or its value is missing."""
+    """Right, wrong, or None where no reward decides or its value is missing. By what it gave, not by what counts."""
     if session.pass_reward is None:
         return [None] * len(scores.values)
     values = scores.values[:, list(scores.names).index(session.pass_reward)]

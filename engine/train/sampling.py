@@ -54,7 +54,7 @@ def sample_step(session: Session, step: int, *, beat: Callable[[str, str], None]
             seed=derive_seed(session.config.seed, step, "rollout", len(rounds)), beat=_numbered(beat, len(rounds)),
         )  # fmt: skip
         rounds.append(batch)
-        reasons += _reasons(session.config, batch) if rollout.dynamic_sampling else [None] * missing
+        reasons += _reasons(session.config.at_step(step), batch) if rollout.dynamic_sampling else [None] * missing
     found = reasons.count(None)
     if not found:
         reasons[: rollout.prompts_per_step] = [None] * rollout.prompts_per_step

@@ -17,12 +17,13 @@ def train_step(session: Session, step: int, *, beat: Callable[..., None]) -> Ste
     started = time.monotonic()
     sampled = sample_step(session, step, beat=beat)
     batch, kept = sampled.batch, sampled.kept
-    earned = credit_of(session.config, kept)
+    config = session.config.at_step(step)
+    earned = credit_of(config, kept)
     loss = session.config.loss
     rate = learning_rate_at(step, session.config)
     for group in session.optimizer.param_groups:
         group["lr"] = rate
-    lesson = lesson_of(session.config, kept, earned)
+    lesson = lesson_of(config, kept, earned)
     update_started = time.monotonic()
     update = update_policy(
         session.forward, session.optimizer, lesson, session.config,

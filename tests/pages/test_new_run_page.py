@@ -379,6 +379,18 @@ def test_rewards_are_added_and_removed(engine):
     assert page.number_input(key=key(page, "rewards[1].params.target")).value == 4
 
 
+def test_a_reward_can_be_made_to_count_only_where_another_is_right(engine):
+    page = opened()
+    page = good(page.toggle(key=key(page, "rewards[1].more")).set_value(True).run())
+    page = fill(page, "rewards[1].gate", "exact_match")
+    page = fill(page, "rewards[1].gate_at", "0.5")
+    page = fill(page, "rewards[1].final_weight", "0")
+    page = fill(page, "rewards[1].weight_until", 100)
+    spec = draft(page)["rewards"][1]
+    assert (spec["gate"], spec["gate_at"]) == ("exact_match", 0.5)
+    assert (spec["weight"], spec["final_weight"], spec["weight_until"]) == (0.2, 0.0, 100)
+
+
 def test_a_reward_that_needs_a_setting_asks_for_it(engine):
     page = opened()
     page = good(page.selectbox(key=key(page, "rewards.add")).set_value("regex_match").run())

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
@@ -21,6 +22,7 @@ from engine.analysis.what_if import (
     token_weights,
 )
 from engine.config_loss import LossConfig, LossType
+from engine.config_rewards import Ramp
 from engine.errors import StoreError
 from engine.grpo import advantages
 from engine.grpo.aggregate import LossScale
@@ -62,6 +64,15 @@ def test_without_a_change_a_step_has_the_advantages_of_the_engine() -> None:
 def test_a_weight_changes_who_is_best_and_whose_advantage_is_positive() -> None:
     found = judge(stored(*MIXED), settings(0.0, 1.0))
     assert rounded(found.advantages) == [-0.4999, 1.4997, -0.4999, -0.4999]
+
+
+def test_a_step_is_judged_with_the_weights_that_it_has() -> None:
+    """Of two rewards that disagree the first counts alone in step 1, the second in step 3, in step 2 both alike."""
+    ramps = (("exact", Ramp(1.0, 0.0, 1, 3)), ("digits", Ramp(0.0, 1.0, 1, 3)))
+    changing = replace(settings(1.0, 0.0), ramps=ramps)
+    rows = ((1.0, 0.0), (1.0, 0.0), (0.0, 1.0), (0.0, 1.0))
+    signs = [np.sign(judge(stored(*rows, step=step), changing).advantages).tolist() for step in (1, 2, 3)]
+    assert signs == [[1, 1, -1, -1], [0, 0, 0, 0], [-1, -1, 1, 1]]
 
 
 def test_a_monitor_that_gets_a_weight_brings_a_dead_group_to_life() -> None:

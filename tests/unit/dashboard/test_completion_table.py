@@ -49,6 +49,11 @@ def test_the_total_is_written_as_weights_times_values_and_monitors_stand_apart()
     assert "style (monitor, not trained on)" in text
 
 
+def test_what_a_gate_or_limit_changed_stands_beside_what_counts():
+    gated = {**BAD, "rewards": {"exact": 0.0, "digits": 0.0, "style": 0.1}, "raw": {"digits": 0.5}}
+    assert "digits gave 0.500, and counts as 0.000" in plain(table(gated, {**GOOD, "raw": {}}))
+
+
 def test_bars_are_as_long_as_their_share_of_the_best():
     widths = re.findall(r"width:([\d.]+)%", table(GOOD, BAD))
     assert widths == ["66.7", "33.3", "16.7"]  # 1 and 0.5 of 1.5; 0.25 of 1.5

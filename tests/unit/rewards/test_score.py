@@ -36,7 +36,6 @@ def test_a_column_for_each_reward_in_the_order_of_the_configuration() -> None:
     assert scores.names == ("digit_match", "exact_match")
     np.testing.assert_array_equal(scores.values, [[1, 1], [0.5, 0]])
     assert scores.values.dtype == np.float64 and scores.errors == [{}, {}]
-    assert [reward.weight for reward in rewards] == [0.3, 1.0]
 
 
 def test_none_and_nan_are_missing_and_say_so() -> None:

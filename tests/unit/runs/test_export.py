@@ -58,7 +58,7 @@ def test_jsonl_and_parquet_hold_every_value_as_it_is_stored(filled: RunReader) -
         "step": 2, "group_index": 0, "completion_index": 0, "prompt_id": "p1", "prompt": "-4+5=", "reference": None,
         "text": WILD, "parsed": "x" * 50, "passed": True, "finish_reason": "eos", "length": 2, "total": 1.5,
         "advantage": 0.25, "mean_kl": 0.015, "mean_entropy": 0.3125, "mean_logprob": -0.375, "group_kind": "mixed",
-        "discarded": None, "errors": None, "rewards/exact": 1.0, "rewards/digits": 0.5,
+        "discarded": None, "errors": None, "raw": None, "rewards/exact": 1.0, "rewards/digits": 0.5,
     }  # fmt: skip
     assert (rows[3]["total"], rows[3]["passed"], rows[3]["parsed"]) == (None, None, None)
     assert (rows[2]["rewards/exact"], json.loads(rows[2]["errors"])) == (None, {"exact": "timeout"})

@@ -85,7 +85,8 @@ def test_what_is_beside_a_text_is_read_without_it() -> None:
 def test_a_run_whose_texts_have_their_columns_in_another_order_is_written_and_read(tmp_path: Path) -> None:
     db = sqlite3.connect(tmp_path / "run.db")
     db.executescript(f"{SCHEMA} DROP TABLE texts; PRAGMA user_version = {SCHEMA_VERSION};")
-    db.execute("CREATE TABLE texts (steps TEXT, errors TEXT, text TEXT NOT NULL, parsed TEXT, id INTEGER PRIMARY KEY)")
+    columns = "raw TEXT, steps TEXT, errors TEXT, text TEXT NOT NULL, parsed TEXT, id INTEGER PRIMARY KEY"
+    db.execute(f"CREATE TABLE texts ({columns})")
     db.close()
     store = StoreWriter(tmp_path / "run.db")
     store.commit_step(step(1))

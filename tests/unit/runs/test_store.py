@@ -53,7 +53,7 @@ def test_every_column_of_a_group_comes_back(store: StoreWriter, reader: RunReade
 def test_every_column_of_a_completion_comes_back(store: StoreWriter, reader: RunReader) -> None:
     failed = completion(
         rewards={"exact": math.nan}, errors={"exact": "timeout"}, passed=None, finish_reason="length",
-        steps={"exact": [(0, 1.0), (1, 0.5)]},
+        steps={"exact": [(0, 1.0), (1, 0.5)]}, raw={"exact": 1.5},
     )  # fmt: skip
     store.commit_step(step(groups=[group(completions=[failed])]))
     row = reader.completions(1).iloc[0].to_dict()
@@ -62,7 +62,7 @@ def test_every_column_of_a_completion_comes_back(store: StoreWriter, reader: Run
         "step": 1, "group_index": 0, "completion_index": 0, "text": "9", "length": 2, "finish_reason": "length",
         "rewards": {"exact": None}, "errors": {"exact": "timeout"}, "parsed": "9", "total": 1.5, "advantage": 0.25,
         "mean_kl": 0.015, "max_kl": 0.03, "mean_entropy": 0.3125, "mean_logprob": -0.375,
-        "steps": {"exact": [[0, 1.0], [1, 0.5]]},
+        "steps": {"exact": [[0, 1.0], [1, 0.5]]}, "raw": {"exact": 1.5},
     }  # fmt: skip
 
 
@@ -300,7 +300,7 @@ def test_a_replay_that_differs_puts_aside_the_old_step_and_later_ones(store: Sto
     assert store.commit_step(other) == "differs"
     assert reader.completions(1)["text"].tolist() == ["5", "6"]
     assert reader.steps()[["step", "attempt"]].to_numpy().tolist() == [[1, 2]]
-    text = "json_extract(payload, '$.texts[1][4]')"
+    text = "json_extract(payload, '$.texts[1][5]')"
     assert rows_of(store.path, f"SELECT step, attempt, {text} FROM superseded") == [(1, 1, "4"), (2, 1, "4")]
 
 

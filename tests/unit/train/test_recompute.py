@@ -10,6 +10,7 @@ import pytest
 
 from engine.config import RunConfig
 from engine.runs.paths import RunPaths
+from engine.runs.reader import RunReader
 from engine.runs.schema import ARRAY_DTYPES
 from engine.train.loop import run_engine
 from tests.recompute import recompute, runs_below
@@ -76,3 +77,22 @@ def test_a_token_s_advantage_that_is_off_is_found(tmp_path: Path) -> None:
 def edit(paths: RunPaths, sql: str, *values: object) -> None:
     with closing(sqlite3.connect(paths.db)) as db, db:
         db.execute(sql, values)
+
+
+def test_weights_that_change_gates_and_limits_count_as_they_did_in_each_step(tmp_path: Path) -> None:
+    """digit_match alone decides in step 1, and nothing of it in step 2; what its gate or limit took away is stored."""
+    paths = trained(
+        tmp_path / "run",
+        {"name": "exact_match", "weight": 0.0, "final_weight": 1.0},
+        {"name": "digit_match", "weight": 1.0, "final_weight": 0.0, "clip_high": 0.4},
+        {"name": "closeness", "function": "digit_match", "weight": 0.0, "gate": "exact_match"},
+    )
+    compared, wrong = recompute(paths)
+    assert (compared, wrong) == (24, [])
+    reader = RunReader(paths.db)
+    for row in [*reader.completions(1).itertuples(), *reader.completions(2).itertuples()]:
+        assert row.total == row.rewards["digit_match" if row.step == 1 else "exact_match"]
+        given = row.raw.get("digit_match", row.rewards["digit_match"])
+        assert row.rewards["digit_match"] == min(given, 0.4)
+        assert row.rewards["closeness"] == (given if row.rewards["exact_match"] == 1 else 0.0)
+        assert ("closeness" in row.raw) == (given > 0 and row.rewards["exact_match"] < 1)

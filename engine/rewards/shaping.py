@@ -1,0 +1,50 @@
+"""What becomes of a reward's values before they count: limits, and gates. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config_rewards import RewardSpec
+from engine.rewards.score import Scores
+
+
+def shaped(scores: Scores, specs: Sequence[RewardSpec]) -> Scores:
+    """The scores as they count, with what a function gave kept in `raw` where that is another number.
+
+    First the limits of each reward, then its gate: where the other reward is below the bar it counts 0, and where that
+    one is missing it is missing too, as nobody knows whether it would have counted. Gates look at what functions gave,
+    so their order does not matter. `specs` are those of the columns, in their order.
+    """
+    given = scores.values
+    values = np.column_stack([_limited(given[:, place], spec) for place, spec in enumerate(specs)])
+    errors = [dict(found) for found in scores.errors]
+    for place, spec in enumerate(specs):
+        if spec.gate:
+            bar = given[:, scores.names.index(spec.gate)]
+            values[:, place] = np.where(np.isnan(values[:, place]) | (bar >= spec.gate_at), values[:, place], 0.0)
+            _undecided(values[:, place], bar, spec, errors)
+    raw = [
+        {name: float(given[row, i]) for i, name in enumerate(scores.names) if _differ(given[row, i], values[row, i])}
+        for row in range(len(given))
+    ]
+    return replace(scores, values=values, errors=errors, raw=raw)
+
+
+def _limited(values: NDArray[np.float64], spec: RewardSpec) -> NDArray[np.float64]:
+    low = -np.inf if spec.clip_low is None else spec.clip_low
+    return np.clip(values, low, np.inf if spec.clip_high is None else spec.clip_high)  # NaN stays NaN
+
+
+def _undecided(
+    values: NDArray[np.float64], bar: NDArray[np.float64], spec: RewardSpec, errors: list[dict[str, str]]
+) -> None:
+    """Make the values missing whose gate is, with the reason."""
+    for row in np.flatnonzero(np.isnan(bar) & ~np.isnan(values)):
+        values[row] = np.nan
+        errors[row][spec.name] = f"it counts only with {spec.gate}, which is missing"
+
+
+def _differ(given: float, counts: float) -> bool:
+    return not np.isnan(given) and given != counts
