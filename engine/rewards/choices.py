@@ -78,14 +78,18 @@ def _letter(part: str, letters: str) -> str | None:
     return found[0] if len(set(found)) == 1 else None
 
 
+_DENIED = re.compile(r"(?:\bnot|n't|n’t|\bnever|\bneither|\bnor) (?:[a-z]+ )?\(?\Z")
+_ARTICLE = re.compile(r" (?!(?:or|and|nor|is|was)\b)[a-z]")
+
+
 def _standing_letters(part: str, letters: str) -> list[str]:
     """Capital letters that stand alone and are not denied. A before a small word is an article, I a person."""
     return [
         match[1]
         for match in re.finditer(rf"(?<![\w'])([{letters}])(?![\w'])", part)
-        if not (match[1] in "AI" and re.match(r" [a-z]", part[match.end() :][:2]))
-        and not re.search(r"(?:\bnot|n't|n’t|\bnever|\bneither|\bnor) (?:[a-z]+ )?\(?\Z", part[max(0, match.start() - 24) : match.start()])
-    ]  # fmt: skip
+        if not (match[1] in "AI" and _ARTICLE.match(part, match.end()))
+        and not _DENIED.search(part[max(0, match.start() - 24) : match.start()])
+    ]
 
 
 def collection_f1(params: CollectionParams) -> RewardFunction:
@@ -194,9 +198,9 @@ INFOS = (
         parse=chosen_letter,
         explanation=(
             "Reads the letter that the stated answer names: alone, at its front as in “B) Paris”, or as a capital that "
-            "stands by itself in the sentence. Two different letters, and a letter after “not”, choose nothing; A before "
-            "a small word is taken for an article. Guessing earns 1 in as many tries as there are letters, so even a "
-            "model that knows nothing has groups with signal."
+            "stands by itself in the sentence. Two different letters, and a letter after “not”, choose nothing; A "
+            "before a small word is taken for an article. Guessing earns 1 in as many tries as there are letters, so "
+            "even a model that knows nothing has groups with signal."
         ),
         examples=(
             Example("The answer is B.", 1.0, "B"),
@@ -241,8 +245,8 @@ INFOS = (
         parse=shown_items,
         explanation=(
             "Both sides are taken apart as for collection_f1. Of all pairs of items of the reference, it counts those "
-            "that stand in the same order in the answer; a missing item loses all its pairs, and extra items shrink the "
-            "reward. An order at random earns about a half, so copying the unsorted list from the prompt is not "
+            "that stand in the same order in the answer; a missing item loses all its pairs, and extra items shrink "
+            "the reward. An order at random earns about a half, so copying the unsorted list from the prompt is not "
             "worthless: compare with exact_match as a monitor."
         ),
         examples=(

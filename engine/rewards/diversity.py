@@ -84,10 +84,10 @@ INFOS = (
         needs_answer=False,
         explanation=(
             "Compares each completion with the others of its group: by the runs of words that two texts share, or by "
-            "whether they are the same text. The reward is the average distance, 1 for a completion that shares nothing "
-            "with any other. Groups are found by their prompts: equal prompts side by side are one group. Nonsense is "
-            "unlike everything, so a model that is paid for difference alone writes noise: use a small weight, and count "
-            "it only where the answer is right."
+            "whether they are the same text. The reward is the average distance, 1 for a completion that shares "
+            "nothing with any other. Groups are found by their prompts: equal prompts side by side are one group. "
+            "Nonsense is unlike everything, so a model that is paid for difference alone writes noise: use a small "
+            "weight, and count it only where the answer is right."
         ),
         examples=(
             Example("the cat sleeps", 1.0, others=("a dog barks", "a dog runs")),

@@ -100,7 +100,7 @@ def stated_answer(text: str, extract: Extract, pattern: str = "") -> str | None:
         statements = _statements(text, form, pattern)
         if statements:
             found = _stated(text, statements)
-            return found and found.text
+            return None if found is None else found.text
     return None
 
 
@@ -116,7 +116,7 @@ def read_number(text: str, extract: Extract, pattern: str = "") -> Number | None
         statements = _statements(text, form, pattern)
         if statements:
             found = _stated(text, statements)
-            return found and _number_of(found, text, form)
+            return None if found is None else _number_of(found, text, form)
     return None
 
 
@@ -163,7 +163,7 @@ _ANSWER = re.compile(
     r"[ \t:*_]{0,6}",
     re.I,
 )
-_LEAD = re.compile(r"(?:(?:therefore|thus|hence|then|simply|just|clearly)[ ,:]{1,2})+", re.I)
+_LEAD = re.compile(r"(?:(?:therefore|thus|hence|then|simply|just|clearly)[ ,:]{1,2}){1,4}", re.I)
 
 
 def _in_tags(text: str) -> list[_Statement]:

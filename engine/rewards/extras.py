@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 
 def needs(module: str, package: str, extra: str) -> Callable[[], str | None]:
-    """An `unavailable` for RewardInfo: the sentence that says how to get this module's package, None when it is here."""
+    """An `unavailable` for RewardInfo: how to get this module's package, None when it is here."""
 
     def unavailable() -> str | None:
         if find_spec(module) is not None:

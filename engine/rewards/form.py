@@ -160,8 +160,8 @@ INFOS = (
         explanation=(
             "Each of the four tags has to occur once, in order, with text inside both pairs and nothing but space "
             "outside of them. Graded gives a quarter for each tag that occurs once, wherever it stands. What is inside "
-            "is not read: one letter in each pair is enough, so without a task reward beside it a model learns an empty "
-            "shell."
+            "is not read: one letter in each pair is enough, so without a task reward beside it a model learns an "
+            "empty shell."
         ),
         examples=(
             Example("<think>40 + 38</think>\n<answer>78</answer>", 1.0),
@@ -180,8 +180,9 @@ INFOS = (
         digits_only,
         needs_answer=False,
         explanation=(
-            "The completion, without the spaces around it, has to be digits with at most a sign before them. Any number "
-            "will do, so a model that always writes 1 earns all of it: give it a small weight beside a task reward."
+            "The completion, without the spaces around it, has to be digits with at most a sign before them. Any "
+            "number will do, so a model that always writes 1 earns all of it: give it a small weight beside a task "
+            "reward."
         ),
         examples=(
             Example("85", 1.0),

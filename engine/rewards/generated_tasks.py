@@ -62,7 +62,9 @@ def _entry(cell: Any, column: str) -> Mapping[str, Any]:
             raise Missing(f"the column '{column}' of this row is not JSON") from None
     metadata = cell.get("metadata") if isinstance(cell, Mapping) else None
     if not isinstance(metadata, Mapping) or "source_dataset" not in metadata:
-        raise Missing(f"the column '{column}' of this row is no entry of reasoning-gym: metadata.source_dataset is missing")
+        raise Missing(
+            f"the column '{column}' of this row is no entry of reasoning-gym: metadata.source_dataset is missing"
+        )
     return cell  # type: ignore[no-any-return]
 
 
@@ -91,10 +93,10 @@ INFOS = (
         where="worker",
         unavailable=needs("reasoning_gym", "reasoning-gym", "reasoning-gym"),
         explanation=(
-            "Each row carries its whole entry, and the scorer of the task that made it judges the stated answer. Partial "
-            "credit differs by task: some give 0.01 or 0.05 to any answer at all, so such groups are never quite dead. "
-            f"The scorers of {', '.join(UNSAFE)} run what the model wrote as code; their rows are missing unless that is "
-            "switched on, and even then they are kept from nothing but the engine's own process."
+            "Each row carries its whole entry, and the scorer of the task that made it judges the stated answer. "
+            "Partial credit differs by task: some give 0.01 or 0.05 to any answer at all, so such groups are never "
+            f"quite dead. The scorers of {', '.join(UNSAFE)} run what the model wrote as code; their rows are missing "
+            "unless that is switched on, and even then they are kept from nothing but the engine's own process."
         ),
         examples=(
             Example("<answer>14</answer>", 1.0, None, {}, {"entry": _CHAIN_SUM}),

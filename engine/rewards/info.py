@@ -19,8 +19,8 @@ class Example:
 
     `params` differ from the defaults; `columns` are further columns of the row, `prompt` the prompt. `tokens` is the
     completion's length where the reward counts tokens, or its tokens where it looks at them. `others` are the other
-    completions of its group. `value` is None where the reward is missing. For a reward that scores steps it is their mean.
-    `approx` is how exact it is.
+    completions of its group. `value` is None where the reward is missing, and the mean of the steps for a reward that
+    scores steps; `approx` is how exact it is.
     """
 
     completion: str

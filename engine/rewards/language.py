@@ -19,12 +19,15 @@ Script = Literal[
 _SCRIPTS = {"Japanese": r"\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}"}
 MAX_MOOD = 2_000  # characters; VADER's time grows with their square
 
-# The languages that py3langid knows, by ISO 639-1.
-LANGUAGES = (
-    "af am an ar as az be bg bn br bs ca cs cy da de dz el en eo es et eu fa fi fo fr ga gl gu he hi hr ht hu hy id is "
-    "it ja jv ka kk km kn ko ku ky la lb lo lt lv mg mk ml mn mr ms mt nb ne nl nn no oc or pa pl ps pt qu ro ru rw se "
-    "si sk sl sq sr sv sw ta te th tl tr ug uk ur vi vo wa xh zh zu"
-).split()
+# The languages that py3langid knows, by their ISO 639 codes.
+_CODES = (
+    "ace af am an ar ary arz as az ba bcl be bg bn br bs ca crh cs cy da de dz el en eo es et eu ext fa fi fo fr "
+    "fuv fy ga gcf gcr gd gl gom grc gu gug guw ha hbo he hi hr ht hu hy id ig is it ja jv ka kab kik kk km kn ko "
+    "ku ky la lb lg lij ln lo lt ltg lv mg mk ml mn mr ms mt my ne nl nn no nso oc om or pa pcm pl ps pt qu ro ru "
+    "rw sa sdh se si sk sl sn so sq sr st sv sw ta te tg th tk tl tr tt ug uk ur uz uzs vec vi vo wa wuu xh yo yue "
+    "zh zu"
+)
+LANGUAGES = frozenset(_CODES.split())
 
 
 class LanguageConsistencyParams(Section):
@@ -34,7 +37,7 @@ class LanguageConsistencyParams(Section):
 class LanguageParams(Section):
     target: str = knob(
         "en",
-        "The language as its code of two letters, such as en, de or zh; or “prompt” for the language of the prompt.",
+        "The language as its ISO 639 code, such as en, de or zh; or “prompt” for the language of the prompt.",
         label="Language",
         min_length=2,
         max_length=10,
@@ -45,7 +48,7 @@ class LanguageParams(Section):
     @classmethod
     def _is_known(cls, code: str) -> str:
         if code != "prompt" and code not in LANGUAGES:
-            raise ValueError(f"is none of the codes {' '.join(LANGUAGES)}, nor prompt")
+            raise ValueError(f"is none of the codes {' '.join(sorted(LANGUAGES))}, nor prompt")
         return code
 
 
@@ -60,7 +63,8 @@ def language_consistency(params: LanguageConsistencyParams) -> RewardFunction:
     (arXiv:2501.12948, equation 7). That takes a language detector for each word; a script is plain to see. The paper
     leaves open what text without a word is worth: 0 here, so that writing nothing earns nothing.
     """
-    wanted = regex.compile(rf"[\p{{L}}&&[{_SCRIPTS.get(params.script, rf'\p{{Script={params.script}}}')}]]", regex.V1)
+    members = _SCRIPTS.get(params.script, rf"\p{{Script={params.script}}}")
+    wanted = regex.compile(rf"[\p{{L}}&&[{members}]]", regex.V1)
     letter = regex.compile(r"\p{L}")
 
     def rule(text: str, reference: str | None) -> float:
@@ -168,8 +172,8 @@ INFOS = (
         needs_answer=False,
         unavailable=needs("py3langid", "py3langid", "rewards"),
         explanation=(
-            "py3langid compares short runs of letters with those of about 97 languages; the reward is its probability "
-            "for the chosen one, or whether that one is likeliest. It is sure only of whole sentences: two words may be "
+            "py3langid compares short runs of letters with those of 140 languages; the reward is its probability for "
+            "the chosen one, or whether that one is likeliest. It is sure only of whole sentences: two words may be "
             "taken for another language. A text without a letter earns 0. It sees letters and not grammar, so any "
             "typical words in any order please it."
         ),
@@ -179,7 +183,10 @@ INFOS = (
             Example("85", 0.0),
             Example("the and of the was to of it which the", 1.0, None, {"graded": False}),
             Example(
-                "Das ist gut so, wie es ist.", 1.0, None, {"target": "prompt", "graded": False},
+                "Das ist gut so, wie es ist.",
+                1.0,
+                None,
+                {"target": "prompt", "graded": False},
                 prompt="Wie geht es dir heute, mein Freund?",
             ),
         ),
@@ -201,7 +208,7 @@ INFOS = (
         ),
         examples=(
             Example("I love this wonderful film!", 0.94, approx=0.01),
-            Example("I hate this terrible film!", 0.07, approx=0.01),
+            Example("I hate this terrible film!", 0.088, approx=0.01),
             Example("The film has 85 minutes.", 0.5),
             Example("great great great great great", 0.98, approx=0.01),
             Example("85", 1.0, None, {"mood": "neutral"}),

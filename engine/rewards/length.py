@@ -157,12 +157,11 @@ def overlong_penalty(params: OverlongPenaltyParams) -> RewardFunction:
 def cosine_length(params: CosineLengthParams) -> RewardFunction:
     """Correctness scaled by length: long + (short − long) · (1 + cos(π · min(length / longest, 1))) / 2.
 
-    The cosine reward of arXiv:2502.03373; TRL's get_cosine_scaled_reward without the clamp, which makes its curve rise again
-    beyond the longest. Missing where the comparison with the reference is.
+    The cosine reward of arXiv:2502.03373. TRL's get_cosine_scaled_reward has no clamp, so its curve rises again beyond
+    the longest. Missing where the comparison with the reference is.
     """
     comparison = _comparison(params)
-    is_number = isinstance(comparison, NumericMatchParams)
-    judge = numeric_match(comparison) if is_number else exact_match(comparison)
+    judge = numeric_match(comparison) if isinstance(comparison, NumericMatchParams) else exact_match(comparison)
 
     def reward(
         *, completions: Sequence[Completion], completion_ids: Sequence[Sequence[int]] = (), **columns: Any
@@ -180,7 +179,7 @@ def cosine_length(params: CosineLengthParams) -> RewardFunction:
 
 
 def _comparison(params: CosineLengthParams) -> NumericMatchParams | ExactMatchParams:
-    place = {"extract": params.extract, "answer_pattern": params.answer_pattern}
+    place: dict[str, Any] = {"extract": params.extract, "answer_pattern": params.answer_pattern}
     if params.compare == "number":
         return NumericMatchParams(**place)
     return ExactMatchParams(**place, ignore_case=True, ignore_punctuation=True)
@@ -220,9 +219,9 @@ INFOS = (
         length_target,
         needs_answer=False,
         explanation=(
-            "Counts the tokens, words or characters of the completion. At the target it is worth 1, and it falls to 0 at "
-            "the tolerance, shorter or longer alike. What is written does not matter, so any filler of the right length "
-            "earns it all: give it a small weight, or count it only where the answer is right."
+            "Counts the tokens, words or characters of the completion. At the target it is worth 1, and it falls to 0 "
+            "at the tolerance, shorter or longer alike. What is written does not matter, so any filler of the right "
+            "length earns it all: give it a small weight, or count it only where the answer is right."
         ),
         examples=(
             Example("seven", 1.0, None, {"target": 4, "tolerance": 2}, tokens=4),
@@ -284,10 +283,10 @@ INFOS = (
         value_range=(-1.0, 1.0),
         parse=cosine_answer,
         explanation=(
-            "The answer is compared with the reference, as a number or as text. A right one is worth a value that moves "
-            "along half a cosine from “right and short” to “right and long” as the completion grows; a wrong one has a "
-            "curve of its own. Beyond the longest both stay flat. With the defaults a wrong answer loses less the longer "
-            "it thinks, so a model that cannot solve the task learns to ramble."
+            "The answer is compared with the reference, as a number or as text. A right one is worth a value that "
+            "moves along half a cosine from “right and short” to “right and long” as the completion grows; a wrong one "
+            "has a curve of its own. Beyond the longest both stay flat. With the defaults a wrong answer loses less "
+            "the longer it thinks, so a model that cannot solve the task learns to ramble."
         ),
         examples=(
             Example("85", 1.0, "85", {"max_length": 100}, tokens=0),
@@ -307,9 +306,10 @@ INFOS = (
         needs_answer=False,
         value_range=(-1.0, 0.0),
         explanation=(
-            "Looks at every run of three tokens (or as many as set) and takes away the share of runs that have occurred "
-            "before in the same completion. A completion shorter than one run loses nothing. Ordinary long text repeats "
-            "a little, so long answers lose more than short ones; repetition with small variations costs nothing."
+            "Looks at every run of three tokens (or as many as set) and takes away the share of runs that have "
+            "occurred before in the same completion. A completion shorter than one run loses nothing. Ordinary long "
+            "text repeats a little, so long answers lose more than short ones; repetition with small variations costs "
+            "nothing."
         ),
         examples=(
             Example("abcabc", -0.25, tokens=(1, 2, 3, 1, 2, 3)),

@@ -21,7 +21,9 @@ MAX_PARSED = 1000  # answers that are kept parsed
 
 _WORD = re.compile(r"(?<![\\A-Za-z])(?!(?:sin|cos|tan|log|exp|ln|sqrt|lim|max|min|mod|inf|pi)(?![A-Za-z]))[A-Za-z]{3,}")
 _TEXT_COMMAND = re.compile(r"\\(?:text|mathrm|textbf|mbox|operatorname) ?\{[^{}]{0,200}\}")
-_BIG_POWER = re.compile(r"(?:\^|\*\*)\s*[{(]?\s*-?\s*[0-9]{4,}|[0-9]{60,}|(?:\^[^^+\-=,]{0,20}){3,}|![^=]{0,20}!|[0-9]{4,}!")
+_BIG_POWER = re.compile(
+    r"(?:\^|\*\*)\s*[{(]?\s*-?\s*[0-9]{4,}|[0-9]{60,}|(?:\^[^^+\-=,]{0,20}){3,}|![^=]{0,20}!|[0-9]{4,}!"
+)
 
 
 class MathEquivalenceParams(ReadsAnswer):
@@ -187,11 +189,11 @@ INFOS = (
         where="worker",
         unavailable=needs("math_verify", "math-verify", "rewards"),
         explanation=(
-            "Reads the stated answer and the reference with math-verify, which turns LaTeX and plain formulas into SymPy "
-            "expressions, and asks whether they are equal: sets, intervals, roots, equations and fractions are "
-            "understood. The reference is read first; where it is no formula, the reward is missing. Words, formulas of "
-            "more than 400 characters, huge powers and deep brackets are not handed to it. An unsimplified answer such "
-            "as 6·7 counts as right for 42, so a model may hand back the question."
+            "Reads the stated answer and the reference with math-verify, which turns LaTeX and plain formulas into "
+            "SymPy expressions, and asks whether they are equal: sets, intervals, roots, equations and fractions are "
+            "understood. The reference is read first; where it is no formula, the reward is missing. Words, formulas "
+            "of more than 400 characters, huge powers and deep brackets are not handed to it. An unsimplified answer "
+            "such as 6·7 counts as right for 42, so a model may hand back the question."
         ),
         examples=(
             Example(r"\boxed{\frac{1}{2}}", 1.0, "0.5"),
@@ -211,10 +213,10 @@ INFOS = (
         expression_target,
         parse=written_expression,
         explanation=(
-            "Reads the stated answer as numbers, + − × ÷ and brackets, and works it out exactly with a reader of its own. "
-            "It has to reach the target in one column and, where a column of numbers is named, use each of them once. "
-            "“= 24” behind the expression is taken off and not believed. Without a column of numbers the target itself "
-            "is a right answer: 24 = 24."
+            "Reads the stated answer as numbers, + − × ÷ and brackets, and works it out exactly with a reader of its "
+            "own. It has to reach the target in one column and, where a column of numbers is named, use each of them "
+            "once. “= 24” behind the expression is taken off and not believed. Without a column of numbers the target "
+            "itself is a right answer: 24 = 24."
         ),
         examples=(
             Example("<answer>(1 + 2 + 3) * 4</answer>", 1.0, "24", {"numbers_column": "nums"}, {"nums": [1, 2, 3, 4]}),

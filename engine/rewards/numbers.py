@@ -40,7 +40,8 @@ class _Token:
     denied: bool
 
 
-_Link = Literal["equals", "operator", "or", "list", "apart"]
+_Link = Literal["equals", "operator", "or", "list", "of", "apart"]
+
 
 @dataclass(frozen=True)
 class _Chain:
@@ -92,7 +93,9 @@ def equal(given: Number, wanted: Number, *, tolerance: Fraction = Fraction(0), p
     pairs = [(given.value * factor, wanted.value)]
     if percent_as_share and given.is_percent != wanted.is_percent:
         share = Fraction(1, 100)
-        pairs.append((given.value * (share if given.is_percent else 1), wanted.value * (share if wanted.is_percent else 1)))
+        pairs.append(
+            (given.value * (share if given.is_percent else 1), wanted.value * (share if wanted.is_percent else 1))
+        )
     return any(abs(a - b) <= tolerance for a, b in pairs)
 
 
@@ -125,24 +128,32 @@ _NUMBER = re.compile(
 )
 _SIZES = {"k": 3, "K": 3, "M": 6, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 _LETTER_BEFORE = re.compile(r"[^\W\d]\^?\Z")
+_OF_A_LINE = re.compile(r"\) {1,3}\S")
+_LINE_START = re.compile(r"(?:\A|\n) {0,3}\Z")
 _MINUS_BEFORE = re.compile(r"\b(?:minus|negative) \Z", re.I)
 _DENIED_BEFORE = re.compile(
-    r"(?:\b(?:not|never|nor|neither|cannot|rather than|instead of|anything but|other than)\b|n't\b|≠|!=)"
-    r"(?: (?:be|equal|equals|to|exactly|the|a|an|is|it|really|going|number|value|answer|possibly)){0,4}"
+    r"(?:\b(?:not|never|nor|neither|cannot|rather than|instead of|anything but|other than|at least|at most"
+    r"|(?:more|less|greater|fewer|larger|smaller|higher|lower) than)\b|n't\b|≠|!=)"
+    r"(?: (?:be|equal|equals|to|exactly|the|a|an|is|it|it's|really|going|number|value|answer|possibly|think|believe"
+    r"|that)){0,4}"
     r"[ :=$€£({\[\\\"'`]{0,6}\Z",
     re.I,
 )
 _DENIED_AFTER = re.compile(
-    r"[ )}\]$]{0,4}(?:[^\W\d]{1,12} )?(?:(?:is|was|seems|would be)(?:n't| not| wrong| incorrect| false| impossible)|"
-    r"can(?:'t|not) be)\b",
+    r"[ )}\]$]{0,4}(?:[^\W\d]{1,12} )?"
+    r"(?:(?:is|was|seems|would be)(?:n't| not| wrong| incorrect| false| impossible| too [a-z]{1,12})"
+    r"|can(?:'t|not) be)\b",
     re.I,
 )
 _OPERAND_BEFORE = re.compile(r"(?:\^|[\w)\]}] {0,3}[+*/×÷^] {0,3}|(?:sqrt|√|log|ln|±) ?)[({\[]{0,2}\Z")
-_OPERAND_AFTER = re.compile(r" ?(?:\^|\*\*)| {0,3}[+*/×÷] {0,3}[\w(\\]|[^\W\d_](?![^\W\d_])")
+_OPERAND_AFTER = re.compile(r" ?(?:\^|\*\*)| {0,3}[+*/×÷] {0,3}[\w(\\]|[^\W\d_](?![^\W\d_])|-?(?:ish|something|odd)\b")
 
 
 def _in_a_name(text: str, match: re.Match[str]) -> bool:
-    """Whether it is part of a word or a unit, as in H2O, x_1 and m^2."""
+    """Whether it is part of a word or a unit, as in H2O, x_1 and m^2, or numbers a line: 2) at its front."""
+    line = _OF_A_LINE.match(text, match.end()) and _LINE_START.search(text[max(0, match.start() - 4) : match.start()])
+    if line and match.end() - match.start() <= 2:
+        return True
     before = "" if match["sign"] or match["currency"] else text[max(0, match.start() - 2) : match.start()]
     return before[-1:] == "_" or _LETTER_BEFORE.search(before) is not None
 
@@ -193,8 +204,9 @@ def _quotient(above: str, below: str) -> Fraction | None:
 
 _OPERATOR = re.compile(r" {0,3}[)\]}]{0,2} {0,3}(?:[-+*/×÷·x^]|\*\*) {0,3}[({\[]{0,2} {0,3}|[)\]}]?[({\[]")
 _EQUALS = re.compile(r"[\s)\]}$%°.^/A-Za-z0-9]{0,40}(?:==?|≈|≡|→|⇒|->|=>)[\s$({\[\\]{0,6}")
+_OF = re.compile(r"(?: [a-z]{1,12})? (?:out )?of (?:the |all |all the )?")  # in 42 of the 50, the 50 is no answer
 _LISTED = re.compile(r"[\s,;?!&|)\]}$]{0,12}(?:and)?[\s,]{0,4}(?:[A-Za-z]\w{0,9} {0,2}= {0,2})?[$({\[]{0,3}", re.I)
-_WORDS = re.compile(r"[a-z]+")
+_WORDS = re.compile(r"[a-z]++")
 _ALTERNATIVES = frozenset({"or", "maybe", "perhaps", "possibly", "alternatively", "could", "might"})
 
 
@@ -205,6 +217,8 @@ def _link(gap: str) -> _Link:
     words = _WORDS.findall(gap.lower())
     if (_ALTERNATIVES.intersection(words) and len(words) <= 8) or words == ["to"]:
         return "or"
+    if _OF.fullmatch(gap):
+        return "of"
     if _OPERATOR.fullmatch(gap):
         return "operator"
     if _LISTED.fullmatch(gap):
@@ -218,7 +232,7 @@ def _groups(text: str, tokens: Sequence[_Token]) -> Iterator[list[_Chain]]:
     group: list[_Chain] = []
     denied = False
     for chain, after in zip_longest(chains, chains[1:]):
-        denied = denied or chain.tokens[0].denied or chain.tokens[-1].denied
+        denied = denied or chain.before == "of" or chain.tokens[0].denied or chain.tokens[-1].denied
         group += [] if denied else [chain]
         if after is not None and _are_alternatives(chain, after):
             continue  # "not 42 or 43" denies both

@@ -14,7 +14,7 @@ from engine.config import RewardSpec
 from engine.config_problems import short
 from engine.errors import ConfigError, RewardError
 from engine.rewards.protocol import MISSING, Completion, RewardFunction, StepScores, completion_text
-from engine.rewards.registry import REWARDS, function_of, reward_problems
+from engine.rewards.registry import REWARDS, absence_problems, function_of, reward_problems
 
 MAX_PARSED = 200  # characters of a parsed answer that are kept
 
@@ -62,8 +62,10 @@ class Scores:
 
 
 def bind_rewards(specs: Sequence[RewardSpec]) -> list[BoundReward]:
-    """The functions of these rewards. Raises ConfigError for an unknown name or bad settings."""
-    problems = [p for index, spec in enumerate(specs) for p in reward_problems(index, spec)]
+    """The functions of these rewards. Raises ConfigError for an unknown name, bad settings, or a package not here."""
+    problems = [
+        p for index, spec in enumerate(specs) for p in (*reward_problems(index, spec), *absence_problems(index, spec))
+    ]
     if problems:
         raise ConfigError(problems)
     return [_bind(spec) for spec in specs]

@@ -21,7 +21,7 @@ class _Compares(ReadsAnswer):
     ignore_case: bool = knob(False, "Count upper and lower case as the same.", label="Ignore case")
     floor: float = knob(
         0.0,
-        "A similarity up to this is worth 0, and what lies above is stretched to 0–1: unrelated texts share letters too.",
+        "A similarity up to this is worth 0, and what is above is stretched to 0–1: unrelated texts share letters.",
         label="Worth nothing up to",
         ge=0,
         lt=1,

@@ -6,6 +6,7 @@ Each pattern here reads a bounded number of characters beyond those it consumes,
 import re
 import unicodedata
 
+
 class _Spelling(dict[int, str]):
     """What becomes of a character outside ASCII; worked out once for each."""
 
@@ -35,8 +36,12 @@ _SUPERSCRIPT = re.compile(r"([⁺⁻]?)([⁰¹²³⁴⁵⁶⁷⁸⁹]++)")
 _FROM_SUPERSCRIPT = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 _VULGAR = re.compile("(?<=[0-9])([¼-¾⅐-⅞])")
 _BOLD = re.compile(r"(?<![0-9])\*\*|\*\*(?![0-9])")
+_UNDERLINED = re.compile(r"(?<!\w)__?([^_\n]{1,80})__?(?!\w)")
 _ITALIC = re.compile(r"(?<![\w*)\s])\*([^*\n]{1,40})\*(?![\w*(])|(?<!\S)\*([^*\s][^*\n]{0,40})\*(?![\w*(])")
-_FRACTION = re.compile(r"\\[dtc]?frac *(?:\{ *([-+]?[0-9.,]{1,40}) *\} *\{ *([0-9.,]{1,40}) *\}|([0-9]) *([0-9]))")
+_FRACTION = re.compile(
+    r"\\[dtc]?frac {0,3}"
+    r"(?:\{ {0,3}([-+]?[0-9.,]{1,40}) {0,3}\} {0,3}\{ {0,3}([0-9.,]{1,40}) {0,3}\}|([0-9]) {0,3}([0-9]))"
+)
 _LATEX = (
     (re.compile(r"\\[dt]?frac(?![a-z])"), r"\\frac"),
     (re.compile(r"\\(?:text|mathrm|mathbf|textbf|mathit|textit|mbox|operatorname) ?\{([^{}]{0,200})\}"), r" \1 "),
@@ -66,6 +71,8 @@ def plain(text: str) -> str:
         text = _FRACTION.sub(_plain_fraction, text)
         for pattern, spelling in _LATEX:
             text = pattern.sub(spelling, text)
+    if "_" in text:
+        text = _UNDERLINED.sub(r"\1", text)
     if "*" in text:
         text = _ITALIC.sub(lambda m: m[1] or m[2], _BOLD.sub("", text))
     return _MINUS_APART.sub("= -", _POWER_OF_TEN.sub(r"e\1", text))

@@ -139,7 +139,7 @@ def _schema(text: str) -> dict[str, Any]:
     except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"is not JSON ({error})") from None
     if not isinstance(schema, dict):
-        raise ValueError("has to be a JSON object, such as {\"type\": \"object\"}")
+        raise ValueError('has to be a JSON object, such as {"type": "object"}')
     for key, value in _members(schema):
         if key in ("$ref", "$dynamicRef") and not str(value).startswith("#"):
             raise ValueError(f"refers to {str(value)[:100]!r}; references may only begin with #")
@@ -217,9 +217,9 @@ INFOS = (
         needs_answer=False,
         explanation=(
             "Each line of the two lists is a condition: a required word or phrase occurs often enough (and not too "
-            "often), a forbidden one never. The reward is the share of the conditions that are kept, or all or nothing. "
-            "It looks for letters and not for sense, so the cheapest way to all of it is to list the words. With "
-            "forbidden words alone, an empty completion earns 1."
+            "often), a forbidden one never. The reward is the share of the conditions that are kept, or all or "
+            "nothing. It looks for letters and not for sense, so the cheapest way to all of it is to list the words. "
+            "With forbidden words alone, an empty completion earns 1."
         ),
         examples=(
             Example("Cats chase mice.", 1.0, None, {"required": "cats\nmice"}),

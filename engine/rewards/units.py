@@ -27,7 +27,10 @@ _TABLES: dict[str, dict[str, tuple[str, ...]]] = {
         "86400": ("day", "days"),
         "604800": ("week", "weeks"),
     },
-    "volume": {"1": ("ml", "mL", "milliliter", "milliliters"), "1000": ("l", "L", "liter", "liters", "litre", "litres")},
+    "volume": {
+        "1": ("ml", "mL", "milliliter", "milliliters"),
+        "1000": ("l", "L", "liter", "liters", "litre", "litres"),
+    },
     "dollars": {"1": ("cent", "cents", "¢"), "100": ("$", "dollar", "dollars", "USD")},
     "euros": {"1": ("€", "euro", "euros", "EUR")},
     "pounds": {"1": ("£", "GBP")},
