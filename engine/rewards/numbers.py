@@ -72,6 +72,7 @@ def asserted_span(text: str, which: Which) -> tuple[Number, str] | None:
         return None
     tokens = [_token(text, match) for match in kept[:MAX_NUMBERS] if not _in_a_name(text, match)]
     groups = list(_groups(text, tokens))
+    groups = groups[: _last_that_counts(text, groups) + 1] if which == "last" else groups
     results = [_only([_result(chain) for chain in group]) for group in groups]
     if which == "one":
         plain_results = [result for group, result in zip(groups, results, strict=True) if result or len(group) > 1]
@@ -130,6 +131,7 @@ _SIZES = {"k": 3, "K": 3, "M": 6, "thousand": 3, "million": 6, "billion": 9, "tr
 _LETTER_BEFORE = re.compile(r"[^\W\d]\^?\Z")
 _OF_A_LINE = re.compile(r"\) {1,3}\S")
 _LINE_START = re.compile(r"(?:\A|\n) {0,3}\Z")
+_CLOCK = re.compile(r"[0-9]:\Z")
 _MINUS_BEFORE = re.compile(r"\b(?:minus|negative) \Z", re.I)
 _DENIED_BEFORE = re.compile(
     r"(?:\b(?:not|never|nor|neither|cannot|rather than|instead of|anything but|other than|at least|at most"
@@ -146,13 +148,18 @@ _DENIED_AFTER = re.compile(
     re.I,
 )
 _OPERAND_BEFORE = re.compile(r"(?:\^|[\w)\]}] {0,3}[+*/×÷^] {0,3}|(?:sqrt|√|log|ln|±) ?)[({\[]{0,2}\Z")
-_OPERAND_AFTER = re.compile(r" ?(?:\^|\*\*)| {0,3}[+*/×÷] {0,3}[\w(\\]|[^\W\d_](?![^\W\d_])|-?(?:ish|something|odd)\b")
+_OPERAND_AFTER = re.compile(
+    r" ?(?:\^|\*\*)| {0,3}[+*×÷] {0,3}[\w(\\]|/ {0,3}[0-9(\\]|[^\W\d_](?![^\W\d_])|-?(?:ish|something|odd)\b"
+)
 
 
 def _in_a_name(text: str, match: re.Match[str]) -> bool:
-    """Whether it is part of a word or a unit, as in H2O, x_1 and m^2, or numbers a line: 2) at its front."""
+    """Whether it is part of a word or a unit, as in H2O, x_1 and m^2, numbers a line, as 2) at its
+    front, or is the 00 of 2:00."""
     line = _OF_A_LINE.match(text, match.end()) and _LINE_START.search(text[max(0, match.start() - 4) : match.start()])
     if line and match.end() - match.start() <= 2:
+        return True
+    if match[0] == "00" and _CLOCK.search(text[max(0, match.start() - 2) : match.start()]):
         return True
     before = "" if match["sign"] or match["currency"] else text[max(0, match.start() - 2) : match.start()]
     return before[-1:] == "_" or _LETTER_BEFORE.search(before) is not None
@@ -202,10 +209,16 @@ def _quotient(above: str, below: str) -> Fraction | None:
 
 # Several numbers
 
-_OPERATOR = re.compile(r" {0,3}[)\]}]{0,2} {0,3}(?:[-+*/×÷·x^]|\*\*) {0,3}[({\[]{0,2} {0,3}|[)\]}]?[({\[]")
+_OPERATOR = re.compile(
+    r"(?: ?[^\W\d_]{1,15}){0,2} {0,3}[)\]}]{0,2} {0,3}(?:[-+*/×÷·x^]|\*\*) {0,3}[({\[]{0,2} {0,3}|[)\]}]?[({\[]"
+)
 _EQUALS = re.compile(r"[\s)\]}$%°.^/A-Za-z0-9]{0,40}(?:==?|≈|≡|→|⇒|->|=>)[\s$({\[\\]{0,6}")
 _OF = re.compile(r"(?: [a-z]{1,12})? (?:out )?of (?:the |all |all the )?")  # in 42 of the 50, the 50 is no answer
-_LISTED = re.compile(r"[\s,;?!&|)\]}$]{0,12}(?:and)?[\s,]{0,4}(?:[A-Za-z]\w{0,9} {0,2}= {0,2})?[$({\[]{0,3}", re.I)
+_LISTED = re.compile(
+    r"[\s,;?!&|)\]}$]{0,12}(?:and)?[\s,]{0,4}[$({\[]{0,3}"
+    r"|[\s)\]}$]{0,4}(?:[,;&|?!\n]\s{0,4}(?:and )?|\band )[A-Za-z]\w{0,9} {0,2}= {0,2}[$({\[]{0,3}",
+    re.I,
+)
 _WORDS = re.compile(r"[a-z]++")
 _ALTERNATIVES = frozenset({"or", "maybe", "perhaps", "possibly", "alternatively", "could", "might"})
 
@@ -243,8 +256,32 @@ def _groups(text: str, tokens: Sequence[_Token]) -> Iterator[list[_Chain]]:
 
 def _are_alternatives(chain: _Chain, after: _Chain) -> bool:
     """Joined by "or", or two plain numbers of a list; computations one after the other are steps."""
-    both_plain = len(chain.tokens) == len(after.tokens) == 1
+    both_plain = all(len(side.tokens) == 1 and side.tokens[0].number for side in (chain, after))
     return after.before == "or" or (after.before == "list" and both_plain)
+
+
+def _last_that_counts(text: str, groups: Sequence[list[_Chain]]) -> int:
+    """The place of the group that the text ends on: the last, or a computation that the last is said about.
+
+    In "42 - 10 = 32 coconuts after he sold 10 of them" that is the computation.
+    """
+    last = len(groups) - 1
+    for place in range(last, -1, -1):
+        chain = groups[place][-1]
+        if "equals" in chain.links and place < last:
+            between = text[chain.tokens[-1].end : groups[last][0].tokens[0].start]
+            aside = len(between) <= 2 * WINDOW and not _CONCLUDES.search(between)
+            return place if aside and _result(chain) else last
+        if len(groups[place]) > 1 or len(chain.tokens) > 1:
+            break
+    return last
+
+
+_CONCLUDES = re.compile(
+    r"[\n;:,]|[.!?](?:\s|\Z)"
+    r"|\b(?:so|but|thus|hence|therefore|then|is|are|was|were|leaves|leaving|makes|making|gives|giving|means|total|answer)\b",
+    re.I,
+)
 
 
 def _chains(text: str, tokens: Sequence[_Token]) -> list[_Chain]:
