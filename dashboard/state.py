@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from engine.errors import RunNotFoundError
+from engine.preflight.folder import is_preflight_id, open_preflight
 from engine.runs.paths import RunPaths, open_run, runs_root
 
 RUN: Final = "run"
@@ -38,9 +39,14 @@ GROUPS_PAGE: Final = "app_pages/groups.py"
 COMPARE_PAGE: Final = "app_pages/compare.py"
 
 
-def chosen_run() -> RunPaths | None:
-    """The run that the URL names, or None when it names none. Raises RunNotFoundError for one that does not exist."""
+def chosen_run(*, or_preflight: bool = False) -> RunPaths | None:
+    """The run that the URL names, or None when it names none. Raises RunNotFoundError for one that does not exist.
+
+    or_preflight: it may be a pre-flight, too.
+    """
     run_id = st.query_params.get(RUN)
+    if or_preflight and run_id and is_preflight_id(run_id):
+        return open_preflight(runs_root(), run_id)
     return open_run(runs_root(), run_id) if run_id else None
 
 

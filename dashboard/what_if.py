@@ -6,58 +6,18 @@ The sample grows with a live run: a tick reads the steps that are new in it, and
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
 
+from engine.analysis.step_sample import Sample, sample_of
 from engine.analysis.what_if import Settings, StoredStep, stored_steps
 from engine.analysis.what_if_run import Change, change_of
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
 from engine.runs.scores import read_scores
 
-MAX_STEPS = 400  # 312 of 10,000; reading and judging 20,000 completions takes about 0.2 s
-MAX_COMPLETIONS = 40_000  # in the sample: larger steps make it shorter
-LEAST_STEPS = 10
 MAX_CHANGES = 32  # remembered per run
-
-
-@dataclass(frozen=True)
-class Sample:
-    """The steps that stand for a run: every `every`-th one from `first` to `last`. A fork begins after its parent's."""
-
-    every: int
-    last: int
-    first: int = 1
-
-    @property
-    def steps(self) -> range:
-        return range(self.first - 1 + self.every, self.last + 1, self.every)
-
-    @property
-    def num_steps(self) -> int:
-        """That the run has; the sample has fewer where `every` is more than 1."""
-        return self.last - self.first + 1
-
-    @property
-    def words(self) -> str:
-        count = len(self.steps)
-        if self.every == 1:
-            return f"all {count:,} steps" if count != 1 else "the one step"
-        return f"{count:,} of {self.num_steps:,} steps, evenly spaced"
-
-
-def sample_of(first: int, last: int, per_step: int) -> Sample:
-    """Every 2ⁿ-th step, with the least n that keeps the bounds: so a growing run keeps what is known of it.
-
-    first, last: steps of the run; per_step: completions of a step.
-    """
-    limit = max(LEAST_STEPS, min(MAX_STEPS, MAX_COMPLETIONS // max(per_step, 1)))
-    every = 1
-    while (last - first + 1) // every > limit:
-        every *= 2
-    return Sample(every, last, first)
 
 
 class WhatIfRun:

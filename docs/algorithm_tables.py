@@ -63,9 +63,7 @@ def _setting(name: str, info: FieldInfo) -> tuple[str, ...]:
 
 
 def _default(value: Any) -> str:
-    if value is None:
-        return "empty"
-    return f"`{value}`" if value != "" else "empty"
+    return "empty" if value in (None, "", ()) else f"`{value}`"
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -93,7 +93,7 @@ def _section(info: RewardInfo) -> str:
     if info.examples:
         parts.append(_table(("Completion", "Reference, row and settings", "Value"), [*map(_example, info.examples)]))
     elif info.where == "model":
-        parts.append("Its values depend on the model, so there are no examples.\n")
+        parts.append("Its values are those of the model that you choose, so there are no examples.\n")
     return "\n".join(parts)
 
 

@@ -3,11 +3,14 @@
 grpo-lab                       open the dashboard
 grpo-lab demo [--headless]     start the demo run, and open the dashboard on it (or train it here)
 grpo-lab train config.json     start a run and follow it
+grpo-lab preflight config.json sample and score a few prompts first, and say what to expect
 grpo-lab import-trl FILE       turn a GRPOConfig or a YAML file of `trl grpo` into a config of ours
 grpo-lab eval RUN              evaluate a checkpoint of a run, and print JSON
 grpo-lab fork RUN --set loss.beta=0.1   go on from a checkpoint with other settings
 grpo-lab tag RUN TAG ...       tags, a note or a pin for a run
 grpo-lab search RUN PHRASE     find completions of a run, and write them as JSONL, CSV or Parquet
+grpo-lab check-reward FILE     try a reward: the convention, right answers, exploits, time
+grpo-lab rescore RUN --reward FILE   score the stored completions of a run with another reward
 grpo-lab resume RUN · stop RUN · runs · doctor
 """
 
@@ -24,11 +27,13 @@ from engine import __version__
 from engine.check_client import check_in_child
 from engine.cli_fork import add_fork, add_tag
 from engine.cli_import import add_import_run
+from engine.cli_reward import add_check_reward, add_rescore
 from engine.config import RunConfig
 from engine.config_advice import advice
 from engine.config_io import dump_config, parse_config, spelled_out
 from engine.config_text import read_mapping
 from engine.errors import ConfigError, LabError, Problem, printable
+from engine.preflight_command import add_preflight
 from engine.presets import LEARN_TO_ADD as DEMO
 from engine.runs.durable import disk_errors, write_atomic
 from engine.runs.launch import is_live, reap, resume_run, start_run, stop_run
@@ -72,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="start a run from a config file and follow it")
     train.add_argument("config", type=Path)
     train.set_defaults(command=_train)
+    add_preflight(commands.add_parser("preflight", help="sample and score a few prompts before training"), _read_config)
     trl = commands.add_parser("import-trl", help="turn a TRL config, JSON or YAML, into a config file")
     trl.add_argument("file", type=Path)
     trl.add_argument("--out", type=Path, help="where to write the config (default: to standard output)")
@@ -89,6 +95,8 @@ def _parser() -> argparse.ArgumentParser:
     add_fork(commands.add_parser("fork", help="start a run from a checkpoint of another one"), _follow, _read_config)
     add_tag(commands.add_parser("tag", help="show or change the tags, the note and the pin of a run"))
     add_search(commands)
+    add_check_reward(commands.add_parser("check-reward", help="try a reward before it is trained on"))
+    add_rescore(commands.add_parser("rescore", help="score the completions of a run with another reward"))
     commands.add_parser("runs", help="list all runs").set_defaults(command=_runs)
     commands.add_parser("doctor", help="show versions, devices and what is missing").set_defaults(command=_doctor)
     return parser

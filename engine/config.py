@@ -5,9 +5,9 @@ Names follow TRL's GRPOConfig where the meaning is the same. Parsing, and the ch
 are in config_io.py.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from engine.config_loss import LossConfig
 from engine.config_rewards import RewardSpec, weights_at
@@ -28,7 +28,11 @@ __all__ = [
 
 class ModelConfig(Section):
     source: str = knob(
-        ..., "The model to train: `embedded`, a local folder, a Hub id, or a .gguf file.", label="Model", min_length=1
+        ...,
+        "The model to train: `embedded`, a local folder, a Hub id, a .gguf file, or a run's checkpoint as "
+        "`run:ID/step-000050`, whose policy is then the start and the reference of this run.",
+        label="Model",
+        min_length=1,
     )
     adapter: Literal["lora", "full"] = knob(
         "lora",
@@ -146,6 +150,17 @@ class RolloutConfig(Section):
         advanced=True,
         ge=0,
         lt=1,
+    )
+    stop_strings: tuple[Annotated[str, StringConstraints(min_length=1, max_length=100)], ...] = knob(
+        (),
+        "A completion ends where its text has one of these: for models that do not end by themselves. The string stays "
+        "in the text that rewards read.",
+        label="Stop strings",
+        empty="none",
+        source="as stop_strings of transformers",
+        advanced=True,
+        max_length=16,
+        strict=False,  # JSON has lists, not tuples
     )
     dynamic_sampling: bool = knob(
         False,

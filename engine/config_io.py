@@ -84,7 +84,7 @@ def flatten(config: RunConfig) -> dict[str, Any]:
         if isinstance(value, dict) and value:
             for key, item in value.items():
                 walk(f"{prefix}.{key}" if prefix else str(key), item)
-        elif isinstance(value, list | tuple) and value:
+        elif isinstance(value, list | tuple) and any(isinstance(item, dict | list | BaseModel) for item in value):
             for index, item in enumerate(value):
                 walk(f"{prefix}[{index}]", item)
         else:

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from engine.errors import Problem
+from engine.shown import short as short
 
 Loc = tuple[int | str, ...]
 
@@ -66,17 +67,6 @@ def repeated(names: Iterable[str]) -> str | None:
             return name
         seen.add(name)
     return None
-
-
-def short(value: Any) -> str:
-    """A value as Python writes it, in at most 60 characters."""
-    if isinstance(value, int) and value.bit_length() > 200:  # int → str refuses more than 4,300 digits
-        return "this huge number"
-    try:
-        shown = repr(value[:100]) if isinstance(value, str) else repr(value)
-    except (ValueError, RecursionError):  # such a number, or too many brackets, further in
-        return "this huge value"
-    return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
 def _problem(detail: ErrorDetails, model: type[BaseModel], prefix: str) -> Problem:

@@ -17,7 +17,7 @@ from engine.runs.search_query import FILTER_KINDS, SearchQuery
 
 SECONDS = 60.0  # a terminal waits longer than a page
 SHOWN = 20
-ENDS = {"eos": "ended", "length": "cut off"}
+ENDS = {"eos": "ended", "stop": "stop string", "length": "cut off"}
 HELP = f"Filters must all hold; ranges include both ends. A file has at most {EXPORT_CAP:,} completions."
 
 

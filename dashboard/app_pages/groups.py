@@ -18,12 +18,17 @@ from dashboard.views.search_view import search_view
 from dashboard.views.step_groups import look, rows_of, step_groups
 from dashboard.views.step_tokens import step_tokens
 from dashboard.views.view_choice import chosen_view
+from engine.preflight.folder import is_preflight
 from engine.runs.imported import is_imported
 from engine.runs.paths import read_config
 from engine.runs.status import run_status
 
 TICK_S = 1.0
 VIEW_KEY = "groups_view"
+PREFLIGHT = (
+    "This is a pre-flight, and not a run: what the model says to a few prompts before training. Step 1 holds all of "
+    "them; the update that was measured with them was thrown away."
+)
 
 paths = required_run("Groups")
 config = read_config(paths)
@@ -33,6 +38,9 @@ run = live_run(paths)
 
 def back_link(step: int | None) -> None:
     """To the Run page, at the step that is shown here; following the newest there when it is followed here."""
+    if is_preflight(paths):
+        st.page_link(state.NEW_RUN_PAGE, label="Back to the new run", icon=":material/arrow_back:")
+        return
     here = {state.STEP: str(step)} if step and state.number_in_url(state.STEP) else {}
     values = {state.RUN: paths.run_id, **here}
     st.page_link(state.RUN_PAGE, label="Back to the run", icon=":material/arrow_back:", query_params=values)
@@ -100,6 +108,8 @@ VIEWS: dict[str, tuple[str, str, Callable[[], None]]] = {
 
 
 st.html(group_header_html(config, shown))
+if is_preflight(paths):
+    st.info(PREFLIGHT, icon=":material/flight_takeoff:")
 with st.container(horizontal=True, vertical_alignment="center"):
     back = st.empty()  # a fragment that draws again replaces what is in it
     view = chosen_view({name: f"{icon} {label}" for name, (label, icon, _) in VIEWS.items()}, key=VIEW_KEY)

@@ -36,7 +36,7 @@ HEADINGS = (
 WIDE_HEADINGS = ("tokens", "end", "KL", "entropy")  # to the right; in a narrow table they stand below the text instead
 NUM_COLOURS = 5  # --lab-f0 … in lab.css
 RECORDED = "recorded by TRL; its arithmetic is not known"
-END_WORDS = {"eos": "ended", "length": "cut off"}
+END_WORDS = {"eos": "ended", "stop": "stop string", "length": "cut off"}
 
 
 def by_reward(completions: pd.DataFrame) -> pd.DataFrame:

@@ -21,6 +21,7 @@ _OVER_HEADER = (
 )
 _SMALL_HEADING = "font-size:.85rem;font-weight:600;margin:.25rem 0 -.5rem;padding:0"
 FIXED_HELP = " A fork keeps what its checkpoint was made with."
+LINES_HELP = r" One a line; `\n` stands for a line break, `\t` for a tab."
 FIELD_WIDTH = 190  # pixels; narrower fields cut their labels
 
 
@@ -63,14 +64,14 @@ def draw_fields(form: FormState, fields: list[Control], placed: Placed, *, group
 
 def draw_grid(form: FormState, fields: list[Control], placed: Placed) -> None:
     """Fields side by side as the room allows; texts of several lines take the whole width."""
-    short = [control for control in fields if control.kind != "paragraph"]
+    short = [control for control in fields if control.kind not in ("paragraph", "lines")]
     if short:
         grid = st.grid("auto", min_column_width=FIELD_WIDTH, gap="small")
         for control in short:
             with grid.cell():
                 draw_field(form, control, placed)
     for control in fields:
-        if control.kind == "paragraph":
+        if control.kind in ("paragraph", "lines"):
             draw_field(form, control, placed)
 
 
@@ -100,8 +101,11 @@ def draw_widget(form: FormState, control: Control) -> None:
         st.number_input(
             label, value=value, step=1, key=key, help=help_line, placeholder=control.empty or None, disabled=fixed
         )
-    elif control.kind == "paragraph":
-        st.text_area(label, value=shown, key=key, help=help_line, height=80, disabled=fixed)
+    elif control.kind in ("paragraph", "lines"):
+        help_line += LINES_HELP if control.kind == "lines" else ""
+        st.text_area(
+            label, value=shown, key=key, help=help_line, height=80, placeholder=control.empty or None, disabled=fixed
+        )
     else:
         st.text_input(label, value=shown, key=key, help=help_line, placeholder=control.empty or None, disabled=fixed)
 

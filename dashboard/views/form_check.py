@@ -11,6 +11,7 @@ from dashboard.text import as_html, as_label, encodable, visible
 from dashboard.views.form import Placed
 from dashboard.views.form_memory import draw_memory
 from dashboard.views.form_plan import differences, plan
+from dashboard.views.form_preflight import draw_preflight
 from dashboard.views.form_sections import CONTROL, SECTIONS
 from dashboard.views.form_state import FormState, collect
 from engine.check_client import Check, Preview, check_in_child
@@ -49,6 +50,7 @@ def draw_panel(form: FormState, config: RunConfig | None, placed: Placed, elsewh
     working = st.container()
     if config is not None:
         draw_check(form, config)
+        draw_preflight(form, config)
         draw_export(form, config)
     with working:  # only now: whoever waits for a check sees the whole page
         if form.starting is not None:

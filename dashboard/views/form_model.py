@@ -10,7 +10,7 @@ import types
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
 from pydantic import BaseModel
@@ -18,11 +18,15 @@ from pydantic.fields import FieldInfo
 
 from engine.errors import Problem
 
-Kind = Literal["text", "paragraph", "choice", "switch", "tristate", "integer", "number"]
+Kind = Literal["text", "paragraph", "lines", "choice", "switch", "tristate", "integer", "number"]
 Draft = dict[str, Any]
 
 # The three positions of a bool that may be left to the program.
 TRISTATE: dict[str, bool | None] = {"automatic": None, "on": True, "off": False}
+
+# How a line break and the like are written in a list of one text a line.
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
+_UNESCAPES = {written: character for character, written in _ESCAPES.items()}
 
 # A text this long gets a box of several lines.
 PARAGRAPH_LENGTH = 10_000
@@ -50,7 +54,7 @@ class Control:
 
 
 def controls(model: type[BaseModel], prefix: str = "") -> Iterator[Control]:
-    """The controls of a pydantic model in order, sections opened; lists and free-form mappings are left out."""
+    """The controls of a pydantic model in order, sections opened; lists of sections and mappings are left out."""
     for name, info in model.model_fields.items():
         path = f"{prefix}.{name}" if prefix else name
         annotation = info.annotation
@@ -76,13 +80,15 @@ def _control(path: str, info: FieldInfo) -> Control | None:
         advanced=bool(extra.get("advanced", False)),
         choices=_choices(inner),
         words={str(k): str(v) for k, v in words.items()} if isinstance(words, dict) else None,
-        empty=str(extra.get("empty") or "automatic") if optional else "",
+        empty=str(extra.get("empty") or "automatic") if optional or kind == "lines" else "",
     )
 
 
 def _kind(inner: Any, optional: bool, info: FieldInfo) -> Kind | None:
     if _choices(inner):
         return "choice"
+    if get_origin(inner) is tuple and _is_text(get_args(inner)[0]):
+        return "lines"
     if inner is str:
         return "paragraph" if (_bound(info, annotated_types.MaxLen, "max_length") or 0) >= PARAGRAPH_LENGTH else "text"
     if inner is bool:
@@ -90,6 +96,10 @@ def _kind(inner: Any, optional: bool, info: FieldInfo) -> Kind | None:
     if inner is int or inner is float:
         return "integer" if inner is int else "number"
     return None
+
+
+def _is_text(annotation: Any) -> bool:
+    return annotation is str or (get_origin(annotation) is Annotated and get_args(annotation)[0] is str)
 
 
 def _choices(annotation: Any) -> tuple[str, ...]:
@@ -163,6 +173,8 @@ def to_widget(control: Control, value: Any) -> Any:
         return value if isinstance(value, int) and not isinstance(value, bool) else None
     if control.kind == "number":
         return short_number(value).replace(",", "") if isinstance(value, int | float) else str(value or "")
+    if control.kind == "lines":
+        return "\n".join(map(escaped, value)) if isinstance(value, list | tuple) else ""
     if control.kind == "choice":
         return value if value in control.choices else None
     return "" if value is None else str(value)
@@ -174,9 +186,21 @@ def from_widget(control: Control, shown: Any) -> Any:
         return TRISTATE.get(str(shown))
     if control.kind == "number":
         return _number(str(shown or "").strip(), control.optional)
+    if control.kind == "lines":
+        return [unescaped(line) for line in str(shown or "").split("\n") if line]
     if control.kind in ("text", "paragraph"):
         return None if control.optional and not shown else (shown or "")
     return shown
+
+
+def escaped(text: str) -> str:
+    """A text in one line: a backslash, n, r and t stand for what ends a line or widens it."""
+    return "".join(_ESCAPES.get(character, character) for character in str(text))
+
+
+def unescaped(line: str) -> str:
+    """What `escaped` wrote; a backslash before anything else is itself."""
+    return re.sub(r"\\[nrt\\]", lambda found: _UNESCAPES[found[0]], line)
 
 
 def _number(text: str, optional: bool) -> float | str | None:

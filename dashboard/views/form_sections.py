@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from dashboard.views.form_model import Control, Draft, controls, get_value, short_number
+from dashboard.views.form_model import Control, Draft, controls, escaped, get_value, short_number
 from engine.config import RunConfig
 from engine.config_scope import BUILT_IN_DATA, in_scope
 
@@ -138,6 +138,9 @@ def shown_value(value: Any) -> str:
         return "on" if value else "off"
     if isinstance(value, int | float):
         return short_number(value)
+    if isinstance(value, list | tuple):
+        shown = [f'"{escaped(item)}"' if isinstance(item, str) else shown_value(item) for item in value]
+        return ", ".join(shown) or "none"
     return str(value) if value != "" else "(empty)"
 
 

@@ -133,10 +133,14 @@ def clone(form: FormState, run_id: str | None, changes: Mapping[str, Any] = NO_C
     st.query_params[CLONE] = run_id
     named = config.model_copy(update={"name": next_name(config.name, names_in_use(runs_root()))})
     form.load_child(named, f"{CLONE}:{run_id}", config, run_id, None)
+    _change(form, changes, run_id)
+
+
+def _change(form: FormState, changes: Mapping[str, Any], where: str) -> None:
     try:
         form.change(changes)
     except ConfigError as error:
-        st.session_state[IMPORT_PROBLEMS] = (f"What was to be changed in {run_id}", error.problems)
+        st.session_state[IMPORT_PROBLEMS] = (f"What was to be changed in {where}", error.problems)
 
 
 def follow_url(form: FormState) -> None:
@@ -151,6 +155,8 @@ def follow_url(form: FormState) -> None:
     if wanted and (changes is not None or form.origin != f"{CLONE}:{wanted}"):
         form.origin = f"{CLONE}:{wanted}"
         clone(form, wanted, *([] if changes is None else [_read_changes(changes)]))
+    elif changes is not None:  # of the What-if panel on a pre-flight of this form
+        _change(form, _read_changes(changes), "the form")
 
 
 def _read_changes(text: str) -> dict[str, Any]:

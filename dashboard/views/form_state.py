@@ -35,7 +35,8 @@ class FormState:
     `origin` says what filled the form; `parent` and `parent_id` are the run whose settings did, and `fork_step` is the
     checkpoint of it that is gone on from; `prefix` begins the keys of the widgets; `starting` is the draft that Start
     was pressed for, while that is under way; `to_open` are sections to open when the page is drawn next; `notes` are
-    about uploads, `failure` about the start; `translation` says what became of the TRL config that filled the form.
+    about uploads, `failure` about the start; `translation` says what became of the TRL config that filled the form;
+    `preflight` is the id of the pre-flight that is shown.
     """
 
     draft: Draft
@@ -52,6 +53,7 @@ class FormState:
     to_open: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     translation: TrlImport | None = None
+    preflight: str = ""
 
     def key(self, path: str) -> str:
         """The session key of the widget that edits this path."""
@@ -75,6 +77,7 @@ class FormState:
         self.draft, self.origin, self.translation = draft, origin, None
         self.parent, self.parent_id, self.fork_step = None, "", None
         self.checked, self.check, self.starting, self.failure, self.notes = "", None, None, "", []
+        self.preflight = ""
         self.redraw()
 
     def change(self, changes: Mapping[str, Any]) -> None:

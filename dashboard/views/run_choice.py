@@ -7,6 +7,7 @@ from dashboard.text import as_label
 from dashboard.views.problem import show_problem
 from dashboard.views.status_chip import chip_text
 from engine.errors import LabError, RunNotFoundError
+from engine.preflight.folder import is_preflight
 from engine.runs.manage import run_summary
 from engine.runs.paths import RunPaths, list_runs, runs_root
 
@@ -17,7 +18,7 @@ NUM_OFFERED = 20
 def required_run(page: str) -> RunPaths:
     """The run of this page. Stops the script with a choice of runs, or a sentence, when there is none."""
     try:
-        paths = state.chosen_run()
+        paths = state.chosen_run(or_preflight=page == "Groups")
     except RunNotFoundError as error:
         st.title(page)
         show_problem(error)
@@ -30,7 +31,8 @@ def required_run(page: str) -> RunPaths:
     if paths is None:
         _offer(page)
         st.stop()
-    st.session_state[LAST_RUN] = paths.run_id
+    if not is_preflight(paths):
+        st.session_state[LAST_RUN] = paths.run_id
     return paths
 
 

@@ -19,7 +19,9 @@ ANY = "any"
 ADVANTAGE: Mapping[str, dict[str, Any]] = {
     "▲ above 0": {"advantage": "positive"}, "▼ below 0": {"advantage": "negative"}, "● 0": {"advantage": "zero"},
 }  # fmt: skip
-END: Mapping[str, dict[str, Any]] = {"ended": {"finish_reason": "eos"}, "cut off": {"finish_reason": "length"}}
+END: Mapping[str, dict[str, Any]] = {
+    "ended": {"finish_reason": "eos"}, "stop string": {"finish_reason": "stop"}, "cut off": {"finish_reason": "length"},
+}  # fmt: skip
 VERDICT: Mapping[str, dict[str, Any]] = {RIGHT: {"passed": True}, WRONG: {"passed": False}}
 GROUP: Mapping[str, dict[str, Any]] = {
     "with signal": {"dead": False}, "without signal": {"dead": True}, "trained on": {"discarded": False},

@@ -14,6 +14,7 @@ from dashboard.views.form_model import get_value, set_value
 from engine.config import RunConfig
 from engine.config_io import config_diff
 from engine.config_scope import in_scope
+from engine.preflight.folder import is_preflight
 from engine.runs.paths import RunPaths, parse_config_of
 
 CHANGES: Final = "what_if.changes"
@@ -85,4 +86,6 @@ class WhatIfState:
     def in_url(self, after: RunConfig) -> dict[str, str]:
         """What the form for a new run needs in its URL to clone this run with the changes filled in."""
         changes = {field: new for field, _, new in config_diff(self.config, after)}
+        if is_preflight(self.paths):  # the form is still there, and takes the changes
+            return {state.CHANGES: json.dumps(changes)} if changes else {}
         return {state.CLONE: self.run_id} | ({state.CHANGES: json.dumps(changes)} if changes else {})

@@ -167,7 +167,7 @@ TERMS: dict[str, Metric] = {
             "finish_reason",
             "End",
             "",
-            "Why a completion ended: eos, its own end token; length, the limit.",
+            "Why a completion ended: eos, its own end token; stop, one of the stop strings; length, the limit.",
             "length: the completion was cut.",
         ),
         Metric(

@@ -1,19 +1,21 @@
 """Which models can be picked, where each one is, and why one cannot be used. Light: reads headers, never weights.
 
-A source is what a configuration names: `embedded`, `smollm2`, a folder, a .gguf file, or a Hub id. load.py loads it.
+A source is what a configuration names: `embedded`, `smollm2`, a folder, a .gguf file, a Hub id, or a run's checkpoint.
+load.py loads it.
 """
 
 import importlib.util
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from engine.errors import ModelError
 from engine.models.folder import PICKLE_SUFFIXES, ModelFacts, architectures, check_folder, folder_facts, read_config
 from engine.models.gguf_header import read_header
+from engine.models.run_source import POLICY, RunStart, is_run_source, list_run_choices, run_start
 
 EMBEDDED, SMOLLM2 = "embedded", "smollm2"
 EMBEDDED_FOLDER = Path(__file__).parent / "embedded"
@@ -25,10 +27,10 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A source that may be loaded. `path` is absolute, and None for a Hub id."""
+    """A source that may be loaded. `path` is absolute, and None for a Hub id; for a run's it is the checkpoint."""
 
     source: str
-    kind: Literal["embedded", "folder", "hub", "gguf"]
+    kind: Literal["embedded", "folder", "hub", "gguf", "run"]
     path: Path | None
     label: str
 
@@ -39,11 +41,12 @@ class ModelChoice:
 
     source: str
     label: str
-    available: bool
     reason: str = ""
-    context_length: int | None = None
-    parameters: int | None = None
-    has_chat_template: bool | None = None
+    facts: ModelFacts = field(default_factory=ModelFacts)
+
+    @property
+    def available(self) -> bool:
+        return not self.reason
 
 
 def resolve_source(source: str) -> ModelSource:
@@ -66,6 +69,10 @@ def _resolve(source: str) -> ModelSource:
         return ModelSource(source, "embedded", EMBEDDED_FOLDER, "Embedded character model")
     if source == SMOLLM2:
         return _gguf(source, _installed_smollm2(), SMOLLM2_LABEL)
+    if is_run_source(source):
+        start = run_start(source)
+        resolve_source(start.base)
+        return ModelSource(source, "run", start.checkpoint, start.label)
     path = _as_path(source)
     if path.suffix.lower() == ".gguf" and not path.is_dir():
         return _gguf(source, path, path.stem)
@@ -78,7 +85,7 @@ def _resolve(source: str) -> ModelSource:
         return ModelSource(source, "hub", None, source)
     raise ModelError(
         f"There is no model {source[:200]!r}.",
-        hint=f"Name {EMBEDDED}, a folder, a .gguf file, or a model on the Hub as organisation/name.",
+        hint=f"Name {EMBEDDED}, a folder, a .gguf file, run:ID for a run's, or organisation/name on the Hub.",
     )
 
 
@@ -88,6 +95,8 @@ def model_facts(source: str) -> ModelFacts:
     Raises ModelError like resolve_source.
     """
     resolved = resolve_source(source)
+    if resolved.kind == "run":
+        return _run_facts(run_start(source))
     path = cached_snapshot(source) if resolved.kind == "hub" else resolved.path
     if path is None:
         return ModelFacts()
@@ -95,16 +104,37 @@ def model_facts(source: str) -> ModelFacts:
         return folder_facts(path)
     header = read_header(path)
     return ModelFacts(
-        header.architecture, header.context_length, header.parameters, header.has_chat_template, header.shape
+        architecture=header.architecture,
+        context_length=header.context_length,
+        parameters=header.parameters,
+        has_chat_template=header.has_chat_template,
+        shape=header.shape,
+        dtype=header.dtype,
+        licence=header.licence,
+        size_bytes=path.stat().st_size,
+    )
+
+
+def _run_facts(start: RunStart) -> ModelFacts:
+    """Those of the model that the run trained, in the format and size that its checkpoint has."""
+    weights = start.checkpoint / POLICY
+    return replace(
+        model_facts(start.base),
+        dtype=start.model.dtype,
+        size_bytes=weights.stat().st_size,
     )
 
 
 def list_models(search: Sequence[Path] = ()) -> list[ModelChoice]:
-    """Every model on this machine: shipped, installed, in the Hub's cache, and in `search` and ./models."""
+    """Every model on this machine: shipped, installed, in the Hub's cache, in `search` and ./models, and of runs."""
     choices = [_choice(EMBEDDED, "Embedded character model"), _choice(SMOLLM2, SMOLLM2_LABEL)]
     choices += [_choice(hub_id, hub_id) for hub_id in _cached_hub_ids()]
     found = dict.fromkeys(path.resolve() for folder in (*search, Path("models")) for path in _models_in(folder))
-    return choices + [_choice(str(path), path.name) for path in found]
+    choices += [_choice(str(path), path.name) for path in found]
+    return choices + [
+        ModelChoice(run.source, run.label, run.reason) if run.reason else _choice(run.source, run.label)
+        for run in list_run_choices()
+    ]
 
 
 def cached_snapshot(hub_id: str) -> Path | None:
@@ -195,5 +225,5 @@ def _choice(source: str, label: str) -> ModelChoice:
         facts = model_facts(source)
     except ModelError as error:
         reason = error.hint if source == SMOLLM2 and error.hint == SMOLLM2_INSTALL else str(error)
-        return ModelChoice(source, label, available=False, reason=reason)
-    return ModelChoice(source, label, True, "", facts.context_length, facts.parameters, facts.has_chat_template)
+        return ModelChoice(source, label, reason)
+    return ModelChoice(source, label, facts=facts)

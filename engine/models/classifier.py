@@ -13,7 +13,7 @@ import torch
 from engine.errors import ModelError
 from engine.models.catalog import resolve_source
 from engine.models.folder import architectures, read_config
-from engine.models.load import local_folder
+from engine.models.load import local_folder, read_causal_model
 from engine.models.pretrained import longest_sequence, read_model, read_tokenizer, require_rows
 
 CLASSIFIER = "ForSequenceClassification"  # how transformers ends the names of such architectures
@@ -42,7 +42,10 @@ def load_classifier(source: str, device: str, progress: Progress = lambda _: Non
             f"{source} holds {', '.join(names)[:200] or 'no named architecture'}, not a sequence classifier.",
             hint=f"Choose a reward model: its config.json names an architecture that ends in {CLASSIFIER}.",
         )
-    return _frozen(folder, AutoModelForSequenceClassification, device)
+    tokenizer = read_tokenizer(folder)
+    model = read_model(folder, AutoModelForSequenceClassification, torch.float32)
+    require_rows(folder, model, tokenizer)
+    return _frozen(model, tokenizer, folder, device)
 
 
 def load_judge(source: str, device: str, progress: Progress = lambda _: None) -> tuple[Any, Any]:
@@ -52,17 +55,12 @@ def load_judge(source: str, device: str, progress: Progress = lambda _: None) ->
     `logits[i, attention_mask[i].sum() - 1]`; with pads on the left some architectures count positions wrongly.
     Every source of a policy will do. Raises ModelError as load_policy does.
     """
-    from transformers import AutoModelForCausalLM
-
-    return _frozen(local_folder(source, progress), AutoModelForCausalLM, device)
+    return _frozen(*read_causal_model(source, torch.float32, progress), device)
 
 
-def _frozen(folder: Path, auto_class: Any, device: str) -> tuple[Any, Any]:
-    tokenizer = read_tokenizer(folder)
+def _frozen(model: Any, tokenizer: Any, folder: Path, device: str) -> tuple[Any, Any]:
     tokenizer.padding_side = tokenizer.truncation_side = "right"
     tokenizer.model_max_length = longest_sequence(folder, tokenizer)
-    model = read_model(folder, auto_class, torch.float32)
-    require_rows(folder, model, tokenizer)
     # A decoder that classifies looks for each row's last token that is not this one.
     model.config.pad_token_id = tokenizer.pad_token_id
     return model.to(device).eval().requires_grad_(False), tokenizer

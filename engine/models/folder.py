@@ -6,11 +6,13 @@ A folder passes when its config.json is a JSON object without custom code, and i
 import json
 import math
 import struct
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from engine.errors import ModelError
+from engine.models.licence import card_licence
 from engine.models.shape import ModelShape, config_shape
 
 SINGLE_FILE, SHARD_INDEX = "model.safetensors", "model.safetensors.index.json"
@@ -22,6 +24,8 @@ MAX_TENSORS = 100_000
 MAX_LAYERS = 1000
 
 _LAYER_KEYS = ("num_hidden_layers", "num_layers", "n_layers", "n_layer")
+# How safetensors calls number formats, and what they are called elsewhere.
+_FORMATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 # What architectures call the longest sequence they can read.
 _CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_sequence_length", "max_seq_len", "seq_length", "n_ctx")
 
@@ -35,28 +39,35 @@ class ModelFacts:
     parameters: int | None = None
     has_chat_template: bool | None = None
     shape: ModelShape | None = None
-    dtype: str | None = None  # number format of the weights on disk
+    dtype: str | None = None  # number format of most weights on disk
+    licence: str | None = None
+    size_bytes: int | None = None  # of the weights on disk
 
 
 def check_folder(folder: Path) -> None:
     """Raises ModelError with the first reason why no model can be loaded from the folder."""
-    _refuse_custom_code(folder / "config.json", read_config(folder))
+    config = read_config(folder)
+    _refuse_custom_code(folder / "config.json", config)
+    _refuse_quantised(folder, config)
     if (tokenizer_config := folder / "tokenizer_config.json").is_file():
         _refuse_custom_code(tokenizer_config, _read_object(tokenizer_config))
     for path in weight_files(folder):
-        count_parameters(path)
+        count_weights(path)
 
 
 def folder_facts(folder: Path) -> ModelFacts:
     """The facts of a folder that passes check_folder. Raises ModelError when it does not."""
-    config = read_config(folder)
+    config, files = read_config(folder), weight_files(folder)
+    weights = sum(map(count_weights, files), Counter[str]())
     return ModelFacts(
         architecture=next(iter(architectures(config)), None),
         context_length=context_length(config),
-        parameters=sum(count_parameters(path) for path in weight_files(folder)),
+        parameters=weights.total(),
         has_chat_template=_has_chat_template(folder),
         shape=config_shape(config),
-        dtype=_dtype(config),
+        dtype=weights.most_common(1)[0][0] if weights else None,
+        licence=card_licence(folder),
+        size_bytes=sum(path.stat().st_size for path in files),
     )
 
 
@@ -64,11 +75,6 @@ def architectures(config: dict[str, Any]) -> list[str]:
     """The classes of transformers that config.json names, such as LlamaForCausalLM."""
     names = config.get("architectures")
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-
-
-def _dtype(config: dict[str, Any]) -> str | None:
-    named = config.get("dtype", config.get("torch_dtype"))  # torch_dtype until transformers 4
-    return named if isinstance(named, str) else None
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -129,8 +135,8 @@ def weight_files(folder: Path) -> list[Path]:
     )
 
 
-def count_parameters(path: Path) -> int:
-    """Number of weights in a safetensors file. Raises ModelError when its header is malformed or the file is cut short.
+def count_weights(path: Path) -> Counter[str]:
+    """Number of weights in a safetensors file by their format. Raises ModelError when it is malformed or cut short.
 
     Layout: 8 bytes of header length (little-endian), the header as JSON, then the tensors' bytes.
     """
@@ -145,14 +151,17 @@ def count_parameters(path: Path) -> int:
         raise _damaged(path, f"it lists {len(tensors):,} tensors")
     try:
         ends = [int(entry["data_offsets"][1]) for entry in tensors.values()]
-        parameters = sum(math.prod(int(size) for size in entry["shape"]) for entry in tensors.values())
+        weights: Counter[str] = Counter()
+        for entry in tensors.values():
+            weights[_FORMATS.get(entry["dtype"], str(entry["dtype"])[:20])] += math.prod(map(int, entry["shape"]))
     except (KeyError, IndexError, TypeError, ValueError):
         raise _damaged(path, "its header does not describe tensors") from None
+    parameters = weights.total()
     if not 0 <= parameters <= 2 * max(ends, default=0):  # the smallest formats have two weights in a byte
         raise _damaged(path, f"its shapes make {parameters:,} weights in a file of {size:,} bytes")
     if max(ends, default=0) + 8 + length != size:
         raise _damaged(path, f"it should have {max(ends, default=0) + 8 + length:,} bytes and has {size:,}")
-    return parameters
+    return weights
 
 
 def _shards(folder: Path) -> list[Path]:
@@ -173,6 +182,17 @@ def _refuse_custom_code(path: Path, content: dict[str, Any]) -> None:
         raise ModelError(
             f"{path} asks to run code that comes with the model (auto_map), and such code is never run.",
             hint="Choose a model whose architecture transformers itself has.",
+        )
+
+
+def _refuse_quantised(folder: Path, config: dict[str, Any]) -> None:
+    """Packed weights need libraries and kernels of their own, and cannot be trained."""
+    if (found := config.get("quantization_config")) is not None:
+        method = found.get("quant_method") if isinstance(found, dict) else None
+        how = str(method)[:40] if method else "quantization_config"
+        raise ModelError(
+            f"{folder} has quantised weights ({how}), which cannot be trained.",
+            hint="Choose the model's version in float32, bfloat16 or float16, or a GGUF file.",
         )
 
 

@@ -6,11 +6,13 @@ Layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 import math
 import struct
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from engine.errors import ModelError
+from engine.models.licence import short_licence
 from engine.models.shape import ModelShape, gguf_shape
 
 HEADER_LIMIT = 32 * 2**20  # a vocabulary of 262,144 tokens with its merges takes about 16 MiB
@@ -23,6 +25,14 @@ _STRING, _ARRAY = 8, 9
 _SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 
 
+# ggml_type in ggml.h: the formats that files on the Hub have.
+_FORMATS = {
+    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 9: "Q8_1", 10: "Q2_K", 11: "Q3_K",
+    12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 15: "Q8_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S",
+    20: "IQ4_NL", 21: "IQ3_S", 22: "IQ2_S", 23: "IQ4_XS", 29: "IQ1_M", 30: "BF16", 39: "MXFP4",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class GgufHeader:
     """What a GGUF file says about its model. `parameters` counts the weights of all tensors."""
@@ -33,6 +43,8 @@ class GgufHeader:
     parameters: int
     has_chat_template: bool
     shape: ModelShape | None = None
+    dtype: str | None = None  # format of most weights, such as Q4_1
+    licence: str | None = None
 
 
 class _Broken(Exception):
@@ -113,30 +125,34 @@ def _read(reader: _Reader) -> GgufHeader:
     if not isinstance(architecture, str):
         raise _Broken("it does not say which architecture it holds")
     context_length = metadata.get(f"{architecture}.context_length")
-    parameters, vocabulary = _count_tensors(reader, tensors)
+    weights, vocabulary = _count_tensors(reader, tensors)
     return GgufHeader(
         architecture=architecture,
         name=name if isinstance(name, str) else None,
         context_length=context_length if isinstance(context_length, int) else None,
-        parameters=parameters,
+        parameters=weights.total(),
         has_chat_template=isinstance(metadata.get("tokenizer.chat_template"), str),
         shape=gguf_shape(architecture, metadata, vocabulary),
+        dtype=weights.most_common(1)[0][0] if weights else None,
+        licence=short_licence(metadata.get("general.license")),
     )
 
 
-def _count_tensors(reader: _Reader, tensors: int) -> tuple[int, int | None]:
-    """The weights of all tensors, and how many tokens the embedding has, if there is one."""
-    total, vocabulary = 0, None
+def _count_tensors(reader: _Reader, tensors: int) -> tuple[Counter[str], int | None]:
+    """The weights of all tensors by their format, and how many tokens the embedding has, if there is one."""
+    weights: Counter[str] = Counter()
+    vocabulary = None
     for _ in range(tensors):
         name = reader.text()
         dimensions = reader.number("<I")
         if dimensions > MAX_DIMENSIONS:
             raise _Broken(f"tensor {name[:80]!r} has {dimensions} dimensions")
         sizes = [reader.number("<Q") for _ in range(dimensions)]
-        total += math.prod(sizes)
+        kind = reader.number("<I")
+        reader.take(8)  # the tensor's offset
+        weights[_FORMATS.get(kind, f"format {kind}")] += math.prod(sizes)
         if name == "token_embd.weight" and len(sizes) == 2:
             vocabulary = sizes[1]
-        if total > MAX_PARAMETERS:
-            raise _Broken(f"tensor {name[:80]!r} brings it to {total:,} weights")
-        reader.take(12)  # the tensor's type (u32) and offset (u64)
-    return total, vocabulary
+        if weights.total() > MAX_PARAMETERS:
+            raise _Broken(f"tensor {name[:80]!r} brings it to {weights.total():,} weights")
+    return weights, vocabulary

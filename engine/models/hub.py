@@ -1,6 +1,7 @@
 """A model of the Hub as a local folder: from the cache when it is whole there, else downloaded for who named it.
 
-Only what can be loaded is fetched: safetensors, JSON, chat template and tokenizer files of the top folder.
+Only what can be loaded is fetched: safetensors, JSON, chat template, tokenizer files and model card, of the top
+folder.
 """
 
 import os
@@ -9,6 +10,7 @@ from pathlib import Path
 from engine.errors import ModelError
 from engine.models.catalog import cached_snapshot
 from engine.models.folder import PICKLE_SUFFIXES
+from engine.models.licence import CARD
 
 _WANTED = (".safetensors", ".json", ".jinja", ".model", ".txt")
 
@@ -37,7 +39,7 @@ def _download(hub_id: str) -> Path:
     try:
         names = [name for name in huggingface_hub.HfApi().list_repo_files(hub_id) if "/" not in name]
         _require_safetensors(hub_id, names)
-        wanted = [name for name in names if name.endswith(_WANTED)]
+        wanted = [name for name in names if name.endswith(_WANTED) or name == CARD]
         return Path(huggingface_hub.snapshot_download(hub_id, allow_patterns=wanted, ignore_patterns=["*/*"]))
     except errors.GatedRepoError:
         raise ModelError(

@@ -5,31 +5,38 @@ by its Hub id and is not on disk.
 """
 
 import copy
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from engine.config import ModelConfig
 from engine.errors import ModelError
 from engine.models.catalog import resolve_source
 from engine.models.folder import check_folder
+from engine.models.from_run import own_copy, policy_of
 from engine.models.gguf import converted_folder
 from engine.models.hub import hub_folder
+from engine.models.lora import with_lora
 from engine.models.policy import Policy
-from engine.models.pretrained import first_line, longest_sequence, read_model, read_tokenizer, require_rows
+from engine.models.pretrained import longest_sequence, read_model, read_tokenizer, require_rows
+from engine.models.run_source import RunStart, is_run_source, run_start
+from engine.runs.paths import RunPaths
 
-__all__ = ["Policy", "load_policy", "load_tokenizer", "local_folder"]
+__all__ = ["Policy", "load_policy", "load_tokenizer", "local_folder", "read_causal_model", "starting_weights"]
 
 Progress = Callable[[str], None]
 
 
 def local_folder(source: str, progress: Progress = lambda _: None) -> Path:
-    """The checked folder of safetensors behind a source; downloads or converts it if need be. Raises ModelError."""
+    """The checked folder of safetensors behind a source; downloads or converts it if need be.
+
+    Raises ModelError, also for a run's checkpoint: only read_causal_model makes a model of one.
+    """
     resolved = resolve_source(source)
+    if resolved.kind == "run":
+        raise ModelError(f"{source} is a run's checkpoint, not a model folder.", hint="Choose another model.")
     if resolved.path is None:
         progress(f"fetching {source}")
         folder = hub_folder(source)
@@ -43,23 +50,45 @@ def local_folder(source: str, progress: Progress = lambda _: None) -> Path:
 
 def load_tokenizer(source: str, progress: Progress = lambda _: None) -> Any:
     """The tokenizer of a source, without its weights; it has a pad token. Raises ModelError."""
-    return read_tokenizer(local_folder(source, progress))
+    return read_tokenizer(_tokenizer_folder(source, progress))
 
 
-def load_policy(config: ModelConfig, device: str, *, seed: int, progress: Progress = lambda _: None) -> Policy:
+def read_causal_model(source: str, dtype: torch.dtype, progress: Progress = lambda _: None) -> tuple[Any, Any, Path]:
+    """(model, tokenizer, the tokenizer's folder) of any source, on the CPU. Raises ModelError, and CheckpointError."""
+    if is_run_source(source):
+        model, folder = _of_run(run_start(source), progress)
+        model = model.to(dtype)
+    else:
+        folder = local_folder(source, progress)
+        model = _read(folder, dtype)
+    tokenizer = read_tokenizer(folder)
+    require_rows(folder, model, tokenizer)
+    return model, tokenizer, folder
+
+
+def starting_weights(
+    paths: RunPaths, config: ModelConfig, *, is_new: bool, progress: Progress = lambda _: None
+) -> Path | None:
+    """The folder of the weights that a run started from, where those are another run's; None for any other run.
+
+    `is_new`: the run has no step yet, and makes the copy. Raises ModelError and CheckpointError as own_copy does.
+    """
+    return own_copy(paths, config.source, is_new=is_new, make=lambda start: _of_run(start, progress))
+
+
+def load_policy(
+    config: ModelConfig, device: str, *, seed: int, start: Path | None = None, progress: Progress = lambda _: None
+) -> Policy:
     """The policy on its device, in evaluation mode, with its reference.
 
-    LoRA matrices start from `seed` alone and are float32, whatever `config.dtype` is. `progress(detail)` hears of
-    downloads and conversions. Raises ModelError: not found, offline, not loadable, weights missing or not finite.
+    LoRA matrices start from `seed` alone and are float32, whatever `config.dtype` is. `start`, what starting_weights
+    gave, is a folder in the place of config.source. `progress(detail)` hears of downloads and conversions. Raises
+    ModelError: not found, offline, not loadable, weights missing or not finite; CheckpointError for a damaged run.
     """
-    from transformers import AutoModelForCausalLM
-
-    folder = local_folder(config.source, progress)
-    tokenizer = read_tokenizer(folder)
-    model = read_model(folder, AutoModelForCausalLM, getattr(torch, config.dtype), attn_implementation="sdpa")
-    require_rows(folder, model, tokenizer)
+    source = config.source if start is None else str(start)
+    model, tokenizer, folder = read_causal_model(source, getattr(torch, config.dtype), progress)
     # LoRA starts on the CPU, so that its first values are the same for every device.
-    trained = _with_lora(model, config, seed) if config.adapter == "lora" else model
+    trained = with_lora(model, config, seed) if config.adapter == "lora" else model
     trained = trained.to(device).eval()
     frozen_copy = copy.deepcopy(trained).requires_grad_(False) if config.adapter == "full" else None
     return Policy(
@@ -72,30 +101,20 @@ def load_policy(config: ModelConfig, device: str, *, seed: int, progress: Progre
     )
 
 
-def _with_lora(model: Any, config: ModelConfig, seed: int) -> nn.Module:
-    """The model with a fresh LoRA adapter on every linear layer but the head; everything else is frozen."""
-    from peft import LoraConfig, get_peft_model
+def _read(folder: Path, dtype: torch.dtype) -> Any:
+    from transformers import AutoModelForCausalLM
 
-    lora = LoraConfig(
-        task_type="CAUSAL_LM",
-        target_modules="all-linear",
-        r=config.lora_rank,
-        lora_alpha=config.lora_alpha,
-        lora_dropout=0.0,
-        bias="none",
-    )
-    try:
-        with torch.random.fork_rng(devices=()), warnings.catch_warnings():  # the caller's random state stays as it is
-            warnings.filterwarnings(
-                "ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning
-            )  # peft asks it
-            torch.manual_seed(seed)
-            adapted: nn.Module = get_peft_model(model, lora)
-    except ValueError as error:  # an architecture without layers that LoRA knows
-        raise ModelError(
-            f"LoRA cannot be put on {config.source}: {first_line(error)}", hint="Train all weights instead."
-        ) from error
-    return adapted
+    return read_model(folder, AutoModelForCausalLM, dtype, attn_implementation="sdpa")
+
+
+def _of_run(start: RunStart, progress: Progress) -> tuple[Any, Path]:
+    """The policy of a run's checkpoint in float32, and the folder that its tokenizer is in."""
+    folder = local_folder(start.base, progress)
+    return policy_of(start, _read(folder, getattr(torch, start.model.dtype))), folder
+
+
+def _tokenizer_folder(source: str, progress: Progress) -> Path:
+    return local_folder(run_start(source).base if is_run_source(source) else source, progress)
 
 
 def _eos_ids(model: Any, tokenizer: Any) -> frozenset[int]:

@@ -110,11 +110,16 @@ class Policy:
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Set the trainable tensors to what adapter_state() gave. Raises CheckpointError when they do not match."""
-        trainable = dict(self.trainable())
-        _require_same(trainable, state)
-        with torch.no_grad():
-            for name, value in trainable.items():
-                value.copy_(state[name])
+        load_trainable(self.model, state)
+
+
+def load_trainable(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Set the parameters that take gradients to `state`. Raises CheckpointError when it does not match them."""
+    trainable = {name: value for name, value in sorted(model.named_parameters()) if value.requires_grad}
+    _require_same(trainable, state)
+    with torch.no_grad():
+        for name, value in trainable.items():
+            value.copy_(state[name])
 
 
 def _require_same(here: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> None:

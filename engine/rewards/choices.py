@@ -12,7 +12,8 @@ from engine.config_section import knob
 from engine.rewards.extract import FORM_WORDS, Extract, ReadsAnswer, stated_answer
 from engine.rewards.info import Example, RewardInfo
 from engine.rewards.numbers import asserted, show_number
-from engine.rewards.protocol import Missing, RewardFunction, per_completion, required, short
+from engine.rewards.protocol import Missing, RewardFunction, per_completion, required
+from engine.shown import short
 
 MAX_ITEMS = 200  # of a reference; of an answer, items beyond ten times as many are counted but not read
 MAX_TEXT = 20_000

@@ -10,7 +10,8 @@ from engine.config_section import knob
 from engine.rewards.extract import FORM_WORDS, Extract, ReadsAnswer, read_number, reference_number, stated_answer
 from engine.rewards.info import Example, RewardInfo
 from engine.rewards.numbers import Number, equal, show
-from engine.rewards.protocol import Missing, RewardFunction, per_completion, required, short
+from engine.rewards.protocol import Missing, RewardFunction, per_completion, required
+from engine.shown import short
 
 
 class ExactMatchParams(ReadsAnswer):

@@ -13,7 +13,8 @@ from engine.rewards.expression import NoValue, evaluate, uses_numbers
 from engine.rewards.extract import ReadsAnswer, reference_number, stated_answer
 from engine.rewards.extras import needs
 from engine.rewards.info import Example, RewardInfo
-from engine.rewards.protocol import Missing, RewardFunction, per_completion, per_row, required, short
+from engine.rewards.protocol import Missing, RewardFunction, per_completion, per_row, required
+from engine.shown import short
 
 MAX_FORMULA = 400  # characters
 MAX_DEPTH = 12  # brackets inside brackets

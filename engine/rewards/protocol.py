@@ -11,7 +11,21 @@ completion the number of characters up to the end of each token.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass(frozen=True)
+class TrainerState:
+    """What functions learn of the run, under TRL's names. `global_step`: steps finished so far, 0 during the first.
+
+    `epoch`: how often the data was gone through, None where it is endless.
+    """
+
+    global_step: int
+    max_steps: int
+    epoch: float | None = None
+
 
 StepScores = list[tuple[int, float]]
 RewardFunction = Callable[..., Sequence[float | StepScores | None]]
@@ -72,9 +86,3 @@ def required(reference: str | None) -> str:
     if reference is None or not reference.strip():
         raise Missing("this row has no reference answer")
     return reference
-
-
-def short(text: str | None) -> str:
-    """A text of a row as reasons quote it."""
-    shown = repr(text)
-    return shown if len(shown) <= 60 else shown[:57] + "..."

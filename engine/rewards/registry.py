@@ -1,6 +1,7 @@
 """The library of rewards: what each is called and does, its settings, and how to make it. Forms and checks read it."""
 
 from collections.abc import Sequence
+from typing import get_args
 
 from pydantic import ValidationError
 
@@ -18,6 +19,7 @@ from engine.rewards import (
     length,
     matching,
     mathematics,
+    python_file,
     similarity,
     steps,
     structure,
@@ -38,6 +40,7 @@ _INFOS = (
     *language.INFOS,
     *diversity.INFOS,
     *judging.INFOS,
+    *python_file.INFOS,
 )
 # By name, in the order in which they are offered.
 REWARDS: dict[str, RewardInfo] = {info.name: info for info in _INFOS}
@@ -67,9 +70,15 @@ def deciding_reward(wanted: str | None, specs: Sequence[RewardSpec]) -> str | No
 
 
 def kind_of(spec: RewardSpec) -> Kind | None:
-    """Whether it judges the answer or the form, or only takes away; None for one that the library does not have."""
+    """Whether it judges the answer or the form, or only takes away; None for one that the library does not have.
+
+    A reward of the user's own is what its settings say.
+    """
     info = info_of(spec)
-    return None if info is None else info.kind
+    if info is None:
+        return None
+    chosen = spec.params.get("kind") if "kind" in info.params.model_fields else None
+    return chosen if chosen in get_args(Kind) else info.kind
 
 
 def absence_problems(index: int, spec: RewardSpec) -> list[Problem]:

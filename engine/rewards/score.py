@@ -3,18 +3,22 @@
 import math
 import operator
 import time
-from collections.abc import Callable, Mapping, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import RewardSpec
-from engine.config_problems import short
 from engine.errors import ConfigError, RewardError
 from engine.rewards.protocol import MISSING, Completion, RewardFunction, StepScores, completion_text
+from engine.rewards.python_file import PythonFileParams, limits_of, target_of
 from engine.rewards.registry import REWARDS, absence_problems, function_of, reward_problems
+from engine.rewards.worker.client import CallResult, LibraryTarget, RewardWorker
+from engine.shown import short
 
 MAX_PARSED = 200  # characters of a parsed answer that are kept
 
@@ -32,13 +36,23 @@ class BoundReward:
     """A reward of the run: its function with the settings filled in.
 
     `parse` gives the answer that the function reads in a completion, when it reads one. `needs_offsets`: it scores
-    steps.
+    steps. `worker`: where it runs, if not in this process; `function` then asks it.
     """
 
     name: str
     function: RewardFunction
     parse: Callable[[str], str | None] | None = None
     needs_offsets: bool = False
+    worker: RewardWorker | None = None
+
+
+@dataclass(frozen=True)
+class RewardNote:
+    """What a call of a reward left for the log: the first traceback, and the first part of what was printed."""
+
+    name: str
+    traceback: str
+    output: str
 
 
 @dataclass(frozen=True)
@@ -48,7 +62,8 @@ class Scores:
     `errors` says for each completion why values are missing: {reward: reason}. `parsed` is what the pass reward read.
     `steps` has for each completion the (token position, score) pairs of the rewards that score steps; their value is
     the mean score. `metrics` is what functions gave to log_metric. `raw` has for each completion what functions gave
-    where limits or gates made another number of it (see shaping.py).
+    where limits or gates made another number of it (see shaping.py). `failed` names for each completion the rewards
+    whose value should be there and is not: a None that a function returned is no failure. `notes` are for the log.
     """
 
     names: tuple[str, ...]
@@ -59,16 +74,48 @@ class Scores:
     metrics: Mapping[str, float] = field(default_factory=dict)
     steps: Sequence[Mapping[str, StepScores]] = ()
     raw: Sequence[Mapping[str, float]] = ()
+    failed: Sequence[frozenset[str]] = ()
+    notes: Sequence[RewardNote] = ()
 
 
-def bind_rewards(specs: Sequence[RewardSpec]) -> list[BoundReward]:
-    """The functions of these rewards. Raises ConfigError for an unknown name, bad settings, or a package not here."""
+@dataclass
+class _Results:
+    """What one reward gave: a result for each completion, why there is none, and whether that is a failure."""
+
+    results: Sequence[Any]
+    reasons: list[str | None]
+    failed: list[bool]
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """One value, NaN where it is missing, with the reason and whether that is a failure."""
+
+    value: float
+    reason: str | None
+    failed: bool
+    steps: StepScores
+
+
+def bind_rewards(specs: Sequence[RewardSpec], copies: Path | None = None) -> list[BoundReward]:
+    """The functions of these rewards; those with a worker have to be closed (close_rewards).
+
+    `copies`: the folder with the run's own copies of reward files. Raises ConfigError for an unknown name, bad
+    settings, or a package that is not here.
+    """
     problems = [
         p for index, spec in enumerate(specs) for p in (*reward_problems(index, spec), *absence_problems(index, spec))
     ]
     if problems:
         raise ConfigError(problems)
-    return [_bind(spec) for spec in specs]
+    return [_bind(spec, copies) for spec in specs]
+
+
+def close_rewards(rewards: Sequence[BoundReward]) -> None:
+    """End the workers of these rewards, with all they started."""
+    for reward in rewards:
+        if reward.worker is not None:
+            reward.worker.close()
 
 
 def score(
@@ -82,12 +129,14 @@ def score(
     pass_reward: str | None = None,
     trainer_state: Any = None,
     completion_offsets: Sequence[Sequence[int]] | None = None,
+    waiting: Callable[[], None] = lambda: None,
 ) -> Scores:
     """Score B completions with R rewards; prompts, completion_ids and every column have B entries.
 
     Functions see completions as strings, or as one-message lists when `conversational`. `parsed` is read by
     `pass_reward`, by default the first reward that reads an answer. A function that raises gives NaN for the whole
-    batch. Raises RewardError when one does not return B values.
+    batch. Workers begin first and are asked last, so that they compute at the same time; `waiting` is called now and
+    then meanwhile, and may raise. Raises RewardError when a function of the library does not return B values.
     """
     started = time.perf_counter()
     texts = [completion_text(completion) for completion in completions]
@@ -98,42 +147,117 @@ def score(
         "completion_ids": completion_ids,
         "trainer_state": trainer_state,
     }
+    given = _Given(call, completion_offsets)
+    given.ask(rewards, waiting)
     values = np.full((len(texts), len(rewards)), np.nan)
     errors: list[dict[str, str]] = [{} for _ in texts]
+    failed: list[set[str]] = [set() for _ in texts]
     steps: list[dict[str, StepScores]] = [{} for _ in texts]
-    metrics: dict[str, float] = {}
     for index, reward in enumerate(rewards):
-        offsets = {"completion_offsets": completion_offsets} if reward.needs_offsets else {}
-        results, reasons = _call(reward, {**call, **offsets}, len(texts), metrics)
-        for row, result in enumerate(results):
-            if isinstance(result, Sequence) and not isinstance(result, str):
-                result, found, reasons[row] = _mean_of_steps(result, len(completion_ids[row]), reasons[row])
-                steps[row] |= {reward.name: found} if found else {}
-            values[row, index], reason = _number(result, reasons[row])
-            if reason is not None:
-                errors[row][reward.name] = reason
-    parsed = _parsed(rewards, texts, pass_reward)
-    names = tuple(reward.name for reward in rewards)
-    return Scores(names, values, errors, parsed, time.perf_counter() - started, metrics, steps)
+        for row, cell in enumerate(given.cells(reward.name, completion_ids)):
+            values[row, index] = cell.value
+            steps[row] |= {reward.name: cell.steps} if cell.steps else {}
+            if cell.reason is not None:
+                errors[row][reward.name] = cell.reason
+                failed[row] |= {reward.name} if cell.failed else set()
+    return Scores(
+        tuple(reward.name for reward in rewards), values, errors, _parsed(rewards, texts, pass_reward),
+        time.perf_counter() - started, given.metrics, steps, failed=[frozenset(row) for row in failed],
+        notes=given.notes,
+    )  # fmt: skip
 
 
-def _bind(spec: RewardSpec) -> BoundReward:
+class _Given:
+    """What the rewards gave for a call: asked of workers and functions, then read one completion at a time."""
+
+    def __init__(self, call: Mapping[str, Any], completion_offsets: Any) -> None:
+        self.call = call
+        self.offsets = completion_offsets
+        self.metrics: dict[str, float] = {}
+        self.notes: list[RewardNote] = []
+        self.results: dict[str, _Results] = {}
+
+    def ask(self, rewards: Sequence[BoundReward], waiting: Callable[[], None]) -> None:
+        """Workers begin first and are asked last."""
+        workers = [(reward.name, reward.worker) for reward in rewards if reward.worker is not None]
+        for _, worker in workers:
+            worker.submit(for_worker(self.call))
+        for reward in rewards:
+            if reward.worker is None:
+                offsets = {"completion_offsets": self.offsets} if reward.needs_offsets else {}
+                self.results[reward.name] = _call(reward, {**self.call, **offsets}, self.metrics, self.notes)
+        for name, worker in workers:
+            self.results[name] = _from_worker(name, worker.result(waiting), self.metrics, self.notes)
+
+    def cells(self, name: str, completion_ids: Sequence[Sequence[int]]) -> Iterator[_Cell]:
+        """One for each completion."""
+        given = self.results[name]
+        for row, result in enumerate(given.results):
+            yield _cell(result, given.reasons[row], given.failed[row], len(completion_ids[row]))
+
+
+def _cell(result: Any, reason: str | None, failed: bool, length: int) -> _Cell:
+    """A result as a number, with the steps that it is the mean of; an empty list of steps is as good as None."""
+    found: StepScores = []
+    meant = result is None and not failed
+    if isinstance(result, Sequence) and not isinstance(result, str):
+        meant = len(result) == 0
+        result, found, reason = _mean_of_steps(result, length, reason)
+    value, reason = _number(result, reason)
+    return _Cell(value, reason, reason is not None and not meant, found)
+
+
+def for_worker(call: Mapping[str, Any]) -> dict[str, Any]:
+    """The call as a worker takes it: plain data alone."""
+    state = call.get("trainer_state")
+    plain = state if state is None or isinstance(state, Mapping) else dict(vars(state))
+    return {**{name: value for name, value in call.items() if not callable(value)}, "trainer_state": plain}
+
+
+def _bind(spec: RewardSpec, copies: Path | None) -> BoundReward:
     info = REWARDS[function_of(spec)]
     params, parse = info.params.model_validate(spec.params), info.parse
     bound_parse = None if parse is None else lambda text: parse(params, text)
-    return BoundReward(spec.name, info.make(params), bound_parse, info.steps)
+    if info.where != "worker":
+        return BoundReward(spec.name, info.make(params), bound_parse, info.steps)
+    if isinstance(params, PythonFileParams):
+        worker = RewardWorker(target_of(params, copies), limits_of(params))
+    else:
+        worker = RewardWorker(LibraryTarget(info.name, params.model_dump(mode="json")))
+    return BoundReward(spec.name, _through(worker), bound_parse, info.steps, worker)
 
 
-def _call(
-    reward: BoundReward, call: Mapping[str, Any], expected: int, metrics: dict[str, float]
-) -> tuple[Sequence[Any], list[str | None]]:
+def _through(worker: RewardWorker) -> RewardFunction:
+    """A worker as a function of TRL's convention."""
+
+    def function(*, log_extra: Any = None, log_metric: Any = None, **call: Any) -> list[float | None]:
+        found = worker.call(for_worker(call))
+        for name, value in found.metrics.items() if log_metric else ():
+            log_metric(name, value)
+        if log_extra:
+            log_extra(MISSING, found.reasons)
+        return found.values
+
+    return function
+
+
+def _from_worker(name: str, found: CallResult, metrics: dict[str, float], notes: list[RewardNote]) -> _Results:
+    metrics |= found.metrics
+    if found.traceback or found.output:
+        notes.append(RewardNote(name, found.traceback, found.output))
+    return _Results(found.values, list(found.reasons), list(found.failed))
+
+
+def _call(reward: BoundReward, call: Mapping[str, Any], metrics: dict[str, float], notes: list[RewardNote]) -> _Results:
     """What the function returned for each completion, and why it returned None where it did."""
+    expected = len(call["completions"])
     extra: dict[str, list[Any]] = {}
     try:
         results: Any = reward.function(**call, log_extra=extra.__setitem__, log_metric=metrics.__setitem__)
     except Exception as error:  # any failure of a reward function: the run goes on, the values are missing
         reason = f"{type(error).__name__}: {error}"[:500]
-        return [None] * expected, [reason] * expected
+        notes.append(RewardNote(reward.name, "".join(traceback.format_exception(error))[:4000], ""))
+        return _Results([None] * expected, [reason] * expected, [True] * expected)
     if not isinstance(results, Sequence) or isinstance(results, str) or len(results) != expected:
         given = f"{len(results)} values" if isinstance(results, list | tuple) else type(results).__name__
         raise RewardError(
@@ -141,7 +265,8 @@ def _call(
             hint="A reward function returns a list with one number or None for each completion.",
         )
     reasons = extra.get(MISSING, [])
-    return results, list(reasons) if len(reasons) == expected else [None] * expected
+    told = list(reasons) if len(reasons) == expected else [None] * expected
+    return _Results(results, told, [False] * expected)
 
 
 def _number(result: Any, reason: str | None) -> tuple[float, str | None]:

@@ -14,6 +14,9 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from engine.rollout.stop_strings import StopStrings
+from engine.runs.records import FinishReason
+
 
 @dataclass(frozen=True)
 class SamplingParams:
@@ -28,10 +31,15 @@ class SamplingParams:
 
 @dataclass(frozen=True)
 class Completions:
-    """B completions in group order: `ids` without padding, end token included; `ended` says whether one was drawn."""
+    """B completions in group order: `ids` without padding, end token included; `reasons` says what ended each."""
 
     ids: list[list[int]]
-    ended: list[bool]
+    reasons: list[FinishReason]
+
+    @property
+    def ended(self) -> list[bool]:
+        """Whether each completion ended by itself, and was not cut off by the limit."""
+        return [reason != "length" for reason in self.reasons]
 
 
 @dataclass(frozen=True)
@@ -53,11 +61,13 @@ def sample_completions(
     eos_ids: frozenset[int],
     pad_id: int,
     seed: int,
+    stop: StopStrings | None = None,
     max_batch_tokens: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Completions:
     """Draw `group_size` completions for each prompt (token ids), at most params.max_completion_length tokens long.
 
+    A completion ends with a token of `eos_ids`, at a string of `stop`, or at the limit.
     At most `max_batch_tokens` tokens, padding included, are sampled at once, but always one row. Before each decoding
     step `progress` hears where sampling is, such as "token 3 of at most 64"; it may raise to stop.
     """
@@ -66,7 +76,7 @@ def sample_completions(
     uniforms = _uniforms(len(prompts) * group_size, limit, seed).to(device)
     parts = list(sampled_at_once(prompts, group_size, limit, max_batch_tokens))
     drawn: list[list[int]] = []
-    ended: list[bool] = []
+    reasons: list[FinishReason] = []
     for number, part in enumerate(parts):
         where = f", part {number + 1} of {len(parts)}" if len(parts) > 1 else ""
 
@@ -74,10 +84,10 @@ def sample_completions(
             if progress is not None:
                 progress(f"token {token + 1} of at most {limit}{where}")
 
-        found = _sample_part(model, part, uniforms[part.first_row :], params, eos_ids, pad_id, say)
+        found = _sample_part(model, part, uniforms[part.first_row :], params, eos_ids, pad_id, stop, say)
         drawn += found.ids
-        ended += found.ended
-    return Completions(drawn, ended)
+        reasons += found.reasons
+    return Completions(drawn, reasons)
 
 
 def sampled_at_once(
@@ -108,25 +118,29 @@ def sampled_at_once(
 
 def _sample_part(
     model: Any, part: Part, uniforms: Tensor, params: SamplingParams, eos_ids: frozenset[int], pad_id: int,
-    say: Callable[[int], None],
+    stop: StopStrings | None, say: Callable[[int], None],
 ) -> Completions:  # fmt: skip
     """uniforms [rows of the part or more, T]."""
     rows = len(part.prompts) * part.group_size
     state = _Decoding(model, part.prompts, part.group_size, pad_id, uniforms.device)
     eos = torch.tensor(sorted(eos_ids), device=uniforms.device)
     drawn: list[list[int]] = [[] for _ in range(rows)]
-    ended = [False] * rows
+    reasons: list[FinishReason] = ["length"] * rows
     for position in range(params.max_completion_length):
         say(position)
         tokens = draw(state.logits, uniforms[state.rows, position], params)
-        done = torch.isin(tokens, eos)
-        for row, token, is_end in zip(state.rows.tolist(), tokens.tolist(), done.tolist(), strict=True):
+        running = state.rows.tolist()
+        for row, token, is_eos in zip(running, tokens.tolist(), torch.isin(tokens, eos).tolist(), strict=True):
             drawn[row].append(token)
-            ended[row] = is_end
-        if bool(done.all()) or position + 1 == params.max_completion_length:
+            if is_eos:
+                reasons[row] = "eos"
+            elif stop is not None and stop.ended(drawn[row]):
+                reasons[row] = "stop"
+        keep = [reasons[row] == "length" for row in running]
+        if not any(keep) or position + 1 == params.max_completion_length:
             break
-        state.advance(tokens, keep=~done)
-    return Completions(drawn, ended)
+        state.advance(tokens, keep=torch.tensor(keep, device=uniforms.device))
+    return Completions(drawn, reasons)
 
 
 @torch.no_grad()

@@ -20,6 +20,7 @@ from engine.runs.launch import Launched, start_prepared, start_run
 from engine.runs.lineage import Origin, read_origin, write_origin
 from engine.runs.paths import RunPaths, open_run, read_config
 from engine.runs.process import started_in
+from engine.runs.reward_copies import pin_rewards
 
 # What the tensors of a checkpoint are: the same numbers in another model, shape, scale or format are another policy.
 FIXED = ("model.source", "model.adapter", "model.lora_rank", "model.lora_alpha", "model.dtype")
@@ -41,11 +42,15 @@ def fork_run(root: Path, parent_id: str, step: int, config: RunConfig) -> Launch
     changed = changed_settings(before, config)
     if step == 0:
         return start_run(root, config, Origin("clone", parent_id, 0, before.name, changed))
+    pinned = pin_rewards(config, cwd=started_in(parent), parent=parent)
     with draft_run(root, "fork") as draft:
         _take_checkpoint(parent, step, draft)
+        if parent.start.is_dir():
+            _take_folder(parent.start, draft.start)
         changed = tuple(dict.fromkeys((*_changed_before(parent, step), *changed)))
         write_origin(draft.origin, Origin("fork", parent_id, step, before.name, changed))
-        write_atomic(draft.config, dump_config(config).encode())
+        pinned.write(draft)
+        write_atomic(draft.config, dump_config(pinned.config).encode())
         return start_prepared(root, draft, config.name, started_in(parent))
 
 
@@ -81,21 +86,27 @@ def _changed_before(parent: RunPaths, step: int) -> tuple[str, ...]:
 
 
 def _take_checkpoint(parent: RunPaths, step: int, draft: RunPaths) -> None:
-    """Bring a checkpoint into the draft and compare it there with its manifest."""
+    """Bring the parent's checkpoint of this step into the draft."""
     source, target = parent.checkpoints / checkpoint_name(step), draft.checkpoints / checkpoint_name(step)
     if not source.is_dir():
         kept = ", ".join(f"{saved:,}" for saved in saved_steps(parent).steps) or "none"
         raise CheckpointError(f"{parent.run_id} has no checkpoint of step {step:,}.", hint=f"Kept are: {kept}.")
     try:
-        for path in [path for path in source.rglob("*") if path.is_file()]:
-            copy = target / path.relative_to(source)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            _link_or_copy(path.resolve(), copy)
+        _take_folder(source, target)
     except FileNotFoundError as error:  # the engine of the parent deletes old checkpoints
         raise CheckpointError(f"{source} was deleted while it was read.", hint="Choose a newer one.") from error
-    verify_directory(target)
-    for directory in (target, draft.checkpoints, draft.root):
+    for directory in (draft.checkpoints, draft.root):
         fsync_dir(directory)
+
+
+def _take_folder(source: Path, target: Path) -> None:
+    """Bring a committed folder into the draft, and compare it there with its manifest."""
+    for path in [path for path in source.rglob("*") if path.is_file()]:
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        _link_or_copy(path.resolve(), copy)
+    verify_directory(target)
+    fsync_dir(target)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import engine
 from engine.config import RunConfig
 from engine.config_io import dump_config
-from engine.errors import LabError, RunBusyError, StoreError
+from engine.errors import LabError, RunBusyError, RunNotFoundError, StoreError
 from engine.runs.control import clear_requests, request_stop
 from engine.runs.durable import disk_errors, fsync_dir, write_atomic
 from engine.runs.imported import refuse_imported
@@ -26,6 +26,7 @@ from engine.runs.lease import holder, is_held, lock, open_lock_file
 from engine.runs.lineage import Origin, read_origin, write_origin
 from engine.runs.paths import RunPaths, config_bytes, list_runs, new_run_id, open_run
 from engine.runs.process import Holder, read_launch, started_in, was_started_on, write_launch
+from engine.runs.reward_copies import pin_rewards
 from engine.runs.status import run_status
 
 LAUNCH_PATIENCE_S = 20.0
@@ -61,10 +62,12 @@ class Launched:
 def start_run(root: Path, config: RunConfig, origin: Origin | None = None) -> Launched:
     """Make a run of this configuration and start its engine; or find the live run that has exactly this one.
 
-    `origin` says which run it was cloned from. Raises RunBusyError when another start hangs, LabError when no process
-    can be started.
+    `origin` says which run it was cloned from, whose copies of reward files are taken. Raises RunBusyError when another
+    start hangs, ConfigError when a reward file cannot be read or has changed, LabError when no process can be started.
     """
-    text = dump_config(config).encode()
+    parent = _parent(root, origin)
+    pinned = pin_rewards(config, cwd=Path.cwd(), parent=parent)
+    text = dump_config(pinned.config).encode()
     with launch_lock(root):
         if twin := _live_twin(root, text):
             return Launched(twin.run_id, created=False)
@@ -72,8 +75,9 @@ def start_run(root: Path, config: RunConfig, origin: Origin | None = None) -> La
         paths.root.mkdir()  # fails if somebody has it: then this name is not ours
         if origin is not None:
             write_origin(paths.origin, origin)
+        pinned.write(paths)
         write_atomic(paths.config, text)
-        _spawn(paths, cwd=str(Path.cwd()))
+        spawn(paths, cwd=str(Path.cwd()))
     return Launched(paths.run_id, created=True)
 
 
@@ -91,7 +95,7 @@ def start_prepared(root: Path, draft: RunPaths, name: str, cwd: Path) -> Launche
         paths = RunPaths(root / new_run_id(name, datetime.now()))
         os.rename(draft.root, paths.root)
         fsync_dir(root)
-        _spawn(paths, cwd=str(cwd))
+        spawn(paths, cwd=str(cwd))
     return Launched(paths.run_id, created=True)
 
 
@@ -107,7 +111,7 @@ def resume_run(root: Path, run_id: str) -> Launched:
         if is_live(paths):
             return Launched(run_id, created=False)
         clear_requests(paths)
-        _spawn(paths, cwd=str(started_in(paths)))
+        spawn(paths, cwd=str(started_in(paths)))
     return Launched(run_id, created=True)
 
 
@@ -177,6 +181,16 @@ def launch_lock(root: Path) -> Iterator[None]:
         os.close(fd)
 
 
+def _parent(root: Path, origin: Origin | None) -> RunPaths | None:
+    """The run that this one was cloned from, if it is still there."""
+    if origin is None:
+        return None
+    try:
+        return open_run(root, origin.parent)
+    except RunNotFoundError:
+        return None
+
+
 def _live_twin(root: Path, text: bytes) -> RunPaths | None:
     """The live run whose configuration is this text. One that cannot be read is no obstacle to another."""
     for paths in list_runs(root):
@@ -186,9 +200,10 @@ def _live_twin(root: Path, text: bytes) -> RunPaths | None:
     return None
 
 
-def _spawn(paths: RunPaths, cwd: str) -> None:
+def spawn(paths: RunPaths, cwd: str, command: list[str] | None = None) -> None:
+    """Start a process on a run's folder, by default its engine. Only with the launch lock. Raises LabError."""
     reap()
-    command, at = engine_command(paths.root.resolve()), time.time()
+    command, at = command or engine_command(paths.root.resolve()), time.time()
     try:
         with open(paths.log, "ab") as log:
             child = subprocess.Popen(
@@ -223,7 +238,7 @@ def _living_process(paths: RunPaths) -> Holder | None:
 
 def _kill_hard(pid: int) -> None:
     with suppress(ProcessLookupError):
-        if os.getpgid(pid) == pid:  # started by _spawn: reward workers and converters are in its group
+        if os.getpgid(pid) == pid:  # started by spawn: reward workers and converters are in its group
             os.killpg(pid, signal.SIGKILL)
         else:  # started by hand: its group may hold the user's shell job
             os.kill(pid, signal.SIGKILL)

@@ -69,6 +69,16 @@ class RunPaths:
         return self.root / "checkpoints"
 
     @property
+    def start(self) -> Path:
+        """The weights that the run started from, where another run made them: a model folder of its own."""
+        return self.root / "start"
+
+    @property
+    def rewards(self) -> Path:
+        """Folder with the run's own copies of reward files, named by their hashes."""
+        return self.root / "rewards"
+
+    @property
     def launch(self) -> Path:
         """Which process was started for this run, and when."""
         return self.root / "launch.json"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from engine.analysis.evaluation import Estimate
 
-FinishReason = Literal["eos", "length"]
+FinishReason = Literal["eos", "stop", "length"]
 # analysis.groups.group_kind says what each means, and which comes first where several hold.
 GroupKind = Literal["mixed", "solved", "hopeless", "truncated", "identical", "failed", "other"]
 # Why dynamic sampling left a group out: it has no signal, or only in cut completions, which the run masks.

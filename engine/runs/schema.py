@@ -86,7 +86,7 @@ CREATE INDEX groups_prompt ON groups (prompt_id, step, mean, std, kind, pass_rat
 CREATE TABLE completions (       -- narrow: a filter scans all of it, so what is long is in texts
   id INTEGER PRIMARY KEY,        -- completion_id(step, group_index, completion_index): a step is a range of ids
   step INTEGER NOT NULL, group_index INTEGER NOT NULL, completion_index INTEGER NOT NULL,
-  length INTEGER, finish_reason TEXT CHECK (finish_reason IN ('eos', 'length')),
+  length INTEGER, finish_reason TEXT CHECK (finish_reason IN ('eos', 'stop', 'length')),
   total REAL, advantage REAL NOT NULL, passed INTEGER,
   dead INTEGER NOT NULL, discarded INTEGER NOT NULL,  -- of its group: 1 when it has no signal; when it was left out
   {", ".join(f"{column} REAL" for column in REWARD_COLUMNS)},  -- of reward_functions; NULL: missing

@@ -38,7 +38,7 @@ def evaluate(
         batches.append(
             collect(
                 session, examples[first : first + at_once], settings.num_generations,
-                seed=derive_seed(session.config.seed, 0, "evaluation", first),
+                seed=derive_seed(session.config.seed, 0, "evaluation", first), steps_done=step,
                 beat=lambda _phase, _detail, detail=detail: beat("evaluation", detail),  # type: ignore[misc]
             )
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from contextlib import chdir
+from contextlib import chdir, closing
 from dataclasses import asdict
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from engine.analysis.evaluation import Estimate
 from engine.config import EvaluationConfig
 from engine.errors import CheckpointError
+from engine.models.load import starting_weights
 from engine.runs.best import read_best
 from engine.runs.checkpoints import checkpoint_name, saved_steps
 from engine.runs.imported import refuse_imported
@@ -50,11 +51,15 @@ def evaluate_checkpoint(
     if config.threads:
         torch.set_num_threads(config.threads)
     with chdir(started_in(paths)):
-        session = build_session(config, progress=lambda detail: progress("loading", detail))
-        if chosen is not None:
-            state = _load(chosen, session)
-            check_data(state, fingerprint(session.dataset), config.data.source)
-        record = evaluate(session, settings, at, beat=progress)
+        session = build_session(
+            config, start=starting_weights(paths, config.model, is_new=False),
+            progress=lambda detail: progress("loading", detail), reward_copies=paths.rewards,
+        )  # fmt: skip
+        with closing(session):
+            if chosen is not None:
+                state = _load(chosen, session)
+                check_data(state, fingerprint(session.dataset), config.data.source)
+            record = evaluate(session, settings, at, beat=progress)
     return {"run": paths.run_id, **_as_json(record)}
 
 

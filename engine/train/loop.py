@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 from typing import Literal
 
@@ -14,6 +15,8 @@ import torch
 from engine.config import RunConfig
 from engine.errors import LabError, StoreError
 from engine.measure import early_stop_reason
+from engine.models.from_run import told_origin
+from engine.models.load import starting_weights
 from engine.runs.control import clear_requests, stop_requested
 from engine.runs.imported import refuse_imported
 from engine.runs.lease import Lease
@@ -59,7 +62,7 @@ def run_engine(paths: RunPaths) -> Outcome:
             store.end_attempt(outcome, engine.early_stop or f"after step {engine.step}")
             return outcome
         except BaseException as error:
-            _record_failure(store, error)
+            record_failure(store, error)
             raise
         finally:
             store.close()
@@ -97,7 +100,10 @@ class Engine:
         session: Session | None = None
         with _signals(self._on_signal):
             try:
-                session = build_session(self.config, progress=lambda detail: self.beat("loading", detail))
+                session = build_session(
+                    self.config, start=self._start(is_new=checkpoint is None),
+                    progress=lambda detail: self.beat("loading", detail), reward_copies=self.paths.rewards,
+                )  # fmt: skip
                 self.environment["data"] = fingerprint(session.dataset)
                 self._note_slow_path(session)
                 if checkpoint is not None:
@@ -109,6 +115,9 @@ class Engine:
                     self._save(session)
                 self.store.add_event(Event("stopped", f"Stopped on request after step {self.step}.", step=self.step))
                 return "stopped"
+            finally:
+                if session is not None:
+                    session.close()
         if self.early_stop:
             self.store.add_event(Event("stopped-early", self.early_stop, step=self.step))
         else:
@@ -170,6 +179,17 @@ class Engine:
         save_checkpoint(self.paths.checkpoints, session, self.step, self.environment, self.config.checkpoint.keep)
         self._saved_step = self.step
 
+    def _start(self, *, is_new: bool) -> Path | None:
+        """The run's own copy of another run's weights, if it starts from those."""
+        was_there = self.paths.start.is_dir()
+        start = starting_weights(
+            self.paths, self.config.model, is_new=is_new, progress=lambda detail: self.beat("loading", detail)
+        )
+        if start is not None and not was_there:
+            message = f"Starts from {told_origin(start)}; the weights were copied into this run's folder."
+            self.store.add_event(Event("started-from", message))
+        return start
+
     def _note_slow_path(self, session: Session) -> None:
         if reason := session.forward.slow_reason:
             message = f"Log-probabilities are computed the slower way, through all logits: {reason}."
@@ -224,7 +244,7 @@ def _forget_stale_requests(paths: RunPaths) -> None:
         clear_requests(paths)
 
 
-def _record_failure(store: StoreWriter, error: BaseException) -> None:
+def record_failure(store: StoreWriter, error: BaseException) -> None:
     """Say in the store why the process ends. What went wrong in code goes to the log in full."""
     if isinstance(error, LabError):
         message = str(error)

@@ -95,7 +95,7 @@ def _completion(batch: Batch, i: int, total: float, trained: tuple[Credit, Token
     kl = None if stats is None or stats.ref_logprobs is None else k3(stats.logprobs, stats.ref_logprobs)
     return CompletionRecord(
         text=batch.texts[i],
-        finish_reason="eos" if batch.completions.ended[i] else "length",
+        finish_reason=batch.completions.reasons[i],
         rewards=dict(zip(batch.scores.names, batch.scores.values[i].tolist(), strict=True)),
         total=total,
         advantage=0.0 if earned is None else float(earned.advantages[i]),

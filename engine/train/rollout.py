@@ -47,13 +47,14 @@ class Batch:
             self,
             examples=[self.examples[group] for group in groups],
             rendered=[self.rendered[group] for group in groups],
-            completions=Completions(_at(self.completions.ids, rows), _at(self.completions.ended, rows)),
+            completions=Completions(_at(self.completions.ids, rows), _at(self.completions.reasons, rows)),
             texts=_at(self.texts, rows),
             scores=replace(
                 self.scores, values=self.scores.values[rows], errors=_at(self.scores.errors, rows),
                 parsed=_at(self.scores.parsed, rows),
                 steps=_at(self.scores.steps, rows) if self.scores.steps else (),
                 raw=_at(self.scores.raw, rows) if self.scores.raw else (),
+                failed=_at(self.scores.failed, rows) if self.scores.failed else (),
             ),
             passed=_at(self.passed, rows),
         )  # fmt: skip
@@ -68,7 +69,7 @@ def joined(batches: Sequence[Batch]) -> Batch:
         [rendered for batch in batches for rendered in batch.rendered],
         Completions(
             [ids for batch in batches for ids in batch.completions.ids],
-            [ended for batch in batches for ended in batch.completions.ended],
+            [reason for batch in batches for reason in batch.completions.reasons],
         ),
         [text for batch in batches for text in batch.texts],
         Scores(
@@ -80,6 +81,8 @@ def joined(batches: Sequence[Batch]) -> Batch:
             {name: value for score in scores for name, value in score.metrics.items()},
             [steps for score in scores for steps in score.steps],
             [raw for score in scores for raw in score.raw],
+            [failed for score in scores for failed in score.failed],
+            [note for score in scores for note in score.notes],
         ),
         [passed for batch in batches for passed in batch.passed],
         sum(batch.rollout_seconds for batch in batches),
@@ -87,9 +90,13 @@ def joined(batches: Sequence[Batch]) -> Batch:
 
 
 def collect(
-    session: Session, examples: Sequence[Example], group_size: int, *, seed: int, beat: Callable[[str, str], None]
-) -> Batch:
-    """Sample `group_size` completions for each example and score them. `beat(phase, detail)` may raise to stop."""
+    session: Session, examples: Sequence[Example], group_size: int, *, seed: int,
+    beat: Callable[[str, str], None], steps_done: int = 0,
+) -> Batch:  # fmt: skip
+    """Sample `group_size` completions for each example and score them. `beat(phase, detail)` may raise to stop.
+
+    `steps_done`: steps finished so far, which reward functions may ask for.
+    """
     started = time.monotonic()
     rollout = session.config.rollout
     rendered = [session.renderer.render(example) for example in examples]
@@ -98,20 +105,20 @@ def collect(
     )
     completions = sample_completions(
         session.policy.model, [r.ids for r in rendered], group_size, params,
-        eos_ids=session.policy.eos_ids, pad_id=session.policy.pad_id, seed=seed,
+        eos_ids=session.policy.eos_ids, pad_id=session.policy.pad_id, seed=seed, stop=session.stop,
         max_batch_tokens=rollout.max_batch_tokens, progress=lambda detail: beat("rollout", detail),
     )  # fmt: skip
     texts = session.policy.tokenizer.batch_decode(completions.ids, skip_special_tokens=True)
     seconds = time.monotonic() - started
     beat("scoring", f"{len(texts)} completions")
-    given = _score(session, examples, rendered, group_size, completions, texts)
+    given = _score(session, examples, rendered, group_size, completions, texts, steps_done, beat)
     scores = shaped(given, session.config.rewards)
     return Batch(group_size, examples, rendered, completions, texts, scores, _passed(session, given), seconds)
 
 
 def _score(
     session: Session, examples: Sequence[Example], rendered: Sequence[Rendered], group_size: int,
-    completions: Completions, texts: list[str],
+    completions: Completions, texts: list[str], steps_done: int, beat: Callable[[str, str], None],
 ) -> Scores:  # fmt: skip
     conversational = rendered[0].messages is not None
     prompts: list[Any] = [r.messages if conversational else r.text for r in rendered]
@@ -125,6 +132,8 @@ def _score(
         conversational=conversational,
         pass_reward=session.pass_reward,
         completion_offsets=_offsets(session, completions),
+        trainer_state=session.trainer_state(steps_done),
+        waiting=lambda: beat("scoring", f"{len(texts)} completions"),
     )
 
 

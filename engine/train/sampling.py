@@ -51,7 +51,8 @@ def sample_step(session: Session, step: int, *, beat: Callable[[str, str], None]
     while (missing := rollout.prompts_per_step - reasons.count(None)) and len(rounds) < rollout.max_sampling_rounds:
         batch = collect(
             session, _examples(session, len(reasons), missing), rollout.num_generations,
-            seed=derive_seed(session.config.seed, step, "rollout", len(rounds)), beat=_numbered(beat, len(rounds)),
+            seed=derive_seed(session.config.seed, step, "rollout", len(rounds)), steps_done=step - 1,
+            beat=_numbered(beat, len(rounds)),
         )  # fmt: skip
         rounds.append(batch)
         reasons += _reasons(session.config.at_step(step), batch) if rollout.dynamic_sampling else [None] * missing

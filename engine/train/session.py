@@ -3,9 +3,12 @@
 import hashlib
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
 
 import torch
 
@@ -19,9 +22,15 @@ from engine.errors import ConfigError, ModelError, Problem
 from engine.grpo.entropy_control import EntropyControl
 from engine.models.load import load_policy
 from engine.models.policy import Policy
-from engine.rewards.score import BoundReward, bind_rewards
+from engine.rewards.protocol import TrainerState
+from engine.rewards.score import BoundReward, bind_rewards, close_rewards
+from engine.rewards.worker.ready import check_ready
 from engine.rollout.sampler import decoding_error
+from engine.rollout.stop_strings import StopStrings
+from engine.train.failures import FailureWatch
 from engine.train.forward import AGREEMENT, Forward
+
+SAMPLE = 200  # examples whose columns are looked at
 
 
 @dataclass
@@ -31,6 +40,7 @@ class Session:
     `next_example`: the position in the training data of the next prompt. `short_of_signal`: dynamic sampling did not
     fill the last step; only the log depends on it, so it is not saved. `reference_moved`: the reference is no longer
     the base model, so a checkpoint has to hold it. `pieces` caches token id → (text, is special) for the inspector.
+    `failures` counts what rewards failed at; a resumed run counts anew.
     """
 
     config: RunConfig
@@ -42,11 +52,13 @@ class Session:
     optimizer: torch.optim.Optimizer
     forward: Forward
     entropy_control: EntropyControl
+    stop: StopStrings | None = None
     num_tokens: int = 0
     next_example: int = 0
     short_of_signal: bool = False
     reference_moved: bool = False
     pieces: dict[int, tuple[str, bool]] = field(default_factory=dict)
+    failures: FailureWatch = field(default_factory=FailureWatch)
 
     def piece(self, token: int) -> tuple[str, bool]:
         """The token's text, and whether it is special; a special one that stands for no text is its name."""
@@ -57,19 +69,57 @@ class Session:
             self.pieces[token] = (text or "", special)
         return self.pieces[token]
 
+    def close(self) -> None:
+        """End the processes that rewards run in."""
+        close_rewards(self.rewards)
 
-def build_session(config: RunConfig, *, progress: Callable[[str], None]) -> Session:
-    """Load model and data, check that they fit, and make the optimizer.
+    def trainer_state(self, steps_done: int) -> TrainerState:
+        """What reward functions learn of the run after so many finished steps."""
+        size = self.dataset.train_size
+        epoch = None if not size else self.next_example / size
+        return TrainerState(steps_done, self.config.optim.max_steps, epoch)
 
-    `progress(detail)` hears what is being loaded. Raises ModelError, DatasetError, RewardError or ConfigError.
+
+def build_session(
+    config: RunConfig, *, progress: Callable[[str], None], start: Path | None = None, reward_copies: Path | None = None
+) -> Session:
+    """Load model and data, check that they fit, and make the optimizer. The session has to be closed.
+
+    `progress(detail)` hears what is being loaded; `start` is the run's own copy of the weights that it starts from,
+    where it has one, and `reward_copies` its folder of reward files. Raises ModelError, DatasetError, RewardError or
+    ConfigError.
     """
     device = choose_device(config)
     progress("reading data")
     dataset = open_dataset(config.data, config.seed)
     check_answers(config.rewards, dataset)
-    rewards = bind_rewards(config.rewards)
+    rewards = bind_rewards(config.rewards, reward_copies)
+    with _closing_on_error(rewards):
+        progress("loading rewards")
+        check_ready(rewards, _columns(dataset), lambda: progress("loading rewards"))
+        return _with_model(config, device, dataset, rewards, start, progress)
+
+
+@contextmanager
+def _closing_on_error(rewards: Sequence[BoundReward]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        close_rewards(rewards)
+        raise
+
+
+def _columns(dataset: Dataset) -> set[str]:
+    """What columns the data has, by its first examples."""
+    return {name for _, example in islice(dataset.examples(), SAMPLE) for name in example.columns}
+
+
+def _with_model(
+    config: RunConfig, device: str, dataset: Dataset, rewards: list[BoundReward], start: Path | None,
+    progress: Callable[[str], None],
+) -> Session:  # fmt: skip
     progress("loading model")
-    policy = load_policy(config.model, device, seed=config.seed, progress=progress)
+    policy = load_policy(config.model, device, seed=config.seed, start=start, progress=progress)
     renderer = Renderer(policy.tokenizer, config.model)
     progress("checking prompts")
     check_lengths(renderer, dataset, policy.context_length, config.rollout.max_completion_length)
@@ -84,8 +134,13 @@ def build_session(config: RunConfig, *, progress: Callable[[str], None]) -> Sess
     forward = Forward(policy, config.rollout.temperature, first_prompt)
     return Session(
         config, policy, dataset, renderer, rewards, pass_reward(config), optimizer, forward,
-        EntropyControl(config.loss.entropy_coef),
+        EntropyControl(config.loss.entropy_coef), _stop_strings(config, policy),
     )  # fmt: skip
+
+
+def _stop_strings(config: RunConfig, policy: Policy) -> StopStrings | None:
+    strings = config.rollout.stop_strings
+    return StopStrings(policy.tokenizer, strings) if strings else None
 
 
 def _check_sampling(policy: Policy, prompt: Sequence[int]) -> None:

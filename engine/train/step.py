@@ -62,9 +62,4 @@ def _events(session: Session, step: int, sampled: Sampled, skipped: bool) -> lis
     if skipped:
         message = "The loss or its gradient was not finite: this update was left out."
         events.append(Event("update-skipped", message, "warning", step))
-    failures = [(name, text) for errors in sampled.batch.scores.errors for name, text in errors.items()]
-    if failures:
-        name, text = failures[0]
-        message = f"{len(failures)} reward values are missing; the first: {name}: {text}"
-        events.append(Event("reward-missing", message[:1000], "warning", step))
-    return events
+    return events + session.failures.note(step, sampled.batch.scores)

@@ -49,6 +49,8 @@ SAME: Mapping[str, tuple[str, Any]] = {
 
 # Fields that need a rule of their own, with TRL's default.
 SPECIAL: Mapping[str, Any] = {
+    # stop strings are in it: task.py
+    "generation_kwargs": None,
     # the size of a batch, and how it is counted: batch.py
     "per_device_train_batch_size": 8,
     "gradient_accumulation_steps": 1,
@@ -127,8 +129,8 @@ NOT_HERE: tuple[NotHere, ...] = (
         },
     ),
     NotHere(
-        "Completions are sampled from the model's own probabilities, without penalties or other generation options.",
-        {"repetition_penalty": 1.0, "generation_kwargs": None},
+        "Completions are sampled from the model's own probabilities, without penalties.",
+        {"repetition_penalty": 1.0},
     ),
     NotHere("A chat template gets no options of its own.", {"chat_template_kwargs": None}),
     NotHere("There are no tools that a completion could call.", {"max_tool_calling_iterations": None}),

@@ -1,4 +1,4 @@
-"""What is trained on what: model, data, rewards, device and name, mostly from the YAML files of `trl grpo`."""
+"""What is trained on what: model, data, rewards, stop strings, device, name; mostly from the YAML of `trl grpo`."""
 
 from pathlib import PurePath
 from typing import Any
@@ -11,6 +11,7 @@ from engine.trl.translation import Translation, in_words
 MODEL_FIELDS = ("model_name_or_path", "use_peft", "lora_r", "lora_alpha", "dtype", "torch_dtype")
 DATA_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 NAME_LENGTH = 80
+STOP_NAMES = ("stop_strings", "stop")  # of transformers and of vLLM
 
 # TRL's own reward functions → (ours, its settings, what differs).
 REWARDS: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -35,6 +36,7 @@ def take_task(t: Translation) -> None:
     _take_precision(t)
     _take_data(t)
     _take_rewards(t)
+    _take_generation_options(t)
     if t.switch("use_cpu"):
         t.take("device", "cpu", "use_cpu")
     if t.is_given("seed"):
@@ -180,6 +182,23 @@ def _is_list_of_numbers(values: Any) -> bool:
     return isinstance(values, list) and all(
         isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9 for value in values
     )
+
+
+def _take_generation_options(t: Translation) -> None:
+    """The stop strings, under the name that transformers or vLLM has for them; TRL passes any option on."""
+    options = t.get("generation_kwargs")
+    if options is None:
+        return
+    if not isinstance(options, dict):
+        message = f"{in_words(options)} is not accepted: should be a mapping."
+        t.problems.append(Problem("generation_kwargs", message))
+        return
+    if name := next((name for name in STOP_NAMES if options.get(name)), None):
+        strings = options[name]
+        t.take("rollout.stop_strings", [strings] if isinstance(strings, str) else strings, "generation_kwargs")
+    if rest := [in_words(key)[:40] for key in options if key != name]:
+        said = f"generation_kwargs: {', '.join(rest)}"
+        t.leave("Of the generation options only stop strings are known here.", "generation_kwargs", theirs=said)
 
 
 def _take_name(t: Translation) -> None:

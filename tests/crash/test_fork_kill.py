@@ -29,7 +29,7 @@ def wait(*given, **options):
     sys.stdin.read()
 
 module, name = {"link": (fork, "_link_or_copy"), "verify": (fork, "verify_directory"), "origin": (fork, "write_origin"),
-                "config": (fork, "write_atomic"), "rename": (launch.os, "rename"), "spawn": (launch, "_spawn"),
+                "config": (fork, "write_atomic"), "rename": (launch.os, "rename"), "spawn": (launch, "spawn"),
                 }[sys.argv[2]]
 setattr(module, name, wait)
 root = Path(sys.argv[1])
@@ -53,6 +53,6 @@ def test_a_kill_at_any_moment_leaves_no_fork_or_a_whole_one(
         origin = read_origin(child)
         assert origin is not None and origin.step == 10 and read_config(child).name == "the fork"
         assert run_status(child).can_resume
-    monkeypatch.setattr(launch, "_spawn", lambda *_args, **_options: None)
+    monkeypatch.setattr(launch, "spawn", lambda *_args, **_options: None)
     assert fork_run(tmp_path, "parent", 10, changed(parent)).created  # no lock is left, and no remains
     assert hidden(tmp_path) == []

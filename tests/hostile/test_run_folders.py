@@ -149,7 +149,7 @@ def test_a_run_that_cannot_be_read_keeps_no_other_from_starting(
 ) -> None:
     paths.config.unlink()
     paths.config.mkdir()
-    monkeypatch.setattr("engine.runs.launch._spawn", lambda *_args, **_kw: None)
+    monkeypatch.setattr("engine.runs.launch.spawn", lambda *_args, **_kw: None)
     launched = start_run(paths.root.parent, fake_config(name="other", steps=3))
     assert launched.created and len(list_runs(paths.root.parent)) == 2
 

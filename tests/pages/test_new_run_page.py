@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.text import as_html
 from dashboard.views import form_check, form_memory
 from dashboard.views.form_data import data_problems
 from dashboard.views.form_model_section import look_at_model
@@ -17,6 +18,7 @@ from engine.config_io import dump_config, parse_config, spelled_out
 from engine.errors import Problem, RunBusyError
 from engine.presets import PRESETS, preset, write_sums
 from engine.recipes import recipe
+from engine.rewards import extras
 from engine.rewards.registry import REWARDS
 from engine.runs.launch import Launched
 from engine.runs.lineage import Origin
@@ -349,7 +351,23 @@ def test_a_reward_says_what_it_is_and_every_one_is_offered(engine):
     badges = [element.value for element in page.markdown if "-badge[" in element.value]
     assert badges == [":blue-badge[task]", ":blue-badge[task]", ":gray-badge[monitor]"]
     offered = page.selectbox(key=key(page, "rewards.add")).options
-    assert len(offered) == len(REWARDS)
+    assert len(offered) == sum(info.unavailable() is None for info in REWARDS.values())
+
+
+def test_a_reward_explains_itself_with_examples_as_text(engine):
+    bodies = [element.proto.body for element in opened().get("html")]
+    shown = next(body for body in bodies if "Examples of Exact match" in body)
+    assert as_html(REWARDS["exact_match"].explanation) in shown and as_html("<think>Lyon?</think>Paris") in shown
+
+
+def test_a_reward_whose_package_is_not_here_is_not_offered_and_says_why(engine, monkeypatch):
+    monkeypatch.setattr(extras, "find_spec", lambda module: None)
+    page = opened()
+    offered = page.selectbox(key=key(page, "rewards.add")).options
+    assert not any(option.startswith("Sentiment") for option in offered)
+    assert any(note.startswith("Sentiment: It needs the package vaderSentiment") for note in notes(page))
+    page.session_state["new_run.form"].draft["rewards"].append({"name": "sentiment", "weight": 1.0, "params": {}})
+    assert any("It cannot be used here. It needs the package" in alert for alert in alerts(good(page.run())))
 
 
 def test_a_reward_that_is_added_again_gets_a_name_of_its_own(engine):

@@ -19,7 +19,7 @@ from tests.unit.runs.test_fork import with_checkpoints
 @pytest.fixture
 def parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunPaths:
     monkeypatch.setenv("GRPO_LAB_RUNS", str(tmp_path))
-    monkeypatch.setattr(launch, "_spawn", lambda *_args, **_options: None)
+    monkeypatch.setattr(launch, "spawn", lambda *_args, **_options: None)
     monkeypatch.setattr("engine.cli._follow", lambda paths: 0)
     return with_checkpoints(tmp_path, 10, 15)
 

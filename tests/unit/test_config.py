@@ -185,6 +185,16 @@ def test_a_diff_names_only_what_differs() -> None:
     assert not any(field.startswith(("loss", "rewards[0]")) for field in changes)
 
 
+def test_stop_strings_come_as_a_list_are_not_empty_and_differ_as_a_whole() -> None:
+    config = parse_config(raw(rollout={"stop_strings": ["\\n", "Q:"]}))
+    assert config.rollout.stop_strings == ("\\n", "Q:")
+    assert parse_config(dump_config(config)).rollout == config.rollout
+    assert config_diff(parse_config(raw()), config) == [("rollout.stop_strings", [], ["\\n", "Q:"])]
+    assert fields(raw(rollout={"stop_strings": ["a", ""]})) == ["rollout.stop_strings[1]"]
+    assert "at most 16 entries" in problems(raw(rollout={"stop_strings": ["a"] * 17}))[0]
+    assert "at most 100 characters" in problems(raw(rollout={"stop_strings": ["a" * 101]}))[0]
+
+
 def test_flatten_gives_every_leaf_a_dotted_name() -> None:
     flat = flatten(parse_config(raw()))
     assert flat["rollout.num_generations"] == 8 and flat["rewards[0].name"] == "exact_match"

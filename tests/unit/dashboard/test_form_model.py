@@ -62,7 +62,7 @@ def test_every_setting_that_may_be_empty_says_what_that_means():
     assert {path for path, word in optional.items() if word == "automatic"} == {"model.chat_template"}
     assert (optional["loss.delta"], optional["loss.epsilon_high"]) == ("no limit", "the same as ε")
     assert optional["evaluation.early_stopping_patience"] == optional["loss.off_policy_mask_threshold"] == "off"
-    assert not any(control.empty for control in CONTROLS.values() if not control.optional)
+    assert not any(control.empty for control in CONTROLS.values() if not control.optional and control.kind != "lines")
 
 
 def test_a_unit_stands_in_the_label():
@@ -102,6 +102,24 @@ def test_fields_without_label_are_named_after_themselves():
 def test_a_value_survives_the_way_to_a_widget_and_back(path, value):
     control = CONTROLS[path]
     assert from_widget(control, to_widget(control, value)) == value
+
+
+@pytest.mark.parametrize(
+    ("texts", "shown"),
+    [
+        ([], ""),
+        (["\nQ:", "</answer> "], "\\nQ:\n</answer> "),
+        (["\t\r", "\\n", "\\"], "\\t\\r\n\\\\n\n\\\\"),
+    ],
+)
+def test_texts_stand_one_a_line_with_their_own_line_breaks_written_out(texts: list[str], shown: str):
+    control = CONTROLS["rollout.stop_strings"]
+    assert to_widget(control, texts) == shown
+    assert from_widget(control, shown) == texts
+
+
+def test_lines_without_text_are_none_and_other_backslashes_stay():
+    assert from_widget(CONTROLS["rollout.stop_strings"], "\n\\boxed\n\n") == ["\\boxed"]
 
 
 def test_numbers_are_shown_as_a_person_writes_them():

@@ -1,4 +1,4 @@
-"""The sample that stands for a run, how it grows, and what is remembered of it."""
+"""How the sample of a live run grows, and what is remembered of it."""
 
 import sqlite3
 from contextlib import closing
@@ -8,37 +8,12 @@ from pathlib import Path
 import pytest
 
 from dashboard import what_if
-from dashboard.what_if import MAX_CHANGES, Sample, WhatIfRun, sample_of
+from dashboard.what_if import MAX_CHANGES, WhatIfRun
+from engine.analysis import step_sample
 from engine.analysis.what_if import Settings
 from engine.runs.store import StoreWriter
 from tests.fake_records import FakeRun
 from tests.fakes import fake_config, write_fake_run
-
-
-@pytest.mark.parametrize(
-    ("last", "per_step", "every", "count"),
-    [
-        (0, 64, 1, 0), (300, 64, 1, 300), (400, 64, 1, 400), (401, 64, 2, 200), (10_000, 64, 32, 312),
-        (10_000, 1024, 256, 39), (1000, 100_000, 128, 7),
-    ],
-)  # fmt: skip
-def test_a_sample_is_every_so_manyth_step_within_bounds(last: int, per_step: int, every: int, count: int) -> None:
-    found = sample_of(1, last, per_step)
-    assert (found.every, len(found.steps)) == (every, count)
-    assert all(step % every == 0 and 1 <= step <= last for step in found.steps)
-
-
-def test_the_sample_of_a_fork_is_of_its_own_steps() -> None:
-    assert list(sample_of(101, 105, 64).steps) == [101, 102, 103, 104, 105]
-    found = sample_of(10_001, 11_000, 64)
-    assert (found.every, found.steps[0], len(found.steps)) == (4, 10_004, 250)
-    assert found.words == "250 of 1,000 steps, evenly spaced" and sample_of(301, 305, 64).words == "all 5 steps"
-
-
-def test_a_sample_says_how_much_of_the_run_it_is() -> None:
-    assert Sample(1, 300).words == "all 300 steps"
-    assert Sample(1, 1).words == "the one step"
-    assert Sample(32, 10_000).words == "312 of 10,000 steps, evenly spaced"
 
 
 def own_and_halved() -> tuple[Settings, Settings]:
@@ -50,7 +25,7 @@ def test_a_growing_run_is_read_on_and_nothing_is_read_twice(tmp_path: Path, monk
     asked: list[list[int]] = []
     read = what_if.read_scores
     monkeypatch.setattr(what_if, "read_scores", lambda reader, steps: asked.append(list(steps)) or read(reader, steps))
-    monkeypatch.setattr(what_if, "MAX_STEPS", 10)
+    monkeypatch.setattr(step_sample, "MAX_STEPS", 10)
     paths = write_fake_run(tmp_path, "run", steps=8, outcome=None)
     run, (own, halved) = WhatIfRun(paths.db), own_and_halved()
     for _ in range(2):

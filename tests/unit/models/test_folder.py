@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ModelError
-from engine.models.folder import check_folder, context_length, count_parameters, folder_facts, read_config, weight_files
+from engine.models.folder import check_folder, context_length, count_weights, folder_facts, read_config, weight_files
 from tests.model_folders import CONTEXT, PARAMETERS, edit_json
 
 
@@ -56,7 +56,7 @@ def test_parameters_are_the_product_of_each_shape(tmp_path: Path) -> None:
     header = b'{"__metadata__": {"a": "b"}, "w": {"dtype": "U8", "shape": [2, 3], "data_offsets": [0, 6]}}'
     path = tmp_path / "w.safetensors"
     path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(6))
-    assert count_parameters(path) == 6
+    assert count_weights(path) == {"U8": 6}
 
 
 def test_json_beyond_the_limit_is_refused_unread(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

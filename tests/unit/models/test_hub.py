@@ -74,11 +74,12 @@ def test_a_named_model_is_downloaded_once_and_then_found_on_disk(hub: FakeHub) -
 
 
 def test_only_files_that_can_be_loaded_are_fetched(hub: FakeHub) -> None:
-    for name in ("pytorch_model.bin", "modeling.py", "README.md"):
+    for name in ("pytorch_model.bin", "modeling.py", "notes.md", "README.md"):
         (hub.folder / name).write_text("")
     local_folder(HUB_ID)
     assert hub.wanted == [
-        *("config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json")
+        *("README.md", "config.json", "generation_config.json", "model.safetensors"),
+        *("tokenizer.json", "tokenizer_config.json"),
     ]
 
 

@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from engine.models.catalog import model_facts
 from engine.models.folder import folder_facts
 from engine.models.shape import ModelShape, config_shape, gguf_shape
-from tests.model_folders import edit_json
+from tests.model_folders import edit_json, edit_weights
 
 LLAMA = {
     "num_hidden_layers": 30, "hidden_size": 576, "num_attention_heads": 9, "num_key_value_heads": 3,
@@ -57,10 +59,12 @@ def test_facts_bring_the_shape_and_the_number_format(model_folder):
     facts = folder_facts(model_folder)
     assert facts.shape == ModelShape(1, 16, 2, kv_heads=2, head_dim=8, intermediate=24, vocabulary=15)
     assert facts.dtype == "float32"
-    edit_json(model_folder / "config.json", dtype=None, torch_dtype="bfloat16")
-    assert folder_facts(model_folder).dtype == "bfloat16"
-    edit_json(model_folder / "config.json", torch_dtype=None)
-    assert folder_facts(model_folder).dtype is None
+    edit_json(model_folder / "config.json", dtype="bfloat16")  # what is on disk counts, and most of it
+    edit_weights(model_folder, model__norm__weight=torch.ones(16, dtype=torch.bfloat16))
+    assert folder_facts(model_folder).dtype == "float32"
+    halves = {name: value.half() for name, value in load_file(model_folder / "model.safetensors").items()}
+    save_file(halves, model_folder / "model.safetensors", metadata={"format": "pt"})
+    assert folder_facts(model_folder).dtype == "float16"
 
 
 def test_the_embedded_model_has_a_shape():

@@ -7,11 +7,10 @@ from engine.rewards.registry import REWARDS
 from engine.rewards.score import BoundReward, score
 
 EXAMPLES = [
-    pytest.param(info, example, id=f"{name}-{number}")
+    pytest.param(info, example, id=f"{name}-{number}", marks=[pytest.mark.slow] if info.where == "model" else [])
     for name, info in REWARDS.items()
     for number, example in enumerate(info.examples)
 ]
-JUDGED = ("reward_model", "local_judge")  # their values are their models': test_judging.py has small ones
 
 
 def value_of(info: RewardInfo, example: Example) -> float | None:
@@ -40,12 +39,17 @@ def test_an_example_is_worth_what_it_says(info: RewardInfo, example: Example) ->
     assert value_of(info, example) == expected
 
 
-@pytest.mark.parametrize("name", [name for name in REWARDS if name not in JUDGED])
+@pytest.mark.parametrize("name", [name for name, info in REWARDS.items() if info.examples])
 def test_examples_show_the_reward_high_and_low_and_their_settings_are_valid(name: str) -> None:
     info = REWARDS[name]
     values = [example.value for example in info.examples if example.value is not None]
     assert len(info.examples) >= 3 and max(values) > min(values)
     assert all(info.value_range[0] <= value <= info.value_range[1] for value in values)
+
+
+def test_only_rewards_whose_values_are_those_of_a_model_or_of_other_code_have_no_examples() -> None:
+    without = {name for name, info in REWARDS.items() if not info.examples}
+    assert without <= {"reward_model", "local_judge", "python_file", "python_tests"}
 
 
 @pytest.mark.parametrize("name", REWARDS)

@@ -53,6 +53,7 @@ def test_a_label_that_the_model_lacks_is_an_error(classifier: str) -> None:
         call("reward_model", TEXTS, source=classifier, label=2)
 
 
+@pytest.mark.slow
 def test_a_judge_compares_the_probabilities_of_yes_and_no_after_the_rubric() -> None:
     model, tokenizer = load_judge("embedded", "cpu")
     ids = tokenizer("1+2=3", return_tensors="pt")["input_ids"]
@@ -63,6 +64,7 @@ def test_a_judge_compares_the_probabilities_of_yes_and_no_after_the_rubric() -> 
     assert values[0] == pytest.approx(float(yes / (yes + no)), abs=1e-5) and reasons == [None, None]
 
 
+@pytest.mark.slow
 def test_a_judge_says_why_it_cannot_judge() -> None:
     values, reasons = call(
         "local_judge", ["3", "4"], answer=[None, "4"], source="embedded", rubric="{completion}{answer}"
@@ -79,6 +81,7 @@ def test_texts_are_filled_into_the_rubric_once() -> None:
         LocalJudgeParams(source="m", rubric="Is it good?")
 
 
+@pytest.mark.slow
 def test_fluency_is_the_mean_log_probability_between_floor_and_ceiling() -> None:
     model, tokenizer = load_judge("embedded", "cpu")
     start = tokenizer.encode("1+2=")

@@ -41,7 +41,7 @@ def parent(tmp_path: Path) -> RunPaths:
 @pytest.fixture(autouse=True)
 def spawned(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     started: list[tuple[str, str]] = []
-    monkeypatch.setattr(launch, "_spawn", lambda paths, cwd: started.append((paths.run_id, cwd)))
+    monkeypatch.setattr(launch, "spawn", lambda paths, cwd: started.append((paths.run_id, cwd)))
     return started
 
 

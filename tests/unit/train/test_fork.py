@@ -35,7 +35,7 @@ def parent(tmp_path_factory: pytest.TempPathFactory) -> RunPaths:
 
 @pytest.fixture(autouse=True)
 def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch, "_spawn", lambda *_, **__: None)
+    monkeypatch.setattr(launch, "spawn", lambda *_, **__: None)
 
 
 def fork(parent: RunPaths, step: int, config: RunConfig | None = None) -> RunPaths:

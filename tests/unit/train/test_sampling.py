@@ -12,6 +12,7 @@ from engine.data.example import Example
 from engine.data.prompts import Rendered
 from engine.rewards.score import Scores
 from engine.rollout.sampler import Completions
+from engine.runs.records import FinishReason
 from engine.seeds import derive_seed
 from engine.train.rollout import Batch
 from engine.train.sampling import Sampled, sample_step, shortfall
@@ -19,17 +20,19 @@ from tests.toy import toy_config
 
 LIVE = [[1.0, 1.0], [0.0, 0.5], [0.0, 0.5], [0.0, 0.0]]  # exact_match, digit_match of four completions
 DEAD = [[0.0, 0.5]] * 4
-CUT = [False, False, False, False]
+CUT: list[FinishReason] = ["length"] * 4
 
 
 class Rollouts:
     """Stands in for collect: the prompt at a position has signal if the position is in `live`; the calls are kept."""
 
-    def __init__(self, live: set[int], cut: Sequence[bool] = (True,) * 4) -> None:
+    def __init__(self, live: set[int], cut: Sequence[FinishReason] = ("eos",) * 4) -> None:
         self.live, self.cut = live, list(cut)
         self.calls: list[tuple[list[int], int]] = []
 
-    def __call__(self, session: Any, examples: Sequence[Example], group_size: int, *, seed: int, beat: Any) -> Batch:
+    def __call__(
+        self, session: Any, examples: Sequence[Example], group_size: int, *, seed: int, beat: Any, **_: Any
+    ) -> Batch:
         places = [int(example.prompt) for example in examples]
         self.calls.append((places, seed))
         beat("rollout", "token 1")
@@ -155,7 +158,7 @@ def test_signal_in_cut_completions_alone_is_none_when_they_are_masked(monkeypatc
 
 
 def test_a_group_with_one_counted_completion_that_differs_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    one_ended = Rollouts({10, 11, 12}, [True, False, False, False])
+    one_ended = Rollouts({10, 11, 12}, ["eos", "length", "length", "length"])
     assert sampled(one_ended, monkeypatch, loss={"mask_truncated_completions": True}).num_discarded == 0
 
 

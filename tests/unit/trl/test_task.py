@@ -120,3 +120,27 @@ def test_a_seed_is_taken_over_and_draws_other_numbers():
 
 def test_training_on_the_cpu_stays_there():
     assert config(use_cpu=True).device == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("options", "strings"),
+    [
+        ({"stop_strings": ["\n", "Q:"]}, ("\n", "Q:")),
+        ({"stop": "Q:"}, ("Q:",)),
+        ({"stop": None}, ()),
+        (None, ()),
+    ],
+)
+def test_stop_strings_are_taken_over_under_either_name(options: dict[str, object] | None, strings: tuple[str, ...]):
+    assert config(generation_kwargs=options).rollout.stop_strings == strings
+
+
+def test_other_generation_options_are_named_and_have_no_place_here():
+    result = translated(generation_kwargs={"stop": ["Q:"], "num_beams": 4})
+    assert row(result.mapped, "rollout.stop_strings").ours == "rollout.stop_strings: ['Q:']"
+    assert "only stop strings" in not_here(result)["generation_kwargs: num_beams"]
+
+
+def test_generation_options_that_cannot_be_are_problems_under_trls_name():
+    assert problems(generation_kwargs=5)[0].field == "generation_kwargs"
+    assert problems(generation_kwargs={"stop": [3]})[0].field == "generation_kwargs"

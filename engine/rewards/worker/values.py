@@ -1,0 +1,79 @@
+"""What a reward function returned, as numbers: a float, a None that was meant, or a failure with its reason."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from engine.shown import short
+
+MAX_TEXT = 500
+MAX_EXTRA = 1000  # characters of one value given to log_extra
+
+Value = tuple[float | None, str | None]  # the value, and why it is not there although it should be
+
+
+def number(result: Any) -> Value:
+    """One value. A None has no reason: the function has nothing to say about this completion."""
+    if result is None:
+        return None, None
+    try:
+        value = math.nan if isinstance(result, str | bytes) else float(_plain(result))
+    except Exception:  # foreign objects raise what they like
+        value = math.nan
+    return (value, None) if math.isfinite(value) else (None, f"returned {_shown(result)}, not a finite number")
+
+
+def batch(results: Any, expected: int) -> tuple[list[Value], str | None]:
+    """The values of a batch, and why there are none: they are not one for each completion."""
+    results = _plain(results)
+    if isinstance(results, str | bytes | Mapping) or not hasattr(results, "__len__"):
+        return [], f"returned {_shown(results)}, not a list with one value for each of {expected} completions"
+    if len(results) != expected:
+        return [], f"returned {len(results):,} values for {expected} completions"
+    return [number(result) for result in results], None
+
+
+def score_of(result: Any) -> tuple[Any, dict[str, float]]:
+    """verl's answer: a number, or a mapping with "score", whose other numbers are metrics."""
+    if not isinstance(result, Mapping):
+        return result, {}
+    if "score" not in result:
+        raise ValueError(f"it returned a dict without 'score': {_shown(dict(result))}")
+    return result["score"], metrics({str(key): value for key, value in result.items() if key != "score"})
+
+
+def metrics(given: Mapping[str, Any]) -> dict[str, float]:
+    """The entries that are finite numbers, at most 50 of them."""
+    found = {key[:80]: number(value)[0] for key, value in list(given.items())[:50]}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def extras(given: Mapping[str, Any], expected: int) -> dict[str, list[Any]]:
+    """The columns given to log_extra that have an entry for each completion; texts shortened."""
+    found = {}
+    for key, column in list(given.items())[:20]:
+        column = _plain(column)
+        if isinstance(column, list | tuple) and len(column) == expected:
+            found[str(key)[:80]] = [_kept(value) for value in column]
+    return found
+
+
+def _kept(value: Any) -> Any:
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int) and abs(value) < 2**53:
+        return value
+    return str(value)[:MAX_EXTRA]
+
+
+def _plain(value: Any) -> Any:
+    """Arrays and tensors as Python's numbers and lists."""
+    tolist = getattr(value, "tolist", None)
+    return tolist() if callable(tolist) else value
+
+
+def _shown(value: Any) -> str:
+    try:
+        return short(value)
+    except Exception:  # its own __repr__
+        return f"a {type(value).__name__}"

@@ -1,0 +1,151 @@
+import math
+
+import numpy as np
+import pytest
+
+from engine.analysis.forecast import (
+    GROUP_SIZES,
+    dead_chance,
+    forecast_dead,
+    pass_posterior,
+    same_value_chance,
+    value_counts,
+)
+
+NAN = float("nan")
+
+
+def beta(a: float, b: float) -> float:
+    return math.exp(math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b))
+
+
+@pytest.mark.parametrize("group_size", [1, 4, 8, 32])
+def test_the_chance_of_a_dead_group_is_the_quotient_of_beta_functions(group_size):
+    a, b = 3.5, 5.5
+    expected = beta(a + group_size, b) / beta(a, b) + beta(a, b + group_size) / beta(a, b)
+    assert dead_chance(a, b, group_size) == pytest.approx(expected, rel=1e-12)
+
+
+def test_spread_prompts_have_far_more_dead_groups_than_their_mean_says():
+    """Beta(0.4, 0.6), G = 8: 0.41549 by the formula, 0.4^8 + 0.6^8 = 0.01745 for prompts that are all alike."""
+    assert dead_chance(0.4, 0.6, 8) == pytest.approx(0.41549, abs=1e-5)
+    assert dead_chance(0.4e6, 0.6e6, 8) == pytest.approx(0.4**8 + 0.6**8, rel=1e-3)
+
+
+def test_a_uniform_pass_rate_fills_a_group_of_four_with_right_ones_in_a_fifth_of_cases():
+    assert same_value_chance(1.0, 1.0, 4) == pytest.approx(1 / 5)  # ∫ p⁴ dp
+    assert dead_chance(1.0, 1.0, 4) == pytest.approx(2 / 5)
+
+
+@pytest.mark.parametrize(
+    ("right", "tried", "low", "high"),
+    [
+        (4, 8, 0.198966, 0.801034),  # quantiles of Beta(right + ½, wrong + ½) by mpmath 1.3, betainc
+        (1, 8, 0.013838, 0.453719),
+        (30, 32, 0.814280, 0.986785),
+    ],
+)
+def test_the_posterior_interval_of_a_pass_rate_is_that_of_its_beta_distribution(right, tried, low, high):
+    found = pass_posterior(right, tried)
+    assert found.value == pytest.approx((right + 0.5) / (tried + 1))
+    assert (found.low, found.high) == pytest.approx((low, high), abs=2e-6)
+
+
+def test_nothing_right_leaves_zero_possible_and_all_right_one():
+    none, every = pass_posterior(0, 8), pass_posterior(8, 8)
+    assert (none.low, every.high) == (0.0, 1.0)
+    assert none.high == pytest.approx(0.26222, abs=2e-5) and every.low == pytest.approx(1 - none.high)
+
+
+def test_values_apart_by_rounding_are_one_value_and_missing_ones_none():
+    counts = value_counts([[0.1 + 0.2, 0.3, 1.0, NAN], [1.0, 1.0, 0.3, 0.3], [NAN, 1.0, NAN, NAN]])
+    assert counts.tolist() == [[2, 1], [2, 2]]
+
+
+def test_without_two_scored_completions_of_a_prompt_there_is_no_forecast():
+    assert forecast_dead([[NAN, 1.0], [NAN, NAN]], prompts_per_step=4) is None
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_groups_that_were_all_dead_are_forecast_to_be_nearly_all_dead_but_not_for_sure(value):
+    found = forecast_dead([[value] * 8] * 16, prompts_per_step=16)
+    assert found is not None and found.two_values and found.prompts == 16
+    assert 0.9 < found.shares[8].value < 1 and found.shares[8].low < 0.9 and found.shares[8].high == 1.0
+
+
+def test_a_larger_group_is_never_forecast_to_be_dead_more_often():
+    totals = np.random.default_rng(0).binomial(1, 0.3, (16, 8))
+    found = forecast_dead(totals, prompts_per_step=16)
+    assert found is not None
+    shares = [found.shares[size].value for size in GROUP_SIZES]
+    assert shares == sorted(shares, reverse=True)
+
+
+def test_a_reward_that_never_repeats_itself_has_no_dead_groups():
+    found = forecast_dead(np.random.default_rng(0).random((16, 8)), prompts_per_step=16)
+    assert found is not None and not found.two_values
+    assert all(share.value == share.high == 0 for share in found.shares.values())
+
+
+def test_partial_credit_that_splits_the_wrong_answers_leaves_fewer_dead_groups():
+    rng = np.random.default_rng(3)
+    right = rng.binomial(1, 0.1, (16, 8))
+    partial = right + (1 - right) * 0.1 * rng.integers(0, 3, (16, 8))
+    plain, split = (forecast_dead(totals, prompts_per_step=16) for totals in (right, partial))
+    assert plain is not None and split is not None
+    assert split.shares[8].value < plain.shares[8].value - 0.2
+
+
+def test_the_interval_is_narrower_for_more_prompts():
+    totals = np.random.default_rng(0).binomial(1, 0.2, (16, 8)).tolist()
+    few, many = (forecast_dead(totals * times, prompts_per_step=16, rise=0.0) for times in (1, 8))
+    assert few is not None and many is not None
+    assert many.shares[8].high - many.shares[8].low < 0.7 * (few.shares[8].high - few.shares[8].low)
+
+
+def test_learning_widens_the_interval_and_leaves_the_value_at_the_start():
+    """Half right: without learning 2 × 0.5^8 = 0.8 % of groups are dead; at odds e² to 1, 0.88^8 = 36 %."""
+    totals = [[1.0, 0.0] * 16] * 64
+    still, learning = (forecast_dead(totals, prompts_per_step=16, rise=rise) for rise in (0.0, 2.0))
+    assert still is not None and learning is not None
+    assert learning.shares[8].value == still.shares[8].value == pytest.approx(2 * 0.5**8, abs=0.005)
+    assert still.shares[8].high < 0.03
+    assert 0.08 < learning.shares[8].high < 0.36  # the mean over the way there, and not its end
+    assert learning.shares[8].low == pytest.approx(still.shares[8].low, abs=0.01)
+
+
+def test_learning_favours_the_best_total_and_never_the_worst():
+    """Nearly all wrong: as the policy learns, fewer groups are dead, so the interval reaches further down."""
+    totals = [[0.0] * 15 + [1.0]] * 64
+    still, learning = (forecast_dead(totals, prompts_per_step=16, rise=rise) for rise in (0.0, 2.0))
+    assert still is not None and learning is not None
+    assert learning.shares[8].low < still.shares[8].low - 0.1
+    assert learning.shares[8].high <= still.shares[8].high
+
+
+@pytest.mark.slow  # 200 forecasts for each kind of prompts
+@pytest.mark.parametrize("kind", ["beta", "alike", "partial"])
+def test_the_interval_holds_what_then_comes_about_as_often_as_it_says(kind):
+    """A policy that stays as it is. Of 200 forecasts, 190 should hold, and by chance 184 or more do in 99 of 100 tries.
+
+    The bar is 176: the prior and the assumed shape of the spread are not those of the simulated prompts.
+    """
+    rng = np.random.default_rng(7)
+
+    def chances(count):
+        if kind == "alike":
+            return np.tile([0.9, 0.1], (count, 1))
+        p = rng.beta(0.4, 0.6, count)
+        if kind == "beta":
+            return np.stack([p, 1 - p], axis=1)
+        half = rng.beta(2, 2, count)
+        return np.stack([p, (1 - p) * half, (1 - p) * (1 - half)], axis=1)
+
+    held = 0
+    for seed in range(200):
+        totals = [rng.choice(len(p), 8, p=p) for p in chances(16)]
+        found = forecast_dead(totals, prompts_per_step=16, group_sizes=[8], rise=0.0, seed=seed)
+        assert found is not None
+        seen = (rng.random(320) < (chances(320) ** 8).sum(axis=1)).mean()
+        held += found.shares[8].low <= seen <= found.shares[8].high
+    assert held >= 176
