@@ -91,7 +91,7 @@ INFOS = (
         needs_answer=False,
         parse=task_answer,
         where="worker",
-        unavailable=needs("reasoning_gym", "reasoning-gym", "reasoning-gym"),
+        unavailable=needs("reasoning_gym", "reasoning-gym", "gym"),
         explanation=(
             "Each row carries its whole entry, and the scorer of the task that made it judges the stated answer. "
             "Partial credit differs by task: some give 0.01 or 0.05 to any answer at all, so such groups are never "
@@ -101,7 +101,7 @@ INFOS = (
         examples=(
             Example("<answer>14</answer>", 1.0, None, {}, {"entry": _CHAIN_SUM}),
             Example("<answer>15</answer>", 0.0, None, {}, {"entry": _CHAIN_SUM}),
-            Example("The sum is 14", 1.0, None, {}, {"entry": _CHAIN_SUM}),
+            Example("The sum is 14", 2 / 13, None, {}, {"entry": _CHAIN_SUM}),  # a sentence is not taken off
             Example("14", None, None, {}, {"entry": {"question": "5 + 9", "answer": "14"}}),
         ),
     ),
