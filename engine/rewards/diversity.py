@@ -58,8 +58,8 @@ def _unlike(texts: Sequence[str], params: GroupDiversityParams) -> list[float | 
         return [1 - (counts[tuple(mine)] - 1) / others for mine in words]
     runs = [_runs(mine, params.ngram) for mine in words]
     return [
-        sum(_distance(mine, theirs) for place, theirs in enumerate(runs) if place != own) / others
-        for own, mine in enumerate(runs)
+        sum(_distance(mine, theirs) for theirs in runs) / others  # to itself the distance is 0
+        for mine in runs
     ]
 
 

@@ -345,9 +345,9 @@ INFOS = (
         where="model",
         explanation=(
             "The mean log-probability of the completion's tokens after the prompt under a second model, stretched so "
-            "that the floor is 0 and the ceiling is 1. It keeps a policy from drifting into gibberish. A phrase that is "
-            "repeated often enough becomes very likely, and dull text is likelier than good text, so set the ceiling low "
-            "and add a repetition penalty."
+            "that the floor is 0 and the ceiling is 1. It keeps a policy from drifting into gibberish. A phrase that "
+            "is repeated often enough becomes very likely, and dull text is likelier than good text, so set the "
+            "ceiling low and add a repetition penalty."
         ),
         examples=(
             Example("85", 1.0, None, {"source": "embedded"}, prompt="47+38=", approx=1e-6),

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from engine.rewards import mathematics
 from engine.rewards.protocol import MISSING
 from engine.rewards.registry import REWARDS
 
@@ -45,8 +46,11 @@ def test_a_reference_that_is_no_formula_or_too_large_a_one_is_missing(reference:
 @pytest.mark.parametrize(
     "text", ["9^9^9^9^9", "9^{99999}", "(" * 5000, "x" * 5000, r"\boxed{" + "(" * 200 + ")" * 200 + "}", "99999!"]
 )
-def test_an_answer_that_would_take_the_parser_long_is_wrong_at_once(text: str) -> None:
+def test_an_answer_that_would_take_the_parser_long_is_wrong_at_once(text: str, monkeypatch: Any) -> None:
+    parsed: list[str] = []
+    monkeypatch.setattr(mathematics, "_parsed", lambda formula: parsed.append(formula) or ["gold"])
     assert call("math_equivalence", [text], {"answer": ["42"]}) == [0]
+    assert parsed == ["42"]  # the reference alone
 
 
 @pytest.mark.parametrize(

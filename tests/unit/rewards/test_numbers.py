@@ -78,6 +78,12 @@ def test_a_computation_asserts_its_result_and_steps_are_no_list() -> None:
     assert value("41\n42\n43", "last") is None
 
 
+def test_what_is_said_about_a_result_does_not_replace_it_and_a_conclusion_does() -> None:
+    assert value("He has 42 - 10 = 32 coconuts after he sold 10 yesterday.", "last") == 32
+    assert value("3 * 4 = 12 eggs, and he eats 2, so 10 remain.", "last") == 10
+    assert value("6 * 7 = 42 is 1 answer", "last") == 1
+
+
 def test_what_is_denied_is_passed_over_and_denies_its_alternatives() -> None:
     assert value("43, not 42", "last") == 43
     assert value("not 42 or 43, so it has to be 44", "last") == 44
