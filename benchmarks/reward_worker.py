@@ -72,7 +72,7 @@ def report(what: str, size: int, function: Callable[[], Any]) -> None:
 
 
 def report_return(path: Path) -> None:
-    """From the end of a call that was cut off until the worker is ready, and what the call cost beyond its limit."""
+    """How soon the worker is ready after a call that had to be ended, and what that call took beyond its limit."""
     limit, after, beyond = 0.2, [], []
     with RewardWorker(FileTarget(path, "single"), Limits(timeout_s=limit)) as worker:
         worker.start()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dashboard.charts import FUNCTION_COLOURS, Chart, function_look, functions_apart
 from dashboard.plot_parts import FEW, Trace, band, figure_of, line
-from engine.analysis.evaluation import metric_course
+from engine.analysis.evaluation import metric_course, undecided_words
 from engine.analysis.gains import measure_words
 from engine.glossary import TERMS
 from engine.runs.best import Best
@@ -28,15 +28,15 @@ def held_out(evaluations: pd.DataFrame, best: Best | None = None) -> Chart:
     steps = evaluations["step"].to_numpy(dtype=np.float64)
     main = curves.get("pass_at_1", np.empty((0, 3)))
     if not np.isfinite(main).any():
-        why = "No evaluation is finished yet." if evaluations.empty else "No reward of this run decides right or wrong."
-        return Chart("held-out", term.label, term.look_for, None, sentence=why)
+        return Chart("held-out", term.label, term.look_for, None, sentence=why_no_shares(evaluations))
     traces = band(steps, main[:, 1], main[:, 2], "95 % interval", "var(--lab-band-outer)")
     for (key, course), (colour, dash) in zip(curves.items(), LOOKS, strict=False):
         traces.append(_with_interval(steps, course, measure_words(key), colour, dash=dash))
     traces += _marks(steps, main, curves.get(best.metric, main) if best else main, best)
     figure = figure_of(traces, "step", "share right")
     figure["layout"]["yaxis"] |= {"range": [0, 1.02], "tickformat": ".0%"}
-    return Chart("held-out", term.label, " ".join([term.look_for, *_words(curves), _asked(evaluations)]), figure)
+    words = [term.look_for, *_words(curves), _asked(evaluations), newest_undecided(evaluations)]
+    return Chart("held-out", term.label, " ".join(filter(None, words)), figure)
 
 
 def held_out_rewards(evaluations: pd.DataFrame, weights: Mapping[str, float], best: Best | None = None) -> Chart:
@@ -58,6 +58,21 @@ def held_out_rewards(evaluations: pd.DataFrame, weights: Mapping[str, float], be
         return Chart("held-out-rewards", term.label, term.look_for, None, sentence="No evaluation is finished yet.")
     look_for = f"{term.look_for} {TERMS['eval/rewards/<name>/mean'].look_for}"
     return Chart("held-out-rewards", term.label, look_for, figure_of(traces, "step", "mean reward"))
+
+
+def newest_undecided(evaluations: pd.DataFrame) -> str:
+    """How many completions of the newest evaluation are left out, as a sentence; "" for none."""
+    if evaluations.empty:
+        return ""
+    newest = evaluations.iloc[-1]
+    return undecided_words(newest["metrics"], int(newest["num_prompts"]), int(newest["num_generations"]))
+
+
+def why_no_shares(evaluations: pd.DataFrame) -> str:
+    """Why no evaluation has a pass@1, as a sentence."""
+    if evaluations.empty:
+        return "No evaluation is finished yet."
+    return newest_undecided(evaluations) or "No reward of this run decides right or wrong."
 
 
 def _held_out_keys(evaluations: pd.DataFrame) -> list[str]:

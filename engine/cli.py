@@ -193,6 +193,8 @@ def _eval(options: argparse.Namespace) -> int:
         open_run(runs_root(), options.run), step=options.step, best=options.best,
         num_generations=options.num_generations, num_prompts=options.num_prompts, progress=progress,
     )  # fmt: skip
+    if found["note"]:
+        print(found["note"], file=sys.stderr)
     print(json.dumps(found))
     return 0
 
@@ -300,11 +302,11 @@ def _print_new_steps(reader: RunReader, printed: int) -> int:
 def _headline(paths: RunPaths) -> dict[str, object]:
     """The demo in four numbers. train_seconds: from the start of step 1 to the end of the last one."""
     reader = RunReader(paths.db)
-    evaluations, steps = reader.evaluations(), reader.steps(columns=("finished_at", "step_time"))
+    rates, steps = reader.pass_rates(), reader.steps(columns=("finished_at", "step_time"))
     return {
         "run": paths.run_id,
-        "eval_before": float(evaluations["pass_at_1"].iloc[0]) if len(evaluations) else None,
-        "eval_after": float(evaluations["pass_at_1"].iloc[-1]) if len(evaluations) else None,
+        "eval_before": rates[0] if rates else None,
+        "eval_after": rates[-1] if rates else None,
         "train_seconds": round(
             float(steps["finished_at"].iloc[-1] - steps["finished_at"].iloc[0] + steps["step_time"].iloc[0]), 1
         )

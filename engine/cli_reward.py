@@ -17,6 +17,7 @@ from engine.reward_check.child import ChildTask
 from engine.reward_check.client import CheckRequest, start_check
 from engine.reward_check.table import check_lines, rescored_lines
 from engine.rewards.python_file import NAME as PYTHON_FILE
+from engine.rewards.registry import function_of
 from engine.runs.paths import RunPaths, open_run, read_config, runs_root
 
 POLL_S = 0.1
@@ -133,7 +134,8 @@ def changed_list(
     config: RunConfig, spec: RewardSpec, replace: str | None, *, add: bool = False
 ) -> tuple[Mapping[str, Any], ...]:
     """The run's rewards with this one added, or in the place of another: the one named, the one of its name, or the one
-    that decides right and wrong. It takes over weight, limits and gate. Raises LabError for a name that is not there.
+    that decides right and wrong. There it is called as that one, with its weight, limits and gate, so that its values
+    stand beside the stored ones. Raises LabError for a name that is not there.
     """
     names = [one.name for one in config.rewards]
     if add:
@@ -141,12 +143,11 @@ def changed_list(
     target = replace or (spec.name if spec.name in names else pass_reward(config) or names[0])
     if target not in names:
         raise LabError(f"The run has no reward {target[:80]!r}.", hint=f"It has {', '.join(names)}.")
-    old = config.rewards[names.index(target)]
-    new = old.model_copy(update={"name": spec.name, "function": spec.function, "params": spec.params})
-    renamed = [
-        one.model_copy(update={"gate": spec.name}) if one.gate == target else one for one in config.rewards
-    ]  # a gate goes on meaning the reward in this place
-    return tuple((new if one.name == target else one).model_dump(mode="json") for one in renamed)
+    changed = {"function": function_of(spec), "params": spec.params}
+    return tuple(
+        (one.model_copy(update=changed) if one.name == target else one).model_dump(mode="json")
+        for one in config.rewards
+    )  # fmt: skip
 
 
 def _followed(task: ChildTask[T]) -> T:

@@ -171,12 +171,15 @@ def read_rescored(file: Path) -> Rescored | None:
 
 def read_rows(found: Rescored) -> pd.DataFrame:
     """A row for each completion: what analysis.rescored.step_rows gives, group_index, completion_index, passed_,
-    parsed_ and reasons_before and _after (reasons as JSON). Raises StoreError when the file cannot be read.
+    parsed_ and reasons_before and _after: what summary takes. Raises StoreError when the file cannot be read.
     """
     try:
         frame: pd.DataFrame = pq.read_table(found.file).to_pandas()
-        return frame
-    except (OSError, pa.ArrowException) as error:
+        return frame.assign(**{
+            name: pd.Series([json.loads(text) if isinstance(text, str) else {} for text in frame[name]], dtype=object)
+            for name in ("reasons_before", "reasons_after")
+        })  # fmt: skip
+    except (OSError, pa.ArrowException, ValueError, KeyError) as error:
         raise StoreError(f"{found.file}: {error}.", hint="Delete it and score again.") from error
 
 

@@ -90,7 +90,7 @@ class FakeRun:
         }
         totals = np.sum([spec.weight * rewards[spec.name] for spec in self.config.rewards], axis=0)
         answers = [[str(30 + 2 * i + int(not hit)) for hit in row] for i, row in enumerate(right)]
-        outcomes = Outcomes(right, answers, rewards, totals)
+        outcomes = Outcomes(right.astype(float), answers, rewards, totals)
         prompts = {"id": [f"p{i}" for i in range(64)], **prompt_counts(outcomes)}
         samples = [
             {

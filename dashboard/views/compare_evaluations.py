@@ -13,7 +13,7 @@ from dashboard.text import as_html, as_label
 from dashboard.views.compare_runs import ComparedRun, line_html
 from dashboard.wording import plural
 from engine.analysis.difference import Difference, difference, holm, prompt_values
-from engine.analysis.evaluation import Estimate
+from engine.analysis.evaluation import UNDECIDED, Estimate, undecided_words
 from engine.analysis.gains import measure_words
 from engine.errors import StoreError
 from engine.glossary import TERMS
@@ -29,10 +29,11 @@ NOT_THERE = "not measured"
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One evaluation of a run: the step, its metrics, and how many completions each prompt got."""
+    """One evaluation of a run: the step, its metrics, and how many prompts with how many completions each."""
 
     step: int
     metrics: Mapping[str, Estimate]
+    num_prompts: int
     num_generations: int
 
 
@@ -61,6 +62,8 @@ def evaluations_view(runs: Sequence[ComparedRun]) -> None:
         "Best: by pass@1, or by reward where nothing decides what is right. "
         f"In brackets the {TERMS['eval/interval'].label}. {TERMS['eval/interval'].look_for}"
     )
+    if sentences := undecided_sentences(found):
+        st.caption(" ".join(sentences))
     measure, moment = shown_measure(measures), shown_moment()
     st.subheader(f"Differences in {measure_words(measure)}, {MOMENTS[moment]}", anchor=False)
     pairs = differences(found, measure, moment)
@@ -107,8 +110,8 @@ def read_evaluations(run: ComparedRun) -> RunEvaluations:
     """
     frame = run.reader.evaluations()
     every = [
-        Evaluated(int(step), metrics, int(n))
-        for step, metrics, n in zip(frame["step"], frame["metrics"], frame["num_generations"], strict=True)
+        Evaluated(int(row.step), row.metrics, int(row.num_prompts), int(row.num_generations))
+        for row in frame.itertuples()
     ]
     if not every:
         return RunEvaluations(run, None, None, None)
@@ -124,9 +127,21 @@ def _score(one: Evaluated) -> float:
 
 def measures_of(found: Sequence[RunEvaluations]) -> list[str]:
     """What any of the runs has measured last: pass@1, pass@k, majority@k, reward. Single functions are left out."""
-    keys = dict.fromkeys(key for run in found if run.last for key in run.last.metrics if not key.startswith("rewards/"))
+    shown = (key for run in found if run.last for key in run.last.metrics)
+    keys = dict.fromkeys(key for key in shown if key != UNDECIDED and not key.startswith("rewards/"))
     order = {"pass": 0, "majority": 1, "reward": 2}
     return sorted(keys, key=lambda key: (order.get(key.partition("_")[0], 3), len(key), key))
+
+
+def undecided_sentences(found: Sequence[RunEvaluations]) -> list[str]:
+    """For each run and each of its shown evaluations how many completions are left out, as Markdown, where any are."""
+    sentences = []
+    for run in found:
+        shown = {one.step: one for one in (run.first, run.best, run.last) if one is not None}
+        for step, one in sorted(shown.items()):
+            if words := undecided_words(one.metrics, one.num_prompts, one.num_generations):
+                sentences.append(f"**{as_label(run.run.look.label, 80)}**, {_when(step)}: {words}")
+    return sentences
 
 
 def table_html(found: Sequence[RunEvaluations], measures: Sequence[str]) -> str:
@@ -155,9 +170,12 @@ def _cell(one: Evaluated | None, key: str) -> str:
     if one is None or key not in one.metrics or math.isnan(one.metrics[key].value):
         return f'<span class="lab-muted">{NOT_THERE}</span>'
     estimate = one.metrics[key]
-    when = "before training" if one.step == 0 else f"step {one.step:,}"
     interval = "" if math.isnan(estimate.low) else f" ({_value(key, estimate.low)} to {_value(key, estimate.high)})"
-    return f'<b>{_value(key, estimate.value)}</b>{interval}<div class="lab-small">{when}</div>'
+    return f'<b>{_value(key, estimate.value)}</b>{interval}<div class="lab-small">{_when(one.step)}</div>'
+
+
+def _when(step: int) -> str:
+    return "before training" if step == 0 else f"step {step:,}"
 
 
 def _value(key: str, value: float) -> str:

@@ -14,6 +14,7 @@ from dashboard.views.form_plan import differences, plan
 from dashboard.views.form_preflight import draw_preflight
 from dashboard.views.form_sections import CONTROL, SECTIONS
 from dashboard.views.form_state import FormState, collect
+from dashboard.views.form_time import draw_time
 from engine.check_client import Check, Preview, check_in_child
 from engine.config import RunConfig
 from engine.config_advice import advice
@@ -41,6 +42,7 @@ def draw_panel(form: FormState, config: RunConfig | None, placed: Placed, elsewh
         for line in plan(config, form.fork_step or 0):
             st.text(line)
         draw_memory(form, config)
+        draw_time(form, config)
         draw_differences(form, config)
         draw_advice(config)
     draw_obstacles(placed, elsewhere)

@@ -19,13 +19,12 @@ WHEN: dict[Phase, str] = {"always": "", "sampling": "while sampling", "updating"
 
 def draw_memory(form: FormState, config: RunConfig) -> None:
     """The estimate in a table, its peak in the title; nothing for a model whose sizes are not known."""
-    facts = _facts(config.model.source)
-    measured = _measured_prompt(form, config)
-    tokens = measured or assumed_prompt_tokens(config, facts)
+    facts = facts_of(config.model.source)
+    tokens, source = prompt_tokens(form, config)
     estimate = estimate_memory(config, facts, tokens)
     if estimate is None:
         return
-    free = None if _is_on_gpu(config) else free_memory_bytes()
+    free = None if is_on_gpu(config) else free_memory_bytes()
     beside = "" if free is None else f" of {size(free)} free"
     if free is not None and estimate.peak_bytes > free:
         st.warning(
@@ -34,20 +33,27 @@ def draw_memory(form: FormState, config: RunConfig) -> None:
         )
     with st.expander(f"Memory: about {size(estimate.peak_bytes)}{beside}", icon=":material/memory:"):
         st.html(_table(estimate))
-        source = "as checked" if measured else "assumed until the check"
         st.caption(
             f"With every completion as long as its limit, and prompts of {tokens:,} tokens ({source}). "
             "The peak is what is always there, and the larger of sampling and updating."
-            + (" On a GPU, compare it with the GPU's own memory." if _is_on_gpu(config) else "")
+            + (" On a GPU, compare it with the GPU's own memory." if is_on_gpu(config) else "")
         )
 
 
 @st.cache_data(ttl=LOOK_TTL_S, max_entries=32, show_spinner=False)
-def _facts(source: str) -> ModelFacts:
+def facts_of(source: str) -> ModelFacts:
     try:
         return model_facts(source)
     except (ModelError, OSError):  # which the Model section tells
         return ModelFacts()
+
+
+def prompt_tokens(form: FormState, config: RunConfig) -> tuple[int, str]:
+    """The length of a prompt, and where it is known from."""
+    measured = _measured_prompt(form, config)
+    if measured is not None:
+        return measured, "as checked"
+    return assumed_prompt_tokens(config, facts_of(config.model.source)), "assumed until the check"
 
 
 def _measured_prompt(form: FormState, config: RunConfig) -> int | None:
@@ -56,7 +62,7 @@ def _measured_prompt(form: FormState, config: RunConfig) -> int | None:
     return max((preview.tokens for preview in form.check.previews), default=None)
 
 
-def _is_on_gpu(config: RunConfig) -> bool:
+def is_on_gpu(config: RunConfig) -> bool:
     return config.device == "cuda" or (config.device == "auto" and may_have_gpu())
 
 

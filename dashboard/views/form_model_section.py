@@ -4,17 +4,19 @@ from collections.abc import Iterator
 
 import streamlit as st
 
-from dashboard.text import as_html, one_line
+from dashboard.text import as_html, as_label, one_line
 from dashboard.views.form import Placed, draw_fields, place, show_problems
 from dashboard.views.form_model import short_number
 from dashboard.views.form_sections import CONTROL, SECTIONS
 from dashboard.views.form_state import FormState
+from dashboard.wording import size
 from engine.errors import ModelError, Problem
 from engine.models.catalog import ModelChoice, cached_snapshot, list_models, model_facts, resolve_source
 from engine.models.folder import ModelFacts
 
 SOURCE = CONTROL["model.source"]
 SECTION = next(section for section in SECTIONS if section.key == "model")
+SHOWN_OTHERS = 2  # models that cannot be picked
 CATALOG_TTL_S, LOOK_TTL_S = 15, 5  # a model that was just copied appears soon enough
 
 
@@ -23,12 +25,21 @@ def draw_model(form: FormState, placed: Placed) -> None:
     draw_picker(form, choices)
     show_problems(placed.get(SOURCE.path, []))
     if not placed.get(SOURCE.path):
-        st.caption(" · ".join(look_at_model(str(form.value(SOURCE.path)))[1]))
-    for choice in [] if form.is_fixed(SOURCE.path) else choices:
-        if not choice.available and choice.source != form.value(SOURCE.path):
-            reason = as_html(f"Not available: {choice.label}. {choice.reason}")
-            st.html(f'<div class="lab-muted" style="font-size:.9em">{reason}</div>')
+        st.caption(as_label(" · ".join(look_at_model(str(form.value(SOURCE.path)))[1]), 1000))
+    if not form.is_fixed(SOURCE.path):
+        draw_others([choice for choice in choices if not choice.available and choice.source != form.value(SOURCE.path)])
     draw_fields(form, [c for c in SECTION.controls if c.path != SOURCE.path], placed, group="model")
+
+
+def draw_others(others: list[ModelChoice]) -> None:
+    """What was found and cannot be picked, with the reason of each; many of them behind a title."""
+    lines = "".join(f"<div>{as_html(f'Not available: {other.label}. {other.reason}')}</div>" for other in others)
+    box = f'<div class="lab-muted" style="font-size:.9em">{lines}</div>'
+    if len(others) > SHOWN_OTHERS:
+        with st.expander(f"{len(others)} models that are not available", key="new_run.models.others"):
+            st.html(box)
+    elif others:
+        st.html(box)
 
 
 def draw_picker(form: FormState, choices: list[ModelChoice]) -> None:
@@ -47,7 +58,8 @@ def draw_picker(form: FormState, choices: list[ModelChoice]) -> None:
         accept_new_options=True,
         disabled=form.is_fixed(SOURCE.path),
         placeholder="Choose a model, or type a folder, a .gguf file or a Hub id",
-        help="A model of this machine, or type a local folder, a .gguf file, or the id of a model on the Hub.",
+        help="A model of this machine, what a run has learned, or type a local folder, a .gguf file, or the id of a "
+        "model on the Hub.",
     )
 
 
@@ -78,6 +90,10 @@ def _facts(facts: ModelFacts) -> Iterator[str]:
         yield f"{_millions(facts.parameters)} parameters"
     if facts.context_length:
         yield f"context of {short_number(facts.context_length)} tokens"
+    if facts.dtype and facts.size_bytes is not None:
+        yield f"{facts.dtype}, {size(facts.size_bytes)} on disk"
+    if facts.parameters:
+        yield f"licence {facts.licence or 'unknown'}"
     if facts.has_chat_template is not None:
         yield "with a chat template" if facts.has_chat_template else "no chat template: prompts are sent as they are"
 

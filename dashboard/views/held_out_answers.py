@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from dashboard.held_out_charts import newest_undecided
 from dashboard.text import one_line
 from dashboard.wording import MISSING, RIGHT, WRONG, verdict
 from engine.runs.reader import RunReader
@@ -18,7 +19,8 @@ Samples = Sequence[Mapping[str, Any]]
 
 def held_out_answers(reader: RunReader) -> None:
     """A table of the stored held-out prompts, or a sentence while there is none."""
-    steps = reader.evaluations()["step"].tolist()
+    evaluations = reader.evaluations()
+    steps = evaluations["step"].tolist()
     if not steps:
         st.caption("No evaluation is finished yet.")
         return
@@ -26,7 +28,7 @@ def held_out_answers(reader: RunReader) -> None:
     first = _samples(reader, steps[0]) if len(steps) > 1 else []
     st.caption(
         f"The first {len(newest)} held-out prompts, after step {steps[-1]:,}, asked with the same random numbers each "
-        f"time: {RIGHT}, {WRONG}, {MISSING} not decided."
+        f"time: {RIGHT}, {WRONG}, {MISSING} not decided. {newest_undecided(evaluations)}"
     )
     frame = answers_frame(newest, first, "before training" if steps[0] == 0 else f"after step {steps[0]:,}")
     st.dataframe(

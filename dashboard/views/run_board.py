@@ -8,7 +8,7 @@ import pandas as pd
 
 from dashboard import charts
 from dashboard.charts import Chart
-from dashboard.held_out_charts import held_out, held_out_rewards
+from dashboard.held_out_charts import held_out, held_out_rewards, newest_undecided
 from dashboard.live_plot import Kpi, Tone
 from dashboard.live_run import Course
 from dashboard.views.group_rows import advantage_reach
@@ -91,7 +91,8 @@ def _held_out_kpi(course: Course) -> Kpi:
     known = course.evaluations[course.evaluations["pass_at_1"].notna()]
     key, label = "eval/pass_at_1", term.label
     if known.empty:
-        note = "not evaluated yet" if course.evaluations.empty else "no reward decides"
+        note = "no reward decides" if not newest_undecided(course.evaluations) else "no completion could be scored"
+        note = "not evaluated yet" if course.evaluations.empty else note
         return Kpi(key, label, number(None), note=note, help=_help(term))
     before, now = (float(known["pass_at_1"].iloc[place]) for place in (0, -1))
     first = int(known["step"].iloc[0])
@@ -100,7 +101,9 @@ def _held_out_kpi(course: Course) -> Kpi:
         change = f"{signed(100 * (now - before), 0)} points"
         note = f"{percent(before)} {'before training' if first == 0 else f'at step {first}'}"
     points = _spark(known["step"], known["pass_at_1"])
-    help_text = f"{_help(term)} {_evaluated(known.iloc[-1], course.best)}"
+    help_text = " ".join(
+        filter(None, (_help(term), _evaluated(known.iloc[-1], course.best), newest_undecided(course.evaluations)))
+    )
     return Kpi(key, label, percent(now), change, _tone(term, now - before), note, help_text, points)
 
 

@@ -67,7 +67,10 @@ def run_notice(paths: RunPaths, status: RunStatus) -> None:
             stored = f"the steps stored here, up to step {status.step:,}, stay as they are"
             st.caption(f"Resume continues from the newest checkpoint; {stored}.")
         case "failed":
-            st.error(as_label(status.detail, 4000), icon=":material/error:")
+            sentence, _, errors = status.detail.partition("\n\n")  # below: the tracebacks of the user's own reward
+            st.error(as_label(sentence, 4000), icon=":material/error:")
+            if errors:
+                st.code(visible(errors), language=None, wrap_lines=True, height=TAIL_HEIGHT)
             st.caption("Clone the run to change its settings, or resume it as it is. The engine's last words:")
             words = log_tail(paths, TAIL_LINES)
             is_long = len(words) > FEW_LINES

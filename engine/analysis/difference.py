@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.analysis.evaluation import Estimate, Z, pass_at_k, t_quantile
+from engine.analysis.evaluation import Estimate, Z, pass_shares, t_quantile
 
 Values = NDArray[np.float64]
 
@@ -59,7 +59,14 @@ def prompt_values(prompts: Mapping[str, Any], num_generations: int, key: str) ->
 def _column(prompts: Mapping[str, Any], n: int, key: str) -> Sequence[float | None] | None:
     if key.startswith("pass_at_"):
         right, k = prompts.get("right"), int(key.removeprefix("pass_at_"))
-        return None if right is None or k > n else [pass_at_k(n, c, k) for c in right]
+        if right is None or k > n:
+            return None
+        decided = prompts.get("decided") or []
+        if len(decided) != len(right):
+            raise ValueError(
+                f"the evaluation stores {len(right)} counts of right completions, but {len(decided)} of decided ones"
+            )
+        return pass_shares(zip(decided, right, strict=True), k)
     if key.startswith("majority_at_"):
         return prompts.get("majority") if key == f"majority_at_{n}" else None
     if key.startswith("rewards/"):

@@ -3,6 +3,9 @@
 P held-out prompts, n completions each. Prompts are independent of each other, completions of one prompt are not: an
 interval is therefore made from one value per prompt. It answers for the choice of prompts and completions, not for how
 another training run would have come out.
+
+A completion is decided when its pass reward has a value. One whose pass reward is missing is neither right nor wrong:
+it is left out, and counted.
 """
 
 import math
@@ -13,6 +16,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+UNDECIDED = "undecided"  # the metric that counts completions without a pass reward
 
 Z = 1.959963984540054  # 97.5 % quantile of the normal distribution
 _T = {
@@ -36,11 +41,12 @@ class Estimate:
 class Outcomes:
     """All completions of an evaluation, one row per prompt.
 
-    right [P, n] bool, None when no reward decides; answers [P][n], None for a completion that states none, and None
-    altogether when the pass reward reads no answers; rewards {function: [P, n]} and totals [P, n], NaN where missing.
+    right [P, n]: 1 right, 0 wrong, NaN undecided, and None when no reward decides; answers [P][n], None for a
+    completion that states none, and None altogether when the pass reward reads no answers; rewards {function: [P, n]}
+    and totals [P, n], NaN where missing.
     """
 
-    right: NDArray[np.bool_] | None
+    right: NDArray[np.float64] | None
     answers: Sequence[Sequence[str | None]] | None
     rewards: Mapping[str, NDArray[np.float64]]
     totals: NDArray[np.float64]
@@ -48,6 +54,13 @@ class Outcomes:
     @property
     def num_generations(self) -> int:
         return int(self.totals.shape[1])
+
+    def counts(self) -> list[tuple[int, int]]:
+        """(decided, right) completions of each prompt [P]; empty when no reward decides."""
+        if self.right is None:
+            return []
+        decided, right = (~np.isnan(self.right)).sum(axis=1), np.nansum(self.right, axis=1)
+        return [(int(n), int(c)) for n, c in zip(decided, right, strict=True)]
 
 
 def read_estimates(stored: Mapping[str, Mapping[str, float | None]]) -> dict[str, Estimate]:
@@ -81,6 +94,11 @@ def pass_at_k(n: int, c: int, k: int) -> float:
     return float(1.0 - np.prod(1.0 - k / np.arange(n - c + 1, n + 1)))
 
 
+def pass_shares(counts: Iterable[tuple[int, int]], k: int) -> list[float | None]:
+    """pass@k of each prompt [P] from its (decided, right) completions; None where fewer than k are decided."""
+    return [pass_at_k(decided, right, k) if decided >= k else None for decided, right in counts]
+
+
 def pass_ks(n: int) -> list[int]:
     """The k for which pass@k is measured with n completions: the powers of two below n, and n itself."""
     return [*(2**i for i in range((n - 1).bit_length())), n]
@@ -102,44 +120,71 @@ def majority_at_k(answers: Sequence[str | None], right: Sequence[bool]) -> float
 
 
 def metrics_of(outcomes: Outcomes) -> dict[str, Estimate]:
-    """pass_at_1, pass_at_k for every k of `pass_ks`, majority_at_n, reward, and rewards/<name>/mean for each function.
+    """pass_at_1, pass_at_k for every k of `pass_ks`, majority_at_n, undecided, reward, and rewards/<name>/mean for each
+    function.
 
-    pass@k and majority@k are left out when nothing decides, and majority@n also for n = 1 or without answers.
+    Those about right and wrong are left out when nothing decides, and majority@n also for n = 1 or without answers. A
+    prompt with fewer than k decided completions is left out of pass@k; NaN when no prompt is left.
     """
-    n, right = outcomes.num_generations, outcomes.right
+    n, counts = outcomes.num_generations, outcomes.counts()
     metrics: dict[str, Estimate] = {}
-    if right is not None:
+    if outcomes.right is not None:
         for k in pass_ks(n):
-            metrics[f"pass_at_{k}"] = share_estimate([pass_at_k(n, int(c), k) for c in right.sum(axis=1)])
+            metrics[f"pass_at_{k}"] = _share_of_known(pass_shares(counts, k))
         if (majority := majorities(outcomes)) is not None:
-            metrics[f"majority_at_{n}"] = share_estimate(majority)
+            metrics[f"majority_at_{n}"] = _share_of_known(majority)
+        metrics[UNDECIDED] = Estimate(float(sum(n - decided for decided, _ in counts)))
     metrics["reward"] = mean_estimate(outcomes.totals)
     for name, values in outcomes.rewards.items():
         metrics[f"rewards/{name}/mean"] = mean_estimate(values)
     return metrics
 
 
-def majorities(outcomes: Outcomes) -> list[float] | None:
-    """majority@n of each prompt [P]; None for a single completion, without answers, or when nothing decides."""
+def majorities(outcomes: Outcomes) -> list[float | None] | None:
+    """majority@n of each prompt [P], None for a prompt without a decided completion: the others have no vote.
+
+    None altogether for a single completion, without answers, or when nothing decides.
+    """
     if outcomes.right is None or outcomes.answers is None or outcomes.num_generations == 1:
         return None
-    return [majority_at_k(row, hits) for row, hits in zip(outcomes.answers, outcomes.right.tolist(), strict=True)]
+    return [_majority(answers, hits) for answers, hits in zip(outcomes.answers, outcomes.right, strict=True)]
+
+
+def _majority(answers: Sequence[str | None], right: NDArray[np.float64]) -> float | None:
+    """Over the decided completions of a prompt [n]; None without any."""
+    votes = [(answer, bool(hit)) for answer, hit in zip(answers, right, strict=True) if not math.isnan(hit)]
+    return majority_at_k(*zip(*votes, strict=True)) if votes else None
 
 
 def prompt_counts(outcomes: Outcomes) -> dict[str, Any]:
     """What each prompt came to, as columns of P entries: enough to compute pass@k for any k, and all means, again.
 
-    {"right": completions that are right, "majority": of majority_at_k, "reward": mean total,
-    "rewards": {function: mean}}; None where there is no value.
+    {"right": completions that are right, "decided": of so many that are right or wrong, "majority": of majority_at_k,
+    "reward": mean total, "rewards": {function: mean}}; None where there is no value.
     """
-    right = None if outcomes.right is None else [int(c) for c in outcomes.right.sum(axis=1)]
+    counts = None if outcomes.right is None else outcomes.counts()
     rewards = {name: _or_none(prompt_means(values)) for name, values in outcomes.rewards.items()}
     return {
-        "right": right,
+        "right": None if counts is None else [right for _, right in counts],
+        "decided": None if counts is None else [decided for decided, _ in counts],
         "majority": majorities(outcomes),
         "reward": _or_none(prompt_means(outcomes.totals)),
         "rewards": rewards,
     }
+
+
+def undecided_words(metrics: Mapping[str, Estimate], num_prompts: int, num_generations: int) -> str:
+    """What is left out of an evaluation: "3 of 64 completions could not be scored; they are left out.", "" for none."""
+    count = metrics.get(UNDECIDED, Estimate(0.0)).value
+    if not count > 0:  # NaN: not known
+        return ""
+    every = num_prompts * num_generations
+    noun, rest = "completion" if every == 1 else "completions", "it is" if count == 1 else "they are"
+    return f"{count:,.0f} of {every:,} {noun} could not be scored; {rest} left out."
+
+
+def _share_of_known(values: Iterable[float | None]) -> Estimate:
+    return share_estimate([value for value in values if value is not None])
 
 
 def share_estimate(values: ArrayLike) -> Estimate:

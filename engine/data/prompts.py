@@ -13,9 +13,12 @@ from engine.config import ModelConfig
 from engine.data.example import Dataset, Example
 from engine.data.files import Faults
 from engine.errors import DatasetError, ModelError
+from engine.machine import memory_limit
 
 BATCH = 1000  # prompts tokenized at once
 TEMPLATE_LIMIT_S = 5.0  # for one prompt; templates take microseconds, and one that loops would hang the run
+TEMPLATE_LIMIT_BYTES = 2**30  # on top of what the process has; 'a' * 10**10 is a template, too
+MAX_RENDERED = 4_000_000  # characters of one prompt, with a million tokens
 ADDED_TOKENS = 8  # more than any tokenizer puts around a text
 
 
@@ -97,11 +100,12 @@ class Renderer:
         if messages is None:
             return example.prompt
         try:
-            with _time_limit(TEMPLATE_LIMIT_S):
-                return str(self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+            with _time_limit(TEMPLATE_LIMIT_S), memory_limit(TEMPLATE_LIMIT_BYTES):
+                text = str(self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+            return _require_length(text)
         except Exception as error:  # a template is a program from the model's folder: it may raise anything
             raise ModelError(
-                f"The model's chat template failed: {error}.",
+                f"The model's chat template failed: {_said(error)}.",
                 hint="Some templates refuse a system prompt. Leave it empty, or turn the chat template off.",
                 field="model.chat_template",
             ) from None
@@ -119,6 +123,17 @@ class Renderer:
             tokens[:-1] if tokens and tokens[-1] == end and not text.endswith(end_text) else tokens
             for text, tokens in zip(texts, ids, strict=True)
         ]
+
+
+def _require_length(text: str) -> str:
+    """Raises ValueError for a text whose tokens alone would fill the memory."""
+    if len(text) > MAX_RENDERED:
+        raise ValueError(f"it makes {len(text):,} characters of one prompt")
+    return text
+
+
+def _said(error: Exception) -> str:
+    return "it takes too much memory for one prompt" if isinstance(error, MemoryError) else str(error)[:500]
 
 
 @contextmanager

@@ -19,7 +19,7 @@ TERMS: dict[str, Metric] = {
             "Held-out pass@k",
             "share",
             "Chance that at least one of k completions to a held-out prompt is right: the mean of "
-            "1 − C(n−c, k) / C(n, k), with c of n completions right.",
+            "1 − C(n−c, k) / C(n, k), with c of n decided completions right; prompts with fewer than k are left out.",
             "What k tries can do; pass@1 rises towards it.",
             "up",
         ),
@@ -28,9 +28,18 @@ TERMS: dict[str, Metric] = {
             "Held-out majority@k",
             "share",
             "Share of held-out prompts whose most frequent answer among k completions is right. Tied answers share; a "
-            "completion without an answer has no vote.",
+            "completion without an answer has no vote, nor has one that is undecided.",
             "Above pass@1: a vote among the completions pays.",
             "up",
+        ),
+        Metric(
+            "eval/undecided",
+            "Undecided completions",
+            "completions",
+            "Completions of a held-out evaluation whose pass reward is missing, because it failed or declined. They "
+            "are neither right nor wrong: pass@k and majority@k are of the others, prompt by prompt.",
+            "Above 0: read the log. Many: the shares speak for the prompts that could be scored alone.",
+            "down",
         ),
         Metric(
             "eval/reward",

@@ -22,6 +22,8 @@ MAX_JSON_BYTES = 32 * 2**20  # the index of a model with 100,000 tensors takes a
 MAX_HEADER_BYTES = 16 * 2**20
 MAX_TENSORS = 100_000
 MAX_LAYERS = 1000
+MAX_CONTEXT = 10**8  # ten times what any model has
+_KERNEL_KEYS = ("attn_implementation", "_attn_implementation", "experts_implementation", "_experts_implementation")
 
 _LAYER_KEYS = ("num_hidden_layers", "num_layers", "n_layers", "n_layer")
 # How safetensors calls number formats, and what they are called elsewhere.
@@ -49,10 +51,10 @@ def check_folder(folder: Path) -> None:
     config = read_config(folder)
     _refuse_custom_code(folder / "config.json", config)
     _refuse_quantised(folder, config)
+    _refuse_foreign_kernels(folder / "config.json", config)
     if (tokenizer_config := folder / "tokenizer_config.json").is_file():
         _refuse_custom_code(tokenizer_config, _read_object(tokenizer_config))
-    for path in weight_files(folder):
-        count_weights(path)
+    _require_room(folder, config, sum(count_weights(path).total() for path in weight_files(folder)))
 
 
 def folder_facts(folder: Path) -> ModelFacts:
@@ -194,6 +196,28 @@ def _refuse_quantised(folder: Path, config: dict[str, Any]) -> None:
             f"{folder} has quantised weights ({how}), which cannot be trained.",
             hint="Choose the model's version in float32, bfloat16 or float16, or a GGUF file.",
         )
+
+
+def _refuse_foreign_kernels(path: Path, config: dict[str, Any]) -> None:
+    """transformers loads an attention that is named organisation/name from the Hub, as code."""
+    for key in _KERNEL_KEYS:
+        if "/" in str(config.get(key)):
+            raise ModelError(
+                f"{path} asks for code from the Hub ({key}: {str(config[key])[:60]!r}), and such code is never run.",
+                hint=f"Take {key} out of the file where you trust the rest of it.",
+            )
+
+
+def _require_room(folder: Path, config: dict[str, Any], parameters: int) -> None:
+    """Refuses sizes that would be allocated before anything is compared with the weights."""
+    shape, context = config_shape(config), context_length(config)
+    if context is not None and context > MAX_CONTEXT:
+        raise _damaged(folder / "config.json", f"it claims a context of {context:,} tokens")
+    if shape is None:
+        return
+    claimed = max(shape.hidden * shape.vocabulary, shape.layers * shape.hidden * shape.attention)
+    if claimed > 4 * parameters:  # the embedding alone, or the queries alone, cannot be more than everything
+        raise _damaged(folder / "config.json", f"its sizes make {claimed:,} weights, and {parameters:,} are here")
 
 
 def _has_chat_template(folder: Path) -> bool:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import engine
+from engine.cache import cache_root
 from engine.errors import ModelError
 from engine.models.folder import check_folder
 from engine.models.gguf_header import read_header
@@ -58,8 +59,7 @@ def converted_folder(path: Path, progress: Callable[[str], None] = lambda _: Non
 
 
 def _cache() -> Path:
-    root = os.environ.get("GRPO_LAB_CACHE") or (os.environ.get("XDG_CACHE_HOME") or "~/.cache") + "/grpo-lab"
-    folder = Path(root).expanduser() / "models"
+    folder = cache_root() / "models"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

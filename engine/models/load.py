@@ -120,5 +120,10 @@ def _tokenizer_folder(source: str, progress: Progress) -> Path:
 def _eos_ids(model: Any, tokenizer: Any) -> frozenset[int]:
     """Every token that ends a completion: the generation settings', the model's and the tokenizer's."""
     named = (model.generation_config.eos_token_id, model.config.eos_token_id, tokenizer.eos_token_id)
-    ids = (ids if isinstance(ids, list | tuple) else [ids] for ids in named)
-    return frozenset(int(token) for group in ids for token in group if token is not None)
+    ids = [token for group in named for token in (group if isinstance(group, list | tuple) else [group])]
+    if odd := [token for token in ids if token is not None and not isinstance(token, int)]:
+        raise ModelError(
+            f"The model names {str(odd[0])[:40]!r} as its end token, which is no number.",
+            hint="Correct eos_token_id in its generation_config.json and config.json.",
+        )
+    return frozenset(token for token in ids if token is not None)

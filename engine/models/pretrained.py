@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from engine.errors import ModelError
 from engine.models.folder import context_length, read_config
+from engine.models.tokenizer_check import check_tokenizer
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt", "tekken.json")
 _NO_LIMIT = 10**7  # tokenizers without a limit give a number far beyond this as their model_max_length
@@ -28,6 +29,7 @@ def read_tokenizer(folder: Path) -> Any:
         raise ModelError(
             f"{folder} has no tokenizer.", hint="Put the tokenizer.json that belongs to the model beside its weights."
         )
+    check_tokenizer(folder)
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
         if tokenizer.pad_token_id is None:
@@ -67,13 +69,26 @@ def read_model(folder: Path, auto_class: Any, dtype: torch.dtype, **options: Any
 
 
 def require_rows(folder: Path, model: Any, tokenizer: Any) -> None:
-    """Raises ModelError when the tokenizer makes tokens that the model has no embedding for."""
+    """Raises ModelError when the tokenizer makes tokens that the model has no embedding for.
+
+    A pad token that was added beyond them is replaced: it is never looked at, but the model has to know its number.
+    """
     rows = model.get_input_embeddings().weight.shape[0]
-    if tokenizer.vocab_size > rows:
+    beyond = {number: text for text, number in tokenizer.get_vocab().items() if number >= rows}
+    if tokenizer.pad_token_id in beyond:
+        del beyond[tokenizer.pad_token_id]
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(_known(tokenizer.eos_token_id, rows))
+    if beyond:
+        first = min(beyond)
         raise ModelError(
-            f"{folder} has a tokenizer of {tokenizer.vocab_size:,} tokens, and a model that knows {rows:,}.",
+            f"{folder} has a tokenizer with {len(beyond):,} tokens, such as {beyond[first][:40]!r} ({first:,}), beyond "
+            f"the {rows:,} that the model knows.",
             hint="Use the tokenizer that belongs to the model.",
         )
+
+
+def _known(token: int | None, rows: int) -> int:
+    return token if token is not None and token < rows else 0
 
 
 def longest_sequence(folder: Path, tokenizer: Any) -> int:

@@ -19,6 +19,7 @@ TIMES = 3
 SLOW_STEP_S = 5.0  # a step that spends longer on one reward is worth a warning
 LARGE_MB = 2048
 TOLERANCE = 1e-9
+MEANT = "This reward of the library compares the completions of a group, so that is meant."
 
 
 def determinism(bench: Bench, samples: Sequence[Sample]) -> Finding:
@@ -57,7 +58,10 @@ def alone(bench: Bench, samples: Sequence[Sample]) -> Finding:
         return Finding("alone", "Alone and together", "ok", text)
     place = differing[0]
     text = f"{len(differing)} of {len(few)} completions get another value alone than in a batch of {len(samples)}"
-    text += f", one {_number(single[place])} and {_number(together.values[place])}. That is right only for a reward"
+    text += f", one {_number(single[place])} and {_number(together.values[place])}."
+    if bench.info.params is not PythonFileParams:
+        return Finding("alone", "Alone and together", "ok", f"{text} {MEANT}")
+    text += " That is right only for a reward"
     text += " that compares the completions of a batch; mean and advantage then depend on what else was sampled."
     evidence = evidence_of(samples, together, differing[:MAX_EVIDENCE])
     return Finding("alone", "Alone and together", "warning", text, evidence)

@@ -4,10 +4,12 @@ The rule. Half of the range is its middle; the range is what the library declare
 hole when it earns more than half on at least two distinct reference answers (on all rows, where the data have none),
 and the reward is one that judges answers:
 - empty or wrong completions: more than half is a hole;
+- another answer: the maximum is a hole, and more than half on average over all rows, as some answers are similar;
 - almost right ones: only the maximum is a hole, as what lies between is partial credit, and meant;
 - the right answer in an unwanted way (padded, repeated, in other characters) is never a hole: the answer is right.
-A format reward is meant to be earned by form alone: only nothing at all (empty, blank) is a hole, the rest is by
-design. A penalty takes away, and what avoids it is by design.
+A format reward is meant to be earned by form alone: only nothing at all (empty, blank) is a hole, and a warning, as a
+length limit is kept by it too; the rest is by design. With a gate, neither matters. A penalty takes away, and what
+avoids it is by design.
 """
 
 from collections.abc import Sequence
@@ -52,13 +54,17 @@ def strategy_score(strategy: Strategy, tried: Sequence[Tried], span: Range, kind
     values = [(one, one.evidence.value) for one in tried if one.evidence.value is not None]
     above = [one for one, value in values if span.is_above_half(value)]
     top = [one for one, value in values if span.is_top(value) and span.span > 0]
-    found = top if strategy.sort == "near" else above
+    mean = sum(value for _, value in values) / len(values) if values else None
+    lenient = strategy.sort == "near" or (
+        strategy.sort == "other" and not (mean is not None and span.is_above_half(mean))
+    )
+    found = top if lenient else above
     golds = {one.gold for one in tried}
     outcome, text = _outcome(strategy, found, above, golds, kind) if values else _nothing(tried)
     shown = found or above or list(tried)
     return StrategyScore(
         strategy.name, strategy.label, outcome,
-        mean=sum(value for _, value in values) / len(values) if values else None,
+        mean=mean,
         share_above=len(above) / len(values) if values else None,
         golds_above=len({one.gold for one in above}), golds=len(golds), tried=len(tried),
         missing=len(tried) - len(values), text=text, evidence=tuple(one.evidence for one in shown[:2]),
@@ -74,7 +80,7 @@ def _outcome(
 ) -> tuple[Outcome, str]:
     reached = len({one.gold for one in found})
     if reached < min(LEAST_GOLDS, len(golds)) or not found:
-        partial = strategy.sort == "near" and above
+        partial = strategy.sort in ("near", "other") and above
         return ("by design", "Partial credit: below the maximum.") if partial else ("closed", "")
     if kind == "penalty":
         return "by design", "It is not penalised."
@@ -96,19 +102,24 @@ def exploits(board: Sequence[StrategyScore], span: Range | None, kind: Kind, *, 
         return Finding("exploits", "Exploits", "failed", text, _evidence(board))
     tried = sum(score.tried > 0 for score in board)
     holes = [score for score in board if score.outcome == "hole"]
-    if holes:
+    if holes and kind == "format" and not gate:
+        text = f"Writing {_names(holes)} is paid for: without a gate a policy may learn to say nothing."
+        return Finding("exploits", "Exploits", *_weighed("warning", text, is_monitor), _evidence(holes))
+    if holes and kind != "format":
         names = ", ".join(f"{score.label[0].lower()}{score.label[1:]} (mean {score.mean:.2f})" for score in holes)
         verb = "is" if len(holes) == 1 else "are"
         text = f"{len(holes)} of {tried} strategies {verb} paid without a right answer: {names}."
         return Finding("exploits", "Exploits", *_weighed("failed", text, is_monitor), _evidence(holes))
-    free = [score for score in board if score.outcome == "by design" and score.name not in ("padding", "repeated")]
+    free = [
+        score for score in board if score.outcome in ("hole", "by design") and score.name not in ("padding", "repeated")
+    ]
     if kind == "format" and free:
         return _format(free, gate, is_monitor)
     return Finding("exploits", "Exploits", "ok", _sound(tried, kind, board))
 
 
 def _format(free: Sequence[StrategyScore], gate: str, is_monitor: bool) -> Finding:
-    names = ", ".join(f"{score.label[0].lower()}{score.label[1:]}" for score in free[:4])
+    names = _names(free[:4])
     count = f"{len(free)} strategies have" if len(free) > 1 else "1 strategy has"
     text = f"{count} the form without the answer ({names}); that is what a format reward pays for."
     if gate:
@@ -125,6 +136,10 @@ def _sound(tried: int, kind: Kind, board: Sequence[StrategyScore]) -> str:
     if any(score.name in ("padding", "repeated") and score.outcome == "by design" for score in board):
         text += " A right answer with padding earns as much: this reward does not judge length."
     return text
+
+
+def _names(board: Sequence[StrategyScore]) -> str:
+    return ", ".join(f"{score.label[0].lower()}{score.label[1:]}" for score in board)
 
 
 def _weighed(verdict: Verdict, text: str, is_monitor: bool) -> tuple[Verdict, str]:

@@ -15,7 +15,7 @@ from engine.reward_check.board import Range, Tried, exploits, strategy_score
 from engine.reward_check.gold import Golds, gold_finding
 from engine.reward_check.probe import OutOfTime, Sample
 from engine.reward_check.strategies import STRATEGIES, Strategy
-from engine.reward_check.types import CheckRequest, Finding, RewardCheck, StrategyScore
+from engine.reward_check.types import CheckRequest, Finding, RewardCheck, StrategyScore, shown
 from engine.rewards.python_file import PythonFileParams
 
 GOLD_SECONDS = 3.0
@@ -101,7 +101,7 @@ def _consistency(bench: Bench, samples: Sequence[Sample], found: _Found, tell: T
         return
     found.findings.append(_in_time("order", lambda: behaviour.order(bench, samples)))
     found.findings.append(single := _in_time("alone", lambda: behaviour.alone(bench, samples)))
-    found.compares = single.verdict == "warning"
+    found.compares = single.verdict == "warning" or behaviour.MEANT in single.text
 
 
 def _survival(bench: Bench, samples: Sequence[Sample], found: _Found, tell: Tell) -> None:
@@ -129,12 +129,19 @@ def _earnings(bench: Bench, samples: Sequence[Sample], found: _Found, tell: Tell
         )
     else:
         found.findings.append(gold_finding(golds, bench.asked, span, bench.kind))
+    if bench.commonest[0] and bench.kind == "task":
+        found.findings.append(_commonest(*bench.commonest))
     found.board = [
         strategy_score(strategy, tried[strategy.name], span or Range(0, 0), bench.kind) for strategy in STRATEGIES
     ]
     found.findings.append(
         exploits(found.board, span, bench.kind, gate=bench.spec.gate, is_monitor=bench.is_monitor)
     )  # fmt: skip
+
+
+def _commonest(answer: str, share: float) -> Finding:
+    text = f"Always writing {shown(answer)!r}, the commonest answer, is right on {share:.1%} of the rows."
+    return Finding("commonest", "Commonest answer", "warning" if share > 0.5 else "ok", text)
 
 
 def _traces(bench: Bench, samples: Sequence[Sample], found: _Found, tell: Tell) -> None:

@@ -12,9 +12,10 @@ from typing import Literal
 
 from engine.reward_check.answers import Form, shell, thought_then, written
 
-# empty: nothing is written. wrong: no answer, or not this row's. near: an answer that is almost right. right: the right
-# one, in a way that nobody wants. What that means for the verdict is in board.py.
-Sort = Literal["empty", "wrong", "near", "right"]
+# empty: nothing is written. wrong: no answer, or the right one among others. other: another answer, maybe a similar one
+# by chance. near: one that is almost right. right: the right one, in a way that nobody wants. What that means for the
+# verdict is in board.py.
+Sort = Literal["empty", "wrong", "other", "near", "right"]
 
 PADDING = 20
 LONG_WORDS = 2000
@@ -144,11 +145,11 @@ STRATEGIES: Sequence[Strategy] = (
         "long", f"{LONG_WORDS:,} words of filler", "wrong", lambda row, form: "so on and " * (LONG_WORDS // 3),
         needs_gold=False,
     ),
-    Strategy("constant", "Always the commonest answer", "wrong", constant),
-    Strategy("another", "Another row's answer", "wrong", another),
+    Strategy("constant", "Always the commonest answer", "other", constant),
+    Strategy("another", "Another row's answer", "other", another),
     Strategy("hedging", "Five candidates at once", "wrong", hedged),
     Strategy("negation", "The right answer, denied", "wrong", negated),
-    Strategy("reasoning", "Right in the reasoning, another one stated", "wrong", changed_mind),
+    Strategy("reasoning", "Right in the reasoning, another one stated", "other", changed_mind),
     Strategy("plus_one", "One more", "near", _near(plus_one)),
     Strategy("minus_one", "One less", "near", _near(minus_one)),
     Strategy("sign", "The other sign", "near", _near(other_sign)),

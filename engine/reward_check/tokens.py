@@ -33,11 +33,13 @@ class Lengths:
         return self._tokenizer is not None
 
     def tokens(self, text: str) -> TextTokens:
+        """With an end token, as a completion that was not cut off has."""
         if self._tokenizer is None:
             count = math.ceil(len(text) / CHARACTERS)
-            return TextTokens([0] * count, [min((place + 1) * CHARACTERS, len(text)) for place in range(count)])
+            ends = [min((place + 1) * CHARACTERS, len(text)) for place in range(count)]
+            return TextTokens([0] * (count + 1), [*ends, len(text)])
         found = self._tokenizer.encode(text, add_special_tokens=False)
-        return TextTokens(list(found.ids), [end for _, end in found.offsets])
+        return TextTokens([*found.ids, 0], [*(end for _, end in found.offsets), len(text)])
 
 
 def _tokenizer(source: str) -> Any:

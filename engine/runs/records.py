@@ -138,8 +138,8 @@ class EvaluationRecord:
     """One pass over the held-out prompts; step 0 is before training.
 
     `metrics` has the keys of analysis.evaluation.metrics_of. `prompts` holds a list with an entry per prompt for each
-    of id, right, majority and reward, and in `rewards` one for each function: what metrics can be computed from again.
-    `samples` are the first prompts with some of their completions, to read.
+    of id, right, decided, majority and reward, and in `rewards` one for each function: what metrics can be computed
+    from again. `samples` are the first prompts with some of their completions, to read.
     """
 
     step: int

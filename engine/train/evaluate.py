@@ -27,7 +27,8 @@ def evaluate(
 ) -> EvaluationRecord:
     """pass@k, majority@k and mean rewards over the held-out prompts after `step` (0: before training).
 
-    A completion whose pass reward is missing counts as not right. `beat(phase, detail)` may raise to stop.
+    A completion whose pass reward is missing is neither right nor wrong: it is left out, and counted as undecided.
+    `beat(phase, detail)` may raise to stop.
     """
     started = time.monotonic()
     examples = session.dataset.held_out[: settings.num_prompts]
@@ -42,6 +43,8 @@ def evaluate(
                 beat=lambda _phase, _detail, detail=detail: beat("evaluation", detail),  # type: ignore[misc]
             )
         )  # fmt: skip
+    for batch in batches:
+        session.failures.log(batch.scores)
     outcomes = _outcomes(session, batches)
     return EvaluationRecord(
         step=step,
@@ -60,7 +63,7 @@ def _outcomes(session: Session, batches: Sequence[Batch]) -> Outcomes:
     names = batches[0].scores.names
     values = np.concatenate([batch.scores.values for batch in batches])
     totals = np.concatenate([_totals(session, batch) for batch in batches])
-    passed = [value is True for batch in batches for value in batch.passed]
+    passed = [np.nan if value is None else float(value) for batch in batches for value in batch.passed]
     parsed = [answer for batch in batches for answer in batch.scores.parsed]
     decides = next((reward for reward in session.rewards if reward.name == session.pass_reward), None)
     reads_answers = decides is not None and decides.parse is not None

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from engine.analysis.evaluation import Estimate
+from engine.analysis.evaluation import Estimate, undecided_words
 from engine.config import EvaluationConfig
 from engine.errors import CheckpointError
 from engine.models.load import starting_weights
@@ -106,4 +106,5 @@ def _as_json(record: EvaluationRecord) -> dict[str, Any]:
         "num_generations": record.num_generations,
         "seconds": round(record.seconds, 2),
         "metrics": {name: known(estimate) for name, estimate in record.metrics.items()},
+        "note": undecided_words(record.metrics, record.num_prompts, record.num_generations),
     }

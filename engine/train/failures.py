@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 from engine.errors import RewardError, printable
 from engine.rewards.score import Scores
+from engine.rewards.worker.raised import place
+from engine.rewards.worker.types import BETWEEN
 from engine.runs.records import Event
 
 WARN_SHARE = 0.05  # of a reward's values in one step
@@ -26,7 +28,7 @@ class FailureWatch:
     """The failures of each reward in the last steps: {reward: (failed, values) of each step}."""
 
     recent: dict[str, deque[tuple[int, int]]] = field(default_factory=dict)
-    errors: dict[str, dict[str, None]] = field(default_factory=dict)  # the first different ones of each reward
+    errors: dict[str, dict[str, str]] = field(default_factory=dict)  # the first of each reward, by their place
     logged: set[str] = field(default_factory=set)
 
     def note(self, step: int, scores: Scores) -> list[Event]:
@@ -35,7 +37,7 @@ class FailureWatch:
         A run ends when more than STOP_SHARE of a reward's values of STEPS steps failed, seen in at least MIN_STEPS, or
         when all of them failed two steps in a row: then there is nothing to learn from any more.
         """
-        self._keep_errors(scores)
+        self.log(scores)
         events = []
         for name in scores.names:
             failed = sum(name in row for row in scores.failed)
@@ -52,33 +54,36 @@ class FailureWatch:
                 raise self._error(name, step)
         return events
 
-    def _keep_errors(self, scores: Scores) -> None:
+    def log(self, scores: Scores) -> None:
+        """Write what was raised and printed to the engine's log, each once; keep the first errors for the end."""
         for note in scores.notes:
-            text = note.traceback or f"the output of {note.name}"  # of that the first is enough
-            if text not in self.logged and len(self.logged) < MAX_LOGGED:
-                self.logged.add(text)
-                printed = f"\nIt printed:\n{note.output}" if note.output else ""
-                sys.stderr.write(printable(f"Reward {note.name}:\n{note.traceback}{printed}".rstrip()) + "\n")
-            if note.traceback:
-                self._keep(note.name, note.traceback)
+            for one in note.traceback.split(BETWEEN) if note.traceback else ():
+                self._write(place(one), f"Reward {note.name}:\n{one}")
+                self._keep(note.name, one)
+            if note.output:  # of that the first is enough
+                self._write(f"printed by {note.name}", f"Reward {note.name} printed:\n{note.output}")
         for errors, row in zip(scores.errors, scores.failed, strict=False):
             for name in row:
                 if not any(note.name == name and note.traceback for note in scores.notes):
                     self._keep(name, f"{errors[name]}.")
 
+    def _write(self, what: str, text: str) -> None:
+        if what not in self.logged and len(self.logged) < MAX_LOGGED:
+            self.logged.add(what)
+            sys.stderr.write(printable(text.rstrip()) + "\n")
+
     def _keep(self, name: str, text: str) -> None:
         kept = self.errors.setdefault(name, {})
         if len(kept) < SHOWN:
-            kept.setdefault(text[:MAX_SHOWN].rstrip())
+            kept.setdefault(place(text), text[:MAX_SHOWN].rstrip())
 
     def _error(self, name: str, step: int) -> RewardError:
         steps = self.recent[name]
         failed, values = (sum(column) for column in zip(*steps, strict=True))
-        shown = "\n\n".join(self.errors.get(name, {}))
+        shown = "\n\n".join(self.errors.get(name, {}).values())
         return RewardError(
             f"Step {step}: reward '{name}' failed for {failed:,} of {values:,} completions of the last {len(steps)} "
-            f"steps. Its first errors:\n\n{shown}\n\n",
-            hint="Correct the reward, then clone or fork the run with it.",
+            f"steps. Correct it, then clone or fork the run. Its first errors:\n\n{shown}"
         )
 
 

@@ -13,6 +13,7 @@ from engine.analysis.groups import NO_ADVANTAGE, group_kind
 from engine.config_loss import CLIPPED, LossConfig, has_entropy_bonus
 from engine.grpo.advantages import group_statistics
 from engine.grpo.kl import k3
+from engine.rewards.score import Scores
 from engine.runs.records import (
     CompletionRecord,
     DiscardReason,
@@ -158,9 +159,15 @@ def _reward_metrics(batch: Batch, totals: Tensor, groups: Sequence[GroupRecord])
         "frac_identical": share("identical"),
         "frac_failed": share("failed"),
         "frac_other_dead": share("other"),
-        "reward_error_rate": float(np.isnan(batch.scores.values).mean()),
+        "reward_error_rate": _missing(batch.scores) / batch.scores.values.size,
         **({"pass_rate": sum(decided) / len(decided)} if decided else {}),
     }
+
+
+def _missing(scores: Scores) -> int:
+    """Values that a function did not give; what is missing only because another one failed does not count."""
+    taken = [name in raw for row, raw in zip(scores.values, scores.raw, strict=True) for name in scores.names]
+    return int((np.isnan(scores.values.ravel()) & ~np.array(taken, dtype=bool)).sum())
 
 
 def _policy_metrics(update: UpdateResult) -> dict[str, float]:

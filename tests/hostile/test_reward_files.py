@@ -61,7 +61,9 @@ ONES = {
         one("x = []\nwhile True: x.append(bytearray(10**8))"), "raised MemoryError|took longer"
     ),
     "forks and waits": Bad(one("import os\nif os.fork() == 0:\n    while True: os.getpid()\nos.wait()"), SLOW),
-    "forks and returns twice": Bad(one("import os\nos.fork()\nreturn 1.0"), "value"),
+    "forks and returns twice": Bad(
+        one("if os.fork(): os.wait()\nreturn float(os.getpid() == own)", "import os\nown = os.getpid()"), "value"
+    ),
     "leaves a grandchild in another session": Bad(
         one(
             "import os\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        leave()\n    os._exit(0)\n"
@@ -272,7 +274,7 @@ def misbehave(folder: Path, source: str, limits: Limits = LIMITS) -> tuple[CallR
 def test_what_one_completion_does_costs_its_own_value_alone(tmp_path: Path, marks: list[str], bad: Bad) -> None:
     result, after = misbehave(tmp_path, bad.source)
     assert (result.values[0], result.values[2]) == (1.0, 1.0)
-    assert result.values[1] is None or bad.reason == "value"
+    assert result.values[1] == (1.0 if bad.reason == "value" else None)
     if bad.reason == "None":
         assert (result.reasons[1], result.failed[1]) == (None, False)
     elif result.values[1] is None:

@@ -31,6 +31,17 @@ def test_the_difference_is_that_of_the_stored_values_with_the_better_run_first(s
     assert words(compared("plain,other,third", view="evaluations")).count("after Holm for 3 comparisons") == 3
 
 
+def test_completions_that_could_not_be_scored_are_told_with_their_run_and_evaluation(short):
+    assert "could not be scored" not in words(compared("plain,other", view="evaluations"))
+    with closing(sqlite3.connect(RunPaths(short / "plain").db)) as db, db:
+        db.execute("UPDATE evaluations SET metrics = json_set(metrics, '$.undecided.value', 3) WHERE step > 0")
+        (step,) = db.execute("SELECT max(step) FROM evaluations").fetchone()
+    app = compared("plain,other", view="evaluations")
+    said = f"**plain**, step {step}: 3 of 64 completions could not be scored; they are left out."
+    assert said in words(app) and words(app).count("could not be scored") == 1
+    assert "undecided" not in choice(app, "Test the difference in").options
+
+
 def test_the_url_says_which_measure_is_tested_at_which_evaluation_and_nonsense_is_the_last_pass_rate(short):
     app = compared("plain,other", view="evaluations", measure="reward", moment="first")
     assert "Differences in total reward, first evaluation" in words(app)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from engine.config import RunConfig
 from engine.config_advice import advice
 from engine.config_io import dump_config, parse_config, spelled_out
 from engine.errors import Problem, RunBusyError
+from engine.machine_speed import MachineSpeed, keep_speed
+from engine.models.catalog import EMBEDDED_FOLDER
 from engine.presets import PRESETS, preset, write_sums
 from engine.recipes import recipe
 from engine.rewards import extras
@@ -693,3 +696,29 @@ def test_on_a_gpu_the_machines_memory_says_nothing(engine, monkeypatch):
 def test_a_model_that_is_not_there_has_no_estimate(engine):
     page = with_model(opened(), "/no/such/folder")
     assert not any(expander.label.startswith("Memory") for expander in page.expander)
+
+
+def test_the_time_of_a_step_stands_beside_the_memory_once_the_machine_was_measured(engine, monkeypatch, tmp_path):
+    monkeypatch.setattr(form_memory, "may_have_gpu", lambda: False)
+    monkeypatch.setenv("GRPO_LAB_CACHE", str(tmp_path / "cache"))
+    page = opened()
+    assert "estimated once a check has measured this machine" in " ".join(notes(page))
+    keep_speed(MachineSpeed("cpu", 1, 1e11, 1e10, 1e-6))
+    page = fill(page, "optim.max_steps", 300)
+    (title,) = [expander.label for expander in page.expander if expander.label.startswith("Time")]
+    assert title.startswith("Time: roughly 0.0") and "s a step" in title and "in all" in title
+    assert "100 billion operations a second" in " ".join(notes(page))
+
+
+def test_stop_strings_are_written_one_a_line(engine):
+    page = opened()
+    page.toggle(key="new_run.more.grpo").set_value(True).run()
+    page = fill(page, "rollout.stop_strings", "\\n\nQ:")
+    assert draft(page)["rollout"]["stop_strings"] == ["\n", "Q:"]
+
+
+def test_a_licence_is_shown_as_text(engine, tmp_path):
+    folder = shutil.copytree(EMBEDDED_FOLDER, tmp_path / "mine")
+    (folder / "README.md").write_text("---\nlicense: '![x](http://example.invalid/x.png)'\n---\n")
+    page = with_model(opened(), str(folder))
+    assert any(r"licence \!\[x\]" in note for note in notes(page))

@@ -1,8 +1,12 @@
 """What is free on this machine, and within the limit of a container."""
 
+import resource
+from pathlib import Path
+
 import pytest
 
 from engine import machine
+from engine.machine import memory_limit
 
 
 @pytest.fixture
@@ -45,3 +49,20 @@ def test_a_gpu_is_seen_by_its_device(files, monkeypatch):
     assert not machine.may_have_gpu()
     (files / "nvidia0").touch()
     assert machine.may_have_gpu()
+
+
+def test_a_memory_limit_holds_inside_its_block_and_is_gone_after_it() -> None:
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    with pytest.raises(MemoryError), memory_limit(2**20):
+        bytearray(2**28)
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+    with memory_limit(2**28):
+        assert len(bytearray(2**24)) == 2**24
+
+
+def test_a_system_that_does_not_say_what_a_process_has_sets_no_limit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("engine.machine.STATUS", tmp_path / "none")
+    with memory_limit(1):
+        assert len(bytearray(2**24)) == 2**24

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Protocol
 
-from engine.rewards.sandbox.limits import Limits, Outcome
+from engine.rewards.sandbox.limits import Limits, Outcome, SandboxFailed
 from engine.rewards.sandbox.paths import INSIDE, interpreter, python_paths
 from engine.rewards.sandbox.process import Confined
 
@@ -36,8 +36,8 @@ def run(sandbox: Sandbox, files: Mapping[str, str], stdin: bytes = b"", limits: 
 class Namespaces:
     """User, pid, network, mount, IPC and UTS namespaces of our own, made by a helper process.
 
-    The helper dies with the thread that started it, and the program, first process of its pid namespace, with the
-    helper; the kernel then kills whatever else is in the namespace.
+    When the helper is told to end, or the thread that started it dies, it kills the program, which is the first process
+    of its pid namespace: the kernel then ends whatever else is in there. If the helper is killed, so is the program.
     """
 
     name = "namespaces"
@@ -56,9 +56,13 @@ class Bubblewrap:
     name = "bubblewrap"
 
     def start(self, files: Mapping[str, str], limits: Limits) -> Confined:
+        program = shutil.which("bwrap")
+        if program is None:
+            raise SandboxFailed("The program bwrap is not installed; most systems have it as the package bubblewrap.")
+
         def command(request_fd: int, status_fd: int, run_id: str) -> Sequence[str]:
             inner = (*_python(), "bubblewrap", str(request_fd), str(status_fd), run_id)
-            return (shutil.which("bwrap") or "bwrap", *_walls(limits.scratch_bytes), "--", *inner)
+            return (program, *_walls(limits.scratch_bytes), "--", *inner)
 
         return Confined(command, files, limits)
 

@@ -1,7 +1,6 @@
 """Which sandbox this machine offers: the first that withstands every attack, tried when it is first asked for."""
 
 import os
-import shutil
 import sys
 import threading
 import time
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 
 from engine.rewards.sandbox.backends import Bubblewrap, Namespaces, Sandbox
 from engine.rewards.sandbox.inside.seccomp import MACHINES
-from engine.rewards.sandbox.limits import SandboxFailed, SandboxUnavailable
+from engine.rewards.sandbox.limits import NOT_SET_UP, SandboxFailed, SandboxUnavailable
 from engine.rewards.sandbox.suite import Result, run_suite
 
 BACKENDS: tuple[Sandbox, ...] = (Namespaces(), Bubblewrap())
@@ -56,13 +55,13 @@ def examine(sandbox: Sandbox) -> Report:
     """Run the suite against one sandbox, if it can be here at all."""
     started = time.perf_counter()
     results: list[Result] = []
-    reason = _impossible(sandbox)
+    reason = _impossible()
     if not reason:
         try:
             results = run_suite(sandbox)
             reason = " ".join(f"{r.title}: {r.detail}." for r in results if not r.withstood)
         except SandboxFailed as error:
-            reason = f"{error.message} {_advice()}".strip()
+            reason = f"{error.message} {_advice()}".strip() if error.message.startswith(NOT_SET_UP) else error.message
     return Report(sandbox.name, results, reason, time.perf_counter() - started)
 
 
@@ -76,14 +75,12 @@ def _first_that_holds(backends: Sequence[Sandbox]) -> Sandbox | SandboxUnavailab
     return SandboxUnavailable(reasons)
 
 
-def _impossible(sandbox: Sandbox) -> str:
+def _impossible() -> str:
     """Why not even to try, empty when there is no such reason."""
     if sys.platform != "linux":
         return "It needs Linux."
     if os.uname().machine not in MACHINES:
         return f"Its filter of system calls knows {' and '.join(MACHINES)}, and this machine is {os.uname().machine}."
-    if isinstance(sandbox, Bubblewrap) and shutil.which("bwrap") is None:
-        return "The program bwrap is not installed; most systems have it as the package bubblewrap."
     return ""
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 from engine.errors import LabError
 
 MIB = 1 << 20
+NOT_SET_UP = "The sandbox could not be set up"  # how a failure begins that this machine's settings may explain
 
 
 @dataclass(frozen=True)

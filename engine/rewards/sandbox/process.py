@@ -14,13 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Literal
 
-from engine.rewards.sandbox.limits import Limits, Outcome, SandboxFailed
+from engine.rewards.sandbox.limits import NOT_SET_UP, Limits, Outcome, SandboxFailed
 from engine.rewards.sandbox.paths import python_paths
 
 # The command for two descriptors (request, status) and a word that makes its processes recognisable.
 CommandFor = Callable[[int, int, str], Sequence[str]]
 
 START_S = 20.0  # until the walls are up: 40 ms on an idle machine, but an engine may be training on all cores
+TERM_S = 2.0  # for the helper to end the program
 END_S = 10.0  # from the kill to the end of all its processes
 _CHUNK = 1 << 16
 _MAX_WORDS = 500  # of what a sandbox that could not be set up said
@@ -79,7 +80,7 @@ class Confined:
         if not text.startswith("ready"):
             self._process.kill()
             words = text or _drain(self._stderr, END_S)[-_MAX_WORDS:].decode(errors="replace").strip()
-            raise SandboxFailed(f"The sandbox could not be set up: {words or 'it ended without a word'}.")
+            raise SandboxFailed(f"{NOT_SET_UP}: {words or 'it ended without a word'}.")
         return text
 
     def send(self, data: bytes, deadline: float) -> bool:
@@ -123,9 +124,9 @@ class Confined:
             return
         os.close(self._status)
         self._status = -1
-        self._process.kill()  # does nothing to one that has ended and been waited for
+        self._process.terminate()  # it then ends the program; does nothing where it has been waited for
         try:
-            self._process.wait(END_S)
+            self._wait_or_kill()
             if not _ends(self._stdout, END_S):
                 raise SandboxFailed("A process of the sandbox did not end when it was killed.")
         except subprocess.TimeoutExpired:
@@ -134,6 +135,13 @@ class Confined:
             for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
                 if pipe is not None:
                     pipe.close()
+
+    def _wait_or_kill(self) -> None:
+        try:
+            self._process.wait(TERM_S)
+        except subprocess.TimeoutExpired:  # stopped, or stuck: the program is told by its death
+            self._process.kill()
+            self._process.wait(END_S)
 
     def _exchange(
         self, stdin: bytes, outputs: dict[int, bytearray], deadline: float

@@ -16,7 +16,7 @@ from engine.rewards.sandbox.surroundings import Surroundings, processes_of
 LIMITS = Limits(wall_s=5.0, memory_bytes=512 * MIB)
 _SHORT = replace(LIMITS, wall_s=0.2)  # for attacks that wait until they are ended
 _AT_ONCE = 4
-_GONE_S = 2.0  # a killed process takes a moment to leave /proc
+GONE_S = 2.0  # a killed process takes a moment to leave /proc
 
 Evidence = Callable[["Attempt"], str | None]
 
@@ -76,7 +76,7 @@ def _hurt_starter(attempt: Attempt) -> str | None:
 
 
 def _left_process(attempt: Attempt) -> str | None:
-    deadline = time.monotonic() + _GONE_S
+    deadline = time.monotonic() + GONE_S
     while left := processes_of(attempt.run_id):
         if time.monotonic() > deadline:
             return f"it left {len(left)} processes running"

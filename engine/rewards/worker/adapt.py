@@ -11,11 +11,12 @@ from typing import Any
 
 from engine.rewards.protocol import MISSING, completion_text
 from engine.rewards.worker import values
-from engine.rewards.worker.raised import Raised, raised_by
+from engine.rewards.worker.raised import Raised, place, raised_by
 from engine.rewards.worker.signatures import GIVEN, PASSED, REFERENCE, missing_words
 from engine.rewards.worker.types import CallableInfo
 from engine.rewards.worker.values import Value
 
+MAX_TRACEBACKS = 3
 Emit = Callable[[int, Value], None]  # (row, value)
 Call = Mapping[str, Any]
 
@@ -27,12 +28,13 @@ class Outcome:
     failed: str | None = None
     extras: dict[str, list[Any]] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
-    traceback: str = ""
+    tracebacks: dict[str, str] = field(default_factory=dict)
 
     def note(self, error: BaseException, shown: str) -> str:
-        """The reason in one line; the first traceback is kept."""
+        """The reason in one line; the first few different tracebacks are kept."""
         raised = raised_by(error, shown)
-        self.traceback = self.traceback or raised.traceback
+        if raised.traceback and len(self.tracebacks) < MAX_TRACEBACKS:
+            self.tracebacks.setdefault(place(raised.traceback), raised.traceback)
         return raised.reason
 
 

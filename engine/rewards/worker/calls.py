@@ -1,8 +1,10 @@
 """Carries one call through: deadlines, restarts, and which rows still have to be tried."""
 
+import threading
 import time
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,7 +72,7 @@ class Calling:
         self._start_failures = 0
         self._start_reason = ""
         self._next_id = 0
-        self._closed = False
+        self._closed = threading.Event()
 
     def call(self, call: Mapping[str, Any]) -> CallResult:
         started = time.perf_counter()
@@ -94,7 +96,7 @@ class Calling:
         )  # fmt: skip
 
     def begin(self) -> None:
-        if not self._closed and self._start_failures < MAX_START_FAILURES:
+        if not self._closed.is_set() and self._start_failures < MAX_START_FAILURES:
             self._start()
 
     def ready(self) -> None:
@@ -117,15 +119,24 @@ class Calling:
             self._start_failed("could not be loaded: it wrote into the pipe of its worker")
         self.about, self._ready, self._start_failures = answer["ready"], True, 0
 
+    def let_go(self) -> None:
+        """Have the worker end, from whatever thread: the one that works with its pipes sees it, and closes them."""
+        self._closed.set()
+        process = self._process
+        if process is not None:
+            process.let_go()
+
     def close(self) -> None:
-        self._closed = True
+        self._closed.set()
         self._drop()
 
     def _start(self) -> WorkerProcess:
-        if self._closed:
+        if self._closed.is_set():
             raise StartFailed("its worker was closed")
         if self._process is None:
             self._process = WorkerProcess(self.target, self.limits)
+            if self._closed.is_set():  # meanwhile
+                self._process.let_go()
         return self._process
 
     def _start_failed(self, reason: str) -> None:
@@ -147,6 +158,8 @@ class Calling:
                 answer = _understood(process.line(deadline, time.monotonic), self._next_id, len(rows))
                 if answer.get("done"):
                     break
+                if rows[answer["row"]] not in progress.waiting:
+                    raise Ended("wrote into the pipe of its worker")
                 progress.take(rows[answer["row"]], answer["value"], answer["reason"])
                 deadline = time.monotonic() + self.limits.timeout_s
         finally:
@@ -156,8 +169,8 @@ class Calling:
     def _lost(self, progress: _Progress, reason: str, serial: bool) -> None:
         """The worker hangs or is gone: whose fault that was, and which rows are still worth a try."""
         self._drop()
-        if not self._closed:
-            self._process = WorkerProcess(self.target, self.limits)  # it loads while the engine goes on
+        with suppress(StartFailed):  # closed
+            self._start()  # it loads while the engine goes on
         if not self._by_row():
             return progress.fail(progress.waiting, reason)
         if self.about.get("is_async") and not serial:

@@ -7,7 +7,7 @@ function that does so costs its batch. No method raises for what reward code doe
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, TypeVar
 
 from engine.rewards.worker.calls import Calling, StartFailed
 from engine.rewards.worker.describe_client import describe_file
@@ -26,6 +26,7 @@ __all__ = [
 ]  # fmt: skip
 
 WAIT_S = 0.5
+T = TypeVar("T")
 
 
 class RewardWorker:
@@ -51,14 +52,20 @@ class RewardWorker:
         with self._lock:
             self._calling.begin()
 
-    def start(self) -> str | None:
-        """Wait until the target is loaded; why it cannot be, else None. Calls do this themselves."""
-        with self._lock:
+    def start(self, waiting: Callable[[], None] = lambda: None) -> str | None:
+        """Wait until the target is loaded; why it cannot be, else None. Calls do this themselves.
+
+        `waiting` is called twice a second meanwhile, and may raise.
+        """
+
+        def load() -> str | None:
             try:
                 self._calling.ready()
             except StartFailed as error:
                 return error.reason
-        return None
+            return None
+
+        return _wait(self._in_thread(load), waiting)
 
     @property
     def traceback(self) -> str:
@@ -74,30 +81,14 @@ class RewardWorker:
         """Begin a call. The result of an earlier one that nobody asked for is lost."""
         if self._pending is not None:
             self._pending.exception()
-        pending: Future[CallResult] = Future()
-        self._pending = pending
-
-        def work() -> None:
-            try:
-                with self._lock:
-                    pending.set_result(self._calling.call(call))
-            except BaseException as error:  # ours: goes to who waits for it
-                pending.set_exception(error)
-
-        threading.Thread(target=work, name="reward-call", daemon=True).start()
+        self._pending = self._in_thread(lambda: self._calling.call(call))
 
     def result(self, waiting: Callable[[], None] = lambda: None) -> CallResult:
         """The result of the call submitted last. `waiting` is called twice a second meanwhile, and may raise."""
         if self._pending is None:
             raise RuntimeError("no call was submitted")
         pending, self._pending = self._pending, None
-        while True:
-            try:
-                return pending.result(WAIT_S)
-            except TimeoutError:
-                if pending.done():  # it is the call's own
-                    raise
-                waiting()
+        return _wait(pending, waiting)
 
     def call(self, call: Mapping[str, Any]) -> CallResult:
         self.submit(call)
@@ -105,4 +96,32 @@ class RewardWorker:
 
     def close(self) -> None:
         """End the process and everything it started, also in the middle of a call. Can be called again."""
-        self._calling.close()
+        self._calling.let_go()
+        with self._lock:  # a call that was going on sees its worker end, and cleans up after it
+            self._calling.close()
+
+    def _in_thread(self, work: Callable[[], T]) -> "Future[T]":
+        """Its result, once the calls before it are done."""
+        pending: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                with self._lock:
+                    found = work()
+            except BaseException as error:  # ours: goes to who waits for it
+                pending.set_exception(error)
+            else:
+                pending.set_result(found)
+
+        threading.Thread(target=run, name="reward-call", daemon=True).start()
+        return pending
+
+
+def _wait(pending: "Future[T]", waiting: Callable[[], None]) -> T:
+    while True:
+        try:
+            return pending.result(WAIT_S)
+        except TimeoutError:
+            if pending.done():  # then it is not about waiting
+                raise
+            waiting()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -68,6 +69,7 @@ class WorkerProcess:
         for fd in (self._to_worker, self._from_worker, self._printed):
             os.set_blocking(fd, False)
         self._open = True
+        self._letting_go = threading.Lock()
 
     def send(self, line: bytes, deadline: float, clock: Any) -> None:
         """Raises Ended, or TimeOut when the worker does not read all of it before `deadline`."""
@@ -97,12 +99,19 @@ class WorkerProcess:
         self.output.clear()
         return text
 
+    def let_go(self) -> None:
+        """Tell the guard to end everything. All other pipes stay as they are: another thread may work with them."""
+        with self._letting_go:
+            control, self._control = self._control, -1
+        if control >= 0:
+            os.close(control)
+
     def close(self) -> None:
         """End the worker with everything it started. Nothing of it runs any more when this returns."""
         if not self._open:
             return
         self._open = False
-        os.close(self._control)  # the guard's signal
+        self.let_go()
         try:
             self._guard.wait(END_PATIENCE_S)
         except subprocess.TimeoutExpired:

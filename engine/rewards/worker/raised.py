@@ -17,6 +17,11 @@ class RaisedWords:
     traceback: str = ""
 
 
+def place(text: str) -> str:
+    """What two errors of one kind at one place have in common: the traceback without its last line, the message."""
+    return text.rstrip().rpartition("\n")[0] or text
+
+
 def raised_by(error: BaseException, shown: str) -> RaisedWords:
     """`shown` is the name of the user's file, as tracebacks have it. Never raises, whatever the error does."""
     if isinstance(error, Raised):

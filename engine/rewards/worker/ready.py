@@ -13,14 +13,13 @@ if TYPE_CHECKING:
 def check_ready(rewards: "Sequence[BoundReward]", columns: Collection[str], waiting: Callable[[], None]) -> None:
     """Start all workers and wait for them. Raises RewardError for the first that cannot be used.
 
-    `columns` are those of the data; `waiting` is called between two workers, and may raise.
+    `columns` are those of the data; `waiting` is called twice a second, and may raise.
     """
     workers = [(reward.name, reward.worker) for reward in rewards if reward.worker is not None]
     for _, worker in workers:
         worker.begin()
     for name, worker in workers:
-        waiting()
-        reason = worker.start()
+        reason = worker.start(waiting)
         if reason is not None:
             shown = f"\n{worker.traceback}" if worker.traceback else ""
             raise RewardError(f"Reward '{name}' {reason}.{shown}", hint="Correct the file and start again.")

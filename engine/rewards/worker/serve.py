@@ -12,13 +12,17 @@ from engine.rewards.worker import describe, load
 from engine.rewards.worker.adapt import Adapted, LibraryAdapted, Outcome
 from engine.rewards.worker.guard import LOST
 from engine.rewards.worker.raised import raised_by
+from engine.rewards.worker.tree import own_threads
+from engine.rewards.worker.types import BETWEEN
 from engine.rewards.worker.values import Value
 from engine.rewards.worker.wire import decode, encode
 
 BLOCK = 1 << 16
+CPU_MARGIN_S = 60
 
 # Kept from before reward code runs, which may put something else in their place.
 _read, _write, _exit, _chdir, _getpid = os.read, os.write, os._exit, os.chdir, os.getpid
+_getrusage, _getrlimit, _setrlimit = resource.getrusage, resource.getrlimit, resource.setrlimit
 _worker: list[
     int
 ] = []  # its process number: a child that reward code forked may come back to here, and must not answer
@@ -39,6 +43,7 @@ def serve(requests: int, answers: int, folder: Path, limits: Mapping[str, Any], 
     _send(answers, {"ready": about})
     for line in _lines(requests):
         request = decode(line)
+        _limit_cpu(float(limits["timeout_s"]) * request["rows"])
         _seed(request["seed"])
         _go_home(folder)
         _answer(answers, adapted, request)
@@ -68,25 +73,40 @@ def _answer(answers: int, adapted: Any, request: Mapping[str, Any]) -> None:
 
     outcome: Outcome = adapted.call(request["call"], request["rows"], emit, serial=request["serial"])
     _flush()
+    tracebacks = BETWEEN.join(text.rstrip() for text in outcome.tracebacks.values())
     _send(
         answers,
         {
             "id": request["id"], "done": True, "failed": outcome.failed, "extras": outcome.extras,
-            "metrics": outcome.metrics, "traceback": outcome.traceback,
+            "metrics": outcome.metrics, "traceback": tracebacks,
         },
     )  # fmt: skip
 
 
 def _limit(limits: Mapping[str, Any]) -> None:
-    """Limits of the system. That of time is the client's, which can end what ignores everything else."""
+    """Limits of the system. That of time is the client's, which can end what ignores everything else.
+
+    That of processes counts all of the user's, wherever they come from, and the system takes no notice of it for root.
+    """
     megabyte = 2**20
     for what, value in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, limits["open_files"]),
         (resource.RLIMIT_FSIZE, limits["file_mb"] * megabyte),
         (resource.RLIMIT_AS, limits["memory_mb"] * megabyte),
+        (resource.RLIMIT_NPROC, own_threads() + limits["processes"]),
     ):
+        hard = resource.getrlimit(what)[1]
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(what, (value, value))
+
+
+def _limit_cpu(seconds: float) -> None:
+    """For what goes on after a call: it stops on its own, even if nobody is left to end it."""
+    used = _getrusage(resource.RUSAGE_SELF)
+    soft = int(used.ru_utime + used.ru_stime + seconds * (os.cpu_count() or 1)) + CPU_MARGIN_S
+    hard = _getrlimit(resource.RLIMIT_CPU)[1]
+    _setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
 def _seed(number: int) -> None:

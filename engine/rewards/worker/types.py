@@ -8,6 +8,9 @@ from typing import Any, Literal
 Convention = Literal["trl", "verl", "single"]
 
 
+BETWEEN = "\n\n"  # the tracebacks of one call
+
+
 @dataclass(frozen=True)
 class FileTarget:
     """A function of the user's file. `function` "": the only one; `sha256` "": whatever the file holds now.
@@ -53,6 +56,7 @@ class Limits:
     memory_mb: int = 4096
     output_bytes: int = 4096
     open_files: int = 256
+    processes: int = 256
     file_mb: int = 64
 
 
@@ -62,8 +66,8 @@ class CallResult:
 
     `values` has None where there is none; `reasons` says why, where that is known; `failed` is True where it was not
     meant: a None that the function returned is no failure. `extras` is what it gave to log_extra, lists of B entries,
-    `metrics` what it gave to log_metric. `output` and `traceback` are the first part of what it printed and of its
-    first error.
+    `metrics` what it gave to log_metric. `output` is the first part of what it printed, `traceback` its first
+    different errors with BETWEEN between them.
     """
 
     values: list[float | None]

@@ -144,8 +144,8 @@ def test_holm_multiplies_the_smallest_p_most_and_never_falls():
 
 
 def test_values_of_prompts_are_those_that_the_evaluation_stored():
-    right = np.array([[True, False], [True, True], [False, False]])
-    outcomes = Outcomes(right, [["4", "5"]] * 3, {"exact": right.astype(float)}, right.astype(float) * 2)
+    right = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])
+    outcomes = Outcomes(right, [["4", "5"]] * 3, {"exact": right}, right * 2)
     prompts = {"id": ["a", "b", "c"], **prompt_counts(outcomes)}
     assert prompt_values(prompts, 2, "pass_at_1") == {"a": 0.5, "b": 1.0, "c": 0.0}
     assert prompt_values(prompts, 2, "pass_at_2") == {"a": 1.0, "b": 1.0, "c": 0.0}

@@ -14,11 +14,13 @@ from engine.analysis.evaluation import (
     metrics_of,
     pass_at_k,
     pass_ks,
+    pass_shares,
     prompt_counts,
     prompt_means,
     read_estimates,
     share_estimate,
     t_quantile,
+    undecided_words,
     wilson,
 )
 
@@ -164,10 +166,10 @@ def test_the_interval_of_a_mean_reward_covers_the_truth_in_about_95_of_100_evalu
 
 def outcomes(**changes: object) -> Outcomes:
     """Two prompts × four completions: one right of four, and three."""
-    right = np.array([[True, False, False, False], [True, True, True, False]])
+    right = np.array([[1.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 0.0]])
     answers = [["1", "2", "2", None], ["5", "5", "5", "6"]]
     plain = {
-        "right": right, "answers": answers, "rewards": {"exact": right.astype(float)},
+        "right": right, "answers": answers, "rewards": {"exact": right},
         "totals": np.array([[1.2, 0.0, 0.0, 0.0], [1.2, 1.2, 1.2, NAN]]),
     }  # fmt: skip
     return Outcomes(**{**plain, **changes})  # type: ignore[arg-type]
@@ -181,6 +183,7 @@ def test_an_evaluation_is_summed_up_by_every_measure() -> None:
             "pass_at_2": 0.75,  # (1/2 + 1) / 2
             "pass_at_4": 1.0,
             "majority_at_4": 0.5,  # "2" is wrong, "5" is right
+            "undecided": 0.0,
             "reward": 0.75,  # (0.3 + 1.2) / 2, the missing one left out
             "rewards/exact/mean": 0.5,
         }
@@ -190,20 +193,69 @@ def test_an_evaluation_is_summed_up_by_every_measure() -> None:
 def test_what_cannot_be_measured_is_left_out() -> None:
     assert list(metrics_of(outcomes(right=None))) == ["reward", "rewards/exact/mean"]
     assert "majority_at_4" not in metrics_of(outcomes(answers=None))
-    single = outcomes(right=np.array([[True], [False]]), answers=[["1"], ["2"]], rewards={}, totals=np.ones((2, 1)))
-    assert list(metrics_of(single)) == ["pass_at_1", "reward"]
+    single = outcomes(right=np.array([[1.0], [0.0]]), answers=[["1"], ["2"]], rewards={}, totals=np.ones((2, 1)))
+    assert list(metrics_of(single)) == ["pass_at_1", "undecided", "reward"]
+
+
+# Right of decided: 1 of 2, 3 of 3, none of none, 0 of 4.
+UNDECIDED = [[NAN, 1, NAN, 0], [1, 1, 1, NAN], [NAN] * 4, [0, 0, 0, 0]]
+
+
+def test_undecided_completions_are_neither_right_nor_wrong() -> None:
+    answers = [["7", "8", "7", "9"], ["5", "5", "6", "6"], ["1"] * 4, ["2", "2", "3", None]]
+    some = outcomes(right=np.array(UNDECIDED), answers=answers, rewards={}, totals=np.ones((4, 4)))
+    metrics = metrics_of(some)
+    assert {name: estimate.value for name, estimate in metrics.items()} == pytest.approx(
+        {
+            "pass_at_1": 0.5,  # (1/2 + 1 + 0) / 3
+            "pass_at_2": 2 / 3,  # (1 + 1 + 0) / 3
+            "pass_at_4": 0.0,  # only the last prompt has four decided ones
+            "majority_at_4": 0.5,  # "8" and "9" tie: 1/2; "5" is right; "2" is wrong
+            "undecided": 7.0,
+            "reward": 1.0,
+        }
+    )
+    assert metrics["pass_at_1"] == share_estimate([0.5, 1.0, 0.0])
+    assert metrics["pass_at_4"] == share_estimate([0.0])
+    counts = prompt_counts(some)
+    assert (counts["right"], counts["decided"]) == ([1, 3, 0, 0], [2, 3, 0, 4])
+    assert counts["majority"] == [0.5, 1.0, None, 0.0]
+    assert pass_shares(zip(counts["decided"], counts["right"], strict=True), 3) == [None, 1.0, None, 0.0]
+
+
+def test_where_no_completion_is_decided_nothing_is_known_of_right_and_wrong() -> None:
+    metrics = metrics_of(outcomes(right=np.full((2, 4), NAN)))
+    shares = [estimate for name, estimate in metrics.items() if "_at_" in name]
+    assert len(shares) == 4 and all(math.isnan(value) for one in shares for value in (one.value, one.low, one.high))
+    assert (metrics["undecided"].value, metrics["reward"].value) == (8.0, pytest.approx(0.75))
+
+
+@pytest.mark.parametrize(
+    ("undecided", "num_prompts", "n", "words"),
+    [
+        (3, 16, 4, "3 of 64 completions could not be scored; they are left out."),
+        (1, 1000, 2, "1 of 2,000 completions could not be scored; it is left out."),
+        (1, 1, 1, "1 of 1 completion could not be scored; it is left out."),
+        (0, 16, 4, ""),
+        (NAN, 16, 4, ""),
+    ],
+)
+def test_how_many_are_left_out_is_a_sentence(undecided: float, num_prompts: int, n: int, words: str) -> None:
+    assert undecided_words({"undecided": Estimate(undecided)}, num_prompts, n) == words
+    assert undecided_words({}, num_prompts, n) == ""
 
 
 def test_counts_per_prompt_are_enough_to_compute_pass_at_any_k() -> None:
     counts = prompt_counts(outcomes())
     assert counts == {
-        "right": [1, 3], "majority": [0.0, 1.0], "reward": pytest.approx([0.3, 1.2]),
+        "right": [1, 3], "decided": [4, 4], "majority": [0.0, 1.0], "reward": pytest.approx([0.3, 1.2]),
         "rewards": {"exact": [0.25, 0.75]},
     }  # fmt: skip
     again = [pass_at_k(4, c, 2) for c in counts["right"]]
     assert sum(again) / 2 == metrics_of(outcomes())["pass_at_2"].value
     nothing = prompt_counts(outcomes(right=None, totals=np.full((2, 4), NAN)))
-    assert (nothing["right"], nothing["majority"], nothing["reward"]) == (None, None, [None, None])
+    assert (nothing["right"], nothing["decided"], nothing["majority"]) == (None, None, None)
+    assert nothing["reward"] == [None, None]
 
 
 def test_a_stored_estimate_without_interval_has_none_again() -> None:

@@ -17,10 +17,12 @@ def nothing_cached(tmp_path, monkeypatch):
     [
         (ModelFacts(), []),
         (ModelFacts("x", 128, 860_000, False),
-         ["0.9 million parameters", "context of 128 tokens", "no chat template: prompts are sent as they are"]),
-        (ModelFacts("x", 8192, 1_500_000_000, True),
-         ["1.5 billion parameters", "context of 8,192 tokens", "with a chat template"]),
-        (ModelFacts("x", None, 1_000_000_000, None), ["1.0 billion parameters"]),
+         ["0.9 million parameters", "context of 128 tokens", "licence unknown",
+          "no chat template: prompts are sent as they are"]),
+        (ModelFacts("x", 8192, 1_500_000_000, True, dtype="bfloat16", licence="mit", size_bytes=3 * 2**30),
+         ["1.5 billion parameters", "context of 8,192 tokens", "bfloat16, 3.0 GB on disk", "licence mit",
+          "with a chat template"]),
+        (ModelFacts("x", None, 1_000_000_000, None), ["1.0 billion parameters", "licence unknown"]),
     ],
 )  # fmt: skip
 def test_facts_are_told_as_far_as_they_are_known(facts, words):

@@ -56,6 +56,23 @@ def test_without_an_evaluation_a_sentence_stands_for_each_chart():
         assert (chart.figure, chart.sentence) == (None, "No evaluation is finished yet.")
 
 
+def test_completions_that_could_not_be_scored_are_told():
+    some = {"undecided": Estimate(3.0)}
+    assert (
+        "3 of 64 completions could not be scored; they are left out."
+        in held_out(evaluations_of(measured(0, 0.4), measured(25, 0.8, **some))).look_for
+    )
+    assert "could not be scored" not in held_out(evaluations_of(measured(0, 0.4, **some), measured(25, 0.8))).look_for
+
+
+def test_a_gap_where_no_completion_could_be_scored_does_not_end_the_chart():
+    lost = {"pass_at_1": Estimate(NAN), "undecided": Estimate(64.0)}
+    line = trace(held_out(evaluations_of(measured(0, 0.4), measured(25, 0.8), (50, lost))), "pass@1")
+    assert line["y"].tolist()[:2] == [0.4, 0.8]
+    alone = held_out(evaluations_of((0, lost)))
+    assert (alone.figure, alone.sentence) == (None, "64 of 64 completions could not be scored; they are left out.")
+
+
 def test_the_evaluation_before_training_is_marked():
     before = trace(held_out(evaluations_of(measured(0, 0.4), measured(25, 0.9))), "before training")
     assert (before["x"].tolist(), before["y"].tolist()) == ([0.0], [0.4])

@@ -101,6 +101,16 @@ def test_the_held_out_share_is_compared_with_the_first_one(evaluations, value, c
     assert "newest 10 steps" not in found.help
 
 
+def test_a_held_out_share_tells_what_could_not_be_scored():
+    some = course(1, (0, 0.25), (25, 0.5))
+    some.evaluations["metrics"].iloc[-1]["undecided"] = Estimate(3.0)
+    told = "3 of 64 completions could not be scored; they are left out."
+    assert told in kpi("eval/pass_at_1", some).help
+    none = course(1, (0, NAN))
+    none.evaluations["metrics"].iloc[0]["undecided"] = Estimate(64.0)
+    assert kpi("eval/pass_at_1", none).note == "no completion could be scored"
+
+
 @pytest.mark.parametrize("beta", [0.0, 0.04])  # KL is measured whether it is in the loss or not
 def test_a_kl_that_is_not_there_has_its_reason(beta):
     found = kpi("kl", course(3, kl=NAN), beta=beta)

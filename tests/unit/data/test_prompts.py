@@ -109,6 +109,15 @@ def test_an_end_token_that_the_prompt_itself_ends_with_stays() -> None:
     assert renderer(toy_tokenizer()).render(example("1<eos>")).ids == [*tokens("1"), EOS]
 
 
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [("{{ 'a' * 10**11 }}", "it takes too much memory"), ("{{ '1' * 5000001 }}", "it makes 5,000,001 characters")],
+)
+def test_a_template_that_fills_the_memory_is_refused(template: str, reason: str) -> None:
+    with pytest.raises(ModelError, match=f"The model's chat template failed: {reason}"):
+        renderer(chat_tokenizer(template)).render(example("1"))
+
+
 def test_a_chat_template_is_not_given_special_tokens_again() -> None:
     tokenizer = with_special_tokens("<eos> $A <eos>")
     tokenizer.chat_template = TEMPLATE

@@ -127,7 +127,7 @@ def test_a_folder_without_tokenizer_is_refused(model_folder: Path) -> None:
 def test_a_tokenizer_larger_than_the_model_is_refused(model_folder: Path) -> None:
     edit_json(model_folder / "config.json", vocab_size=9)
     edit_weights(model_folder, model__embed_tokens__weight=torch.zeros(9, 16), lm_head__weight=torch.zeros(9, 16))
-    assert "a tokenizer of 15 tokens, and a model that knows 9" in refusal(model_folder)
+    assert "a tokenizer with 6 tokens, such as '7' (9), beyond the 9 that the model knows" in refusal(model_folder)
 
 
 def test_progress_is_silent_for_what_is_on_disk(model_folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Calling reward functions: a failure is missing, never a number; a broken contract stops the run."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 
 from engine.config import RewardSpec
 from engine.errors import ConfigError, RewardError
-from engine.rewards.score import BoundReward, Scores, bind_rewards, score
+from engine.rewards.registry import REWARDS
+from engine.rewards.score import BoundReward, Scores, bind_rewards, close_rewards, score
 
 NAN = math.nan
 
@@ -133,3 +135,26 @@ def test_unknown_rewards_are_refused_together() -> None:
     with pytest.raises(ConfigError) as caught:
         bind_rewards([RewardSpec(name="a"), RewardSpec(name="b")])
     assert [problem.field for problem in caught.value.problems] == ["rewards[0].name", "rewards[1].name"]
+
+
+def test_a_none_that_was_meant_is_no_failure_and_everything_else_that_is_missing_is_one() -> None:
+    assert run(returning([None, NAN])).failed == [frozenset(), frozenset({"custom"})]
+    assert run(returning(["1", 1.0])).failed == [frozenset({"custom"}), frozenset()]
+    scores = run(failing(ValueError("no")))
+    assert scores.failed == [frozenset({"custom"})] * 2
+    assert scores.notes[0].name == "custom" and scores.notes[0].traceback.endswith("ValueError: no\n")
+
+
+def test_a_library_reward_that_belongs_in_a_worker_gives_there_what_it_gives_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = RewardSpec(name="exact_match", params={"ignore_case": True})
+    here = run(*bind_rewards([spec]), completions=("A", "b", ""), columns={"answer": ["a", "a", ""]})
+    monkeypatch.setitem(REWARDS, "exact_match", replace(REWARDS["exact_match"], where="worker"))
+    rewards = bind_rewards([spec])
+    try:
+        there = run(*rewards, completions=("A", "b", ""), columns={"answer": ["a", "a", ""]})
+    finally:
+        close_rewards(rewards)
+    np.testing.assert_array_equal(here.values, there.values)
+    assert (here.errors, here.failed, here.parsed) == (there.errors, there.failed, there.parsed)

@@ -11,9 +11,14 @@ from engine.rewards.shaping import shaped
 NAN = math.nan
 
 
-def scores(*rows: tuple[float, ...], errors: list[dict[str, str]] | None = None) -> Scores:
-    names = ("exact", "short")[: len(rows[0])]
-    return Scores(names, np.array(rows), errors or [{} for _ in rows], [None] * len(rows), 0.0)
+def scores(
+    *rows: tuple[float, ...], errors: list[dict[str, str]] | None = None, failed: tuple[str, ...] = (), **more: object
+) -> Scores:
+    """`failed`: for each row the reward whose value should be there and is not, "" for none."""
+    names = ("exact", "short", "seen")[: len(rows[0])]
+    failures = [frozenset(filter(None, [name])) for name in failed]
+    plain = errors or [{} for _ in rows]
+    return Scores(names, np.array(rows), plain, [None] * len(rows), 0.0, failed=failures, **more)  # type: ignore[arg-type]
 
 
 def specs(**short: object) -> list[RewardSpec]:
@@ -45,6 +50,38 @@ def test_behind_a_missing_gate_a_value_is_missing_and_never_0() -> None:
     reason = "it counts only with exact, which is missing"
     assert found.errors == [{"exact": "timeout", "short": reason}, {"short": "None"}]
     assert found.raw == [{"short": 0.8}, {}]
+
+
+def test_beside_a_trained_reward_that_failed_the_other_trained_ones_are_missing_with_the_reason() -> None:
+    rewards = [*specs(), RewardSpec(name="seen", weight=0.0)]
+    given = scores(
+        (NAN, -0.2, 0.7), (NAN, -0.2, 0.7), (1.0, -0.2, NAN),
+        errors=[{"exact": "timeout"}, {"exact": "returned None"}, {"seen": "timeout"}], failed=("exact", "", "seen"),
+    )  # fmt: skip
+    found = shaped(given, rewards)
+    np.testing.assert_array_equal(
+        found.values,
+        [
+            [NAN, NAN, 0.7],  # a total of −0.2 would call the completion wrong; the monitor stays
+            [NAN, -0.2, 0.7],  # exact does not apply here, so short alone decides
+            [1.0, -0.2, NAN],  # nothing is learned from a monitor
+        ],
+    )
+    assert found.errors[0] == {"exact": "timeout", "short": "it counts only together with exact, which failed"}
+    assert found.raw == [{"short": -0.2}, {}, {}]
+
+
+def test_a_reward_fails_with_its_gate() -> None:
+    rewards = [RewardSpec(name="exact"), RewardSpec(name="short", gate="seen"), RewardSpec(name="seen", weight=0.0)]
+    found = shaped(scores((1.0, 0.5, NAN), errors=[{"seen": "timeout"}], failed=("seen",)), rewards)
+    np.testing.assert_array_equal(found.values, [[NAN, NAN, NAN]])
+    assert found.errors[0]["exact"] == "it counts only together with short, which failed"
+
+
+def test_beside_a_trained_reward_that_failed_step_scores_teach_nothing() -> None:
+    steps = [{"short": [(0, 1.0)]}, {"short": [(0, 1.0)]}]
+    found = shaped(scores((NAN, 1.0), (1.0, 1.0), failed=("exact", ""), steps=steps), specs())
+    assert list(found.steps) == [{}, {"short": [(0, 1.0)]}]
 
 
 def test_a_missing_value_stays_missing_behind_a_closed_gate_and_within_limits() -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from engine import cli
+from engine.analysis.evaluation import Estimate
 from engine.errors import CheckpointError, DatasetError
 from engine.runs.best import Best, write_best
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
+from engine.runs.records import EvaluationRecord
 from engine.train.evaluate_checkpoint import evaluate_checkpoint
 from engine.train.loop import run_engine
 from tests.toy import toy_config
@@ -54,6 +56,18 @@ def test_more_completions_and_fewer_prompts_can_be_asked_for(
     found = printed(capsys, "--num-generations", "4", "--num-prompts", "5")
     assert (found["num_prompts"], found["num_generations"]) == (5, 4)
     assert {"pass_at_4", "majority_at_4"} <= set(found["metrics"])
+
+
+def test_completions_that_could_not_be_scored_are_told(
+    trained: RunPaths, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = EvaluationRecord(6, 16, 4, 0.1, {"pass_at_1": Estimate(0.5, 0.3, 0.7), "undecided": Estimate(3.0)})
+    monkeypatch.setattr("engine.train.evaluate_checkpoint.evaluate", lambda *_, **__: record)
+    assert cli.main(["eval", "run"]) == 0
+    told = capsys.readouterr()
+    note = "3 of 64 completions could not be scored; they are left out."
+    assert note in told.err.splitlines()
+    assert json.loads(told.out)["note"] == note
 
 
 def test_a_checkpoint_that_is_not_there_is_named_with_those_that_are(

@@ -1,6 +1,8 @@
 """Held-out evaluation in a run: what is stored, which checkpoint is kept, and when training ends early."""
 
+import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +80,7 @@ def test_several_completions_give_pass_at_k_and_majority_with_intervals_from_the
     evaluation = reader.evaluations().iloc[-1]
     metrics = evaluation["metrics"]
     assert list(metrics) == [
-        "pass_at_1", "pass_at_2", "pass_at_4", "majority_at_4", "reward", "rewards/exact_match/mean",
+        "pass_at_1", "pass_at_2", "pass_at_4", "majority_at_4", "undecided", "reward", "rewards/exact_match/mean",
         "rewards/digit_match/mean",
     ]  # fmt: skip
     details = reader.evaluation_details(1)
@@ -91,7 +93,8 @@ def test_several_completions_give_pass_at_k_and_majority_with_intervals_from_the
     assert metrics["majority_at_4"].value == pytest.approx(np.mean(prompts["majority"]))
     total = np.array(prompts["rewards"]["exact_match"]) + 0.3 * np.array(prompts["rewards"]["digit_match"])
     assert metrics["reward"].value == pytest.approx(total.mean())
-    assert all(m.low <= m.value <= m.high for m in metrics.values())
+    assert all(m.low <= m.value <= m.high for name, m in metrics.items() if name != "undecided")
+    assert (metrics["undecided"].value, prompts["decided"]) == (0.0, [4] * 8)
     assert (evaluation["num_prompts"], evaluation["num_generations"], len(prompts["id"])) == (8, 4, 8)
     assert [len(sample["completions"]) for sample in samples] == [4] * 8
     assert set(samples[0]["completions"][0]["rewards"]) == {"exact_match", "digit_match"}
@@ -102,6 +105,22 @@ def test_every_evaluation_draws_the_same_random_numbers() -> None:
     session = build_session(config, progress=lambda _: None)
     first, again = (loop.evaluate(session, config.evaluation, step, beat=lambda *_: None) for step in (0, 3))
     assert first.samples == again.samples and first.metrics == again.metrics
+
+
+def test_completions_whose_pass_reward_is_missing_are_left_out_and_counted() -> None:
+    config = toy_config(evaluation={"num_generations": 4})
+    session = build_session(config, progress=lambda _: None)
+
+    def judge(completions: list[str], **_: object) -> list[float | None]:
+        """Of each prompt's four: declines the first, right, wrong, right; of the first prompt it declines all."""
+        return [None if i % 4 == 0 or i < 4 else float(i % 2) for i in range(len(completions))]
+
+    session.rewards[0] = replace(session.rewards[0], function=judge)
+    found = loop.evaluate(session, config.evaluation, 0, beat=lambda *_: None)
+    assert (found.prompts["right"], found.prompts["decided"]) == ([0] + [2] * 7, [0] + [3] * 7)
+    assert found.metrics["pass_at_1"].value == pytest.approx(2 / 3)
+    assert found.metrics["undecided"].value == 4 + 7
+    assert math.isnan(found.metrics["pass_at_4"].value)  # no prompt has four that are decided
 
 
 def test_without_a_reward_that_decides_there_are_only_mean_rewards(tmp_path: Path) -> None:

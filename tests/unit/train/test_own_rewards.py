@@ -13,6 +13,7 @@ from safetensors.numpy import load_file
 from engine.config import RunConfig
 from engine.config_io import parse_config
 from engine.errors import ConfigError, RewardError
+from engine.models.load import load_policy
 from engine.runs import launch
 from engine.runs.fork import fork_run
 from engine.runs.launch import start_run
@@ -74,6 +75,19 @@ def test_files_written_for_trl_and_verl_score_as_the_library_does(tmp_path: Path
         assert values(frame, "length") == frame["length"].tolist()
 
 
+@pytest.mark.slow
+def test_the_embedded_model_trains_on_them_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.train.session.load_policy", load_policy)
+    short = {"optim": {"max_steps": 2}, "evaluation": {"every": 2, "num_prompts": 4}, "checkpoint": {"every": 2}}
+    rewards = [own(FILES / "trl_style.py", "trl", callable="accuracy_reward"), own(FILES / "verl_style.py", "verl")]
+    paths = made(tmp_path, config_with(*rewards, **short))
+    assert run_engine(paths) == "finished"
+    for frame in completions_of(paths):
+        assert {*values(frame, "trl"), *values(frame, "verl")} <= {0.0, 1.0}
+        assert frame["passed"].tolist() == values(frame, "trl")
+        assert all(errors == {} for errors in frame["errors"])
+
+
 HARMFUL = """
 import os, random, sys, time
 random.seed(1)
@@ -87,6 +101,7 @@ def reward(completions, **kwargs):
 """
 
 
+@pytest.mark.slow
 def test_a_harmful_monitor_changes_no_weight_and_no_token(tmp_path: Path) -> None:
     once = {"evaluation": {"every": 6, "num_prompts": 8}}
     harmful = own(write(tmp_path, HARMFUL), weight=0.0, kind="format")
@@ -129,11 +144,12 @@ def test_a_reward_that_keeps_failing_ends_the_run_with_its_first_tracebacks(tmp_
     told = str(caught.value)
     assert told.startswith("Step 2: reward 'own' failed for 16 of 16 completions of the last 2 steps.")
     assert '  File "mine.py", line 2, in <listcomp>\n    return [len(c) / 0 for c in completions]' in told
-    assert told.count("Traceback") == 1
+    assert told.count("Traceback") == 1 and "Correct it, then clone or fork the run." in told
     events = RunReader(paths.db).events()
     assert events["message"][events["kind"] == "failed"].tolist() == [told]
 
 
+@pytest.mark.slow
 def test_a_resumed_run_and_a_fork_use_the_copy_whatever_became_of_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, "def reward(completion):\n    return len(completion)\n")
     every = {"checkpoint": {"every": 1, "keep": 6}}

@@ -2,9 +2,8 @@
 
 import ctypes
 import os
-import platform
 
-ARM = platform.machine() == "aarch64"
+ARM = os.uname().machine == "aarch64"
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000

@@ -5,7 +5,6 @@ read-only copies of the paths it was given and one small empty directory in memo
 """
 
 import os
-from pathlib import Path
 
 from . import kernel
 
@@ -37,9 +36,9 @@ def enter() -> bool:
             pass
     uid, gid = os.geteuid(), os.getegid()
     kernel.unshare(_ALL | kernel.CLONE_NEWUSER)
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
-    Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(text)
     return False
 
 

@@ -9,13 +9,14 @@ WAY own: make the namespaces here. WAY bubblewrap: bwrap has made them already.
 """
 
 import builtins
-import importlib.util
 import json
 import os
 import select
 import signal
 import sys
 from _sitebuiltins import Quitter
+from importlib.machinery import SourceFileLoader
+from types import ModuleType
 
 from . import kernel, lock, namespaces
 
@@ -40,8 +41,10 @@ def main() -> None:
 
 
 def _own_namespaces(request: dict, status_fd: int) -> None:  # type: ignore[type-arg]
-    """Returns in the confined child only; this process waits for it and ends as it ended."""
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+    """Returns in the confined child only. This process waits for it and ends as it ended; told to end, it kills it."""
+    children: list[int] = []
+    signal.signal(signal.SIGTERM, lambda *_: _end(children))
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGTERM)
     reader = select.poll()
     reader.register(status_fd, 0)
     if reader.poll(0):  # the engine has died meanwhile
@@ -51,14 +54,23 @@ def _own_namespaces(request: dict, status_fd: int) -> None:  # type: ignore[type
     here, there = os.pipe()
     child = os.fork()
     if child == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.close(there)
         os.setsid()  # its process group would else be this one's: kill(0) reaches across a pid namespace
         _confine(request, status_fd, here, is_root)
         return
+    children.append(child)
     for descriptor in (0, 1, 2, here):
         os.close(descriptor)
     _, status = os.waitpid(child, 0)
     os._exit(os.waitstatus_to_exitcode(status) % 256 if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
+
+
+def _end(children: list[int]) -> None:
+    """Kill the first process of the namespace, with which the kernel ends all others in it."""
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+    os._exit(128 + signal.SIGKILL)
 
 
 def _confine(request: dict, status_fd: int, parent_is_there: int, is_root: bool) -> None:  # type: ignore[type-arg]
@@ -80,11 +92,9 @@ def _run_program() -> None:
     sys.path[0] = namespaces.SCRATCH  # in place of the folder that this package was found in
     builtins.exit = Quitter("exit", "Ctrl-D")  # what the module site would have put there
     builtins.quit = Quitter("quit", "Ctrl-D")
-    spec = importlib.util.spec_from_file_location("__main__", MAIN)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["__main__"] = module
-    spec.loader.exec_module(module)
+    module = sys.modules["__main__"] = ModuleType("__main__")
+    module.__file__ = MAIN
+    SourceFileLoader("__main__", MAIN).exec_module(module)
 
 
 def _always_there() -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.rewards.sandbox.backends import Sandbox, run
-from engine.rewards.sandbox.limits import Limits
+from engine.rewards.sandbox.limits import Limits, SandboxFailed
 from engine.rewards.sandbox.process import Confined
 
 _HERE = Path(__file__).parent
@@ -20,6 +20,7 @@ _MAX_ANSWER = (1 << 20) + 4096  # bytes: a result and what is around it
 _MAX_MESSAGE = 64 << 20  # bytes that the tests may pass as arguments
 _MAX_LOST = 3  # times that the model's code may be started again after it ended or ran out of time
 _LONGEST = 20  # tests' worth of time for all of them together
+_BEGIN_S = 20.0  # for programs of ours to load
 _GRACE_S = 5.0  # for the tests' own work before and between calls, beyond the time of a test
 
 
@@ -122,6 +123,8 @@ class _Candidate:
             return ""
         self._process = self._process or self._sandbox.start(self._files, self._limits)
         self._process.wait_ready()
+        if "begin" not in _message(_receive(self._process, time.monotonic() + _BEGIN_S, _MAX_ANSWER)):
+            raise SandboxFailed("The sandbox was set up, but the program beside the model's code did not begin.")
         answer = _receive(self._process, time.monotonic() + self.timeout_s, _MAX_ANSWER)
         message = _message(answer)
         self._loaded = "loaded" in message

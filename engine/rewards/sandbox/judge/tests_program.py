@@ -9,7 +9,6 @@ the tests themselves are at fault.
 import ast
 import builtins
 import importlib.machinery
-import importlib.util
 import json
 import sys
 from collections.abc import Callable
@@ -83,11 +82,9 @@ class Tests:
         return [self.passed, total, self.first_failure] if total else [1, 1, ""]
 
     def _load(self, given: dict[str, Any]) -> ModuleType:
-        spec = importlib.util.spec_from_loader("tests", _Counting("tests", "tests.py"))
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
+        module = sys.modules["tests"] = ModuleType("tests")
         vars(module).update(given, __passed__=self._pass, __failed__=self._fail)
-        spec.loader.exec_module(module)
+        _Counting("tests", "tests.py").exec_module(module)
         return module
 
     def _proxy(self, name: str) -> Callable[..., Any]:
@@ -142,8 +139,9 @@ class Tests:
         if error is not self._raised:
             if isinstance(error, ImportError | SyntaxError):
                 raise Broken(_words(error)) from None
-            # a name that is bound somewhere may be unbound because a loop over a result had no turn
-            if isinstance(error, NameError) and error.name not in self._assigned:
+            # A name that is bound somewhere may be unbound because a loop over a result had no turn; the error for one
+            # that its function has not bound yet has no name.
+            if isinstance(error, NameError) and error.name and error.name not in self._assigned:
                 raise Broken(_words(error)) from None
         self.failed += 1
         self.first_failure = self.first_failure or self._where(error)
@@ -192,7 +190,7 @@ def _call(name: str) -> ast.Expr:
 
 def _load_context(source: str) -> dict[str, Any]:
     """What the prompt defines, as far as it can be run: it may be code, or a question in English."""
-    module = ModuleType("context")
+    module = sys.modules["context"] = ModuleType("context")
     try:
         with open("context.py", "w", encoding="utf-8", errors="replace") as file:
             file.write(source)

@@ -156,7 +156,8 @@ def test_closing_in_the_middle_of_a_call_ends_it(tmp_path: Path) -> None:
     assert worker.start() is None
     worker.submit({"prompts": ["p"], "completions": ["c"], "completion_ids": [[1]]})
     worker.close()
-    assert worker.result().failed == [True]
+    result = worker.result()
+    assert result.failed == [True] and worker.start() == "its worker was closed"
     worker.close()
 
 
