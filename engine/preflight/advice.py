@@ -124,8 +124,8 @@ def many_dead(result: Preflight) -> Advice | None:
     dead = sum(prompt.kind != "mixed" for prompt in result.prompts)
     return Advice(
         "many_dead",
-        f"{now:.0%} of the groups would carry no signal ({dead} of {len(result.prompts)} here), and twice the group size "
-        "would hardly change that: choose data nearer to what the model can do, or a reward that tells answers apart.",
+        f"{now:.0%} of the groups would carry no signal ({dead} of {len(result.prompts)} here), and twice the group "
+        "size would hardly change that: choose data nearer to what the model can do, or a reward that tells answers apart.",
     )
 
 
