@@ -125,7 +125,8 @@ def many_dead(result: Preflight) -> Advice | None:
     return Advice(
         "many_dead",
         f"{now:.0%} of the groups would carry no signal ({dead} of {len(result.prompts)} here), and twice the group "
-        "size would hardly change that: choose data nearer to what the model can do, or a reward that tells answers apart.",
+        "size would hardly change that: choose data nearer to what the model can do, or a reward that tells "
+        "answers apart.",
     )
 
 
