@@ -13,7 +13,7 @@ from tests.fakes import write_fake_run
 
 @pytest.fixture(autouse=True, scope="session")
 def installed_components() -> Iterator[None]:
-    """Every AppTest reads the metadata of all installed packages, which takes longer than most pages; once is enough."""
+    """Every AppTest reads the metadata of all installed packages, which takes longer than most pages: once will do."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
         yield
