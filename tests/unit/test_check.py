@@ -107,7 +107,11 @@ def test_a_folder_without_a_tokenizer_is_refused(raw: Raw, model: Path, tmp_path
         ({"model": {"chat_template": True}}, "model.chat_template", "this model's tokenizer has none"),
         ({"model": {"system_prompt": "Add."}}, "model.system_prompt", "no chat template to put it in"),
         ({"model": {"source": "/no/such/folder"}}, "model.source", "There is no model"),
-        ({"data": {"digits": 1, "source": "arithmetic", "held_out": 64}}, "data.held_out", "only 7 pairs"),
+        (
+            {"data": {"params": {"digits": 1}, "source": "arithmetic", "held_out": 64}},
+            "data.held_out",
+            "only 7 problems",
+        ),
     ],
 )
 def test_each_obstacle_is_told_at_the_setting_to_change(
