@@ -84,6 +84,8 @@ def draw_file(form: FormState, placed: Placed) -> None:
     for note in form.notes:
         st.error(as_label(note, 500), icon=":material/error:")
     preview = look_at(str(form.value(SOURCE.path) or ""))
+    if preview is not None and preview.note:
+        st.caption(as_label(preview.note, 500))
     if preview is not None and preview.rows:
         draw_preview(form, preview, placed)
 

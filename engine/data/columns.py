@@ -1,4 +1,7 @@
-"""From a row to an example: its question and answer as the table's shape says; and a preview of a source for a form."""
+"""From a row to an example: its question and answer as the table's shape says; and a preview of a source for a form.
+
+preview_client.py has the preview in a process of its own, which also downloads and makes rows of reasoning-gym.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +17,7 @@ from engine.data.conversation import (
     with_last,
 )
 from engine.data.example import Example, example_id
+from engine.data.hub import NotFetched
 from engine.data.shapes import Shape, detect_shape, reach
 from engine.data.sources import read_source
 from engine.data.table import Row, Table
@@ -29,7 +33,8 @@ class FilePreview:
     """The first rows of a source as text, its columns and shape, and everything that keeps it from being used.
 
     `prompt_column` and `answer_column` are those that were found, or given. `examples` are the first rows as
-    (prompt, answer) without the prompt template; rows that make none are in `problems`.
+    (prompt, answer) without the prompt template; rows that make none are in `problems`. `note`: why there are no rows
+    to see yet, though nothing is wrong.
     """
 
     path: str
@@ -39,6 +44,7 @@ class FilePreview:
     shape: Shape | None
     examples: list[tuple[str, str | None]]
     problems: list[str]
+    note: str = ""
 
     @property
     def prompt_column(self) -> str | None:
@@ -54,10 +60,12 @@ def preview_file(path: str, limit: int = 3) -> FilePreview:
     return preview_source(DataSource(source=path), limit) if path else FilePreview(path, 0, [], [], None, [], [])
 
 
-def preview_source(config: DataSource, limit: int = 3) -> FilePreview:
-    """The same with columns, split and subset as they are set. May download what the source names on the Hub."""
+def preview_source(config: DataSource, limit: int = 3, *, fetch: bool = False) -> FilePreview:
+    """The same with columns, split and subset as they are set. With `fetch` it downloads what is on the Hub alone."""
     try:
-        table = read_source(config)
+        table = read_source(config, fetch=fetch)
+    except NotFetched as error:
+        return FilePreview(config.source, 0, [], [], None, [], [], error.message)
     except DatasetError as error:
         return FilePreview(config.source, 0, [], [], None, [], [str(error)])
     return preview_table(table, config, limit)

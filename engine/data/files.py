@@ -13,11 +13,12 @@ from typing import Any, Literal
 
 from engine.config_problems import repeated
 from engine.data.cells import MAX_DEPTH, Decoder, Unusable, kind_of, parsed, usable
-from engine.data.table import Faults, Place, Row, Table, fail
+from engine.data.table import MAX_FAULTS, Faults, Place, Row, Table, fail
 
 MAX_BYTES = 256 * 2**20  # of all files of a source, and of what they unpack to: rows are held in memory
 MAX_ROWS = 1_000_000
 MAX_COLUMNS = 1_000
+BATCH = 25  # rows of a Parquet file that are unpacked at once: each may have megabytes
 # A packed file that grows more than this, and beyond so many bytes, was made to fill memory.
 MAX_GROWTH, SMALL_BYTES = 30, 32 * 2**20
 
@@ -47,6 +48,8 @@ def add_rows(place: Place, cells: Numbered, rows: list[Row], columns: dict[str, 
             rows.append(Row(number, usable(values), place))
         except Unusable as fault:
             faults.add(f"{place.name}, {place.unit} {number}", str(fault))
+            if faults.count >= MAX_FAULTS:
+                return
             continue
         columns.update(dict.fromkeys(rows[-1].values))
         if len(rows) > MAX_ROWS or len(columns) > MAX_COLUMNS:
@@ -235,7 +238,7 @@ def _checked_header(name: str, cells: list[str]) -> list[str]:
 
 def _by_name(header: list[str], cells: list[str]) -> Any:
     if len(cells) != len(header):
-        return Unusable(f"has {len(cells)} cells, but the header has {len(header)}.")
+        return Unusable(f"has {len(cells):,} cells, but the header has {len(header):,}.")
     return dict(zip(header, cells, strict=True))
 
 
@@ -248,7 +251,7 @@ def _read_parquet(path: Path) -> Numbered:
         with parquet.ParquetFile(path) as file:
             if twice := repeated(file.schema_arrow.names):
                 fail(f"{path.name} has the column '{twice[:40]}' twice.", "Write it with different column names.")
-            for batch in file.iter_batches(batch_size=100):  # rows may be large, and a batch is unpacked as a whole
+            for batch in file.iter_batches(batch_size=BATCH):
                 size_bytes += batch.nbytes
                 if size_bytes > limit:
                     fail(f"{path.name} unpacks to more than {limit:,} bytes.", "Use a part of it.")

@@ -5,6 +5,7 @@ Only the data files of the split are fetched, and read by our own readers; a dat
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,8 +25,15 @@ MAX_CARD = 2**20  # bytes
 MAX_FILES = 10_000
 
 
-def hub_files(config: DataSource) -> list[Path]:
-    """The files of a split. Raises DatasetError when offline, not found, gated, a script, too large, or cut off."""
+class NotFetched(DatasetError):
+    """The data set is on the Hub and not on this machine, and nobody asked to download it yet."""
+
+
+def hub_files(config: DataSource, *, fetch: bool) -> list[Path]:
+    """The files of a split. Raises DatasetError when offline, not found, gated, a script, too large, or cut off.
+
+    Without `fetch` nothing is downloaded: then it raises NotFetched.
+    """
     problem: DatasetError | None = None
     for revision in _revisions(config):
         if (snapshot := cached_snapshot(config.source, revision)) is None:
@@ -39,6 +47,8 @@ def hub_files(config: DataSource) -> list[Path]:
             return [snapshot / name for name in names]
     if is_offline():
         raise problem or _not_here(config)
+    if not fetch:
+        raise NotFetched(f"{config.source} is not on this machine; starting the run downloads it.", field="data.source")
     return _download(config)
 
 
@@ -122,15 +132,14 @@ def _fetch(config: DataSource) -> list[Path]:
     from huggingface_hub import errors
 
     revision = config.revision or "main"
-    names = sizes = _listing(config.source, revision)
+    sizes = names = _listing(config.source, revision)
     is_script = f"{config.source.split('/')[1]}.py" in names
     if config.revision is None and (is_script or not data_files(list(names))):
-        try:
-            names, revision = _listing(config.source, CONVERTED), CONVERTED
-        except errors.RevisionNotFoundError:
-            if not data_files(list(names)):
-                _refuse(config.source, is_script)
-        sizes = names
+        with suppress(errors.RevisionNotFoundError):
+            converted = _listing(config.source, CONVERTED)
+            if data_files(list(converted)):
+                sizes = names = converted
+                revision = CONVERTED
     card = _card(_snapshot(config.source, revision, [CARD])) if CARD in names else {}
     chosen = _choose(list(names), card, config, revision)
     if not chosen:

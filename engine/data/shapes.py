@@ -145,7 +145,7 @@ def _chat(table: Table) -> Shape | None:
     prompt = named(columns, PROMPT_NAMES)
     if prompt is None:
         return None
-    is_sharegpt = _most(table, lambda values: isinstance(values.get(prompt), list) and "from" in values[prompt][0])
+    is_sharegpt = _most(table, lambda v: is_conversation(v.get(prompt)) and "from" in v[prompt][0])
     ends = _most(table, lambda v: is_conversation(v.get(prompt)) and _role(v[prompt][-1]) == "assistant")
     key, label = ("sharegpt", "ShareGPT conversations") if is_sharegpt else ("messages", "Conversations")
     if ends:

@@ -12,13 +12,16 @@ from engine.data.table import Table, fail
 MAX_ENTRIES = 20_000  # of a folder that are looked at
 
 
-def read_source(config: DataSource) -> Table:
-    """All rows of a source. Raises DatasetError when it, or one of its files, cannot be read as a whole."""
+def read_source(config: DataSource, *, fetch: bool = True) -> Table:
+    """All rows of a source. Raises DatasetError when it, or one of its files, cannot be read as a whole.
+
+    Without `fetch` nothing is downloaded: a data set of the Hub that is not here raises NotFetched.
+    """
     lines = [line.strip() for line in config.source.splitlines() if line.strip()]
     if len(lines) > 1:
-        paths = [path for line in lines for path in _paths(config.model_copy(update={"source": line}))]
+        paths = [path for line in lines for path in _paths(config.model_copy(update={"source": line}), fetch)]
         return read_files(paths, f"{len(lines)} sources, {lines[0][-60:]} first")
-    return read_files(_paths(config), source_name(config.source))
+    return read_files(_paths(config, fetch), source_name(config.source))
 
 
 def source_name(source: str) -> str:
@@ -27,7 +30,7 @@ def source_name(source: str) -> str:
     return source if looks_like_hub(source) else PurePath(source).name or source
 
 
-def _paths(config: DataSource) -> list[Path]:
+def _paths(config: DataSource, fetch: bool) -> list[Path]:
     source = config.source.strip()
     try:
         path = Path(source).expanduser()
@@ -37,7 +40,7 @@ def _paths(config: DataSource) -> list[Path]:
         fail(f"The data file {source[:200]!r} cannot be opened ({reason}).", "Check the path.")
     if is_folder:
         return [path / name for name in _split_of_folder(path, config.split)]
-    return hub_files(config) if looks_like_hub(source) and not exists else [path]
+    return hub_files(config, fetch=fetch) if looks_like_hub(source) and not exists else [path]
 
 
 def _split_of_folder(folder: Path, split: str) -> list[str]:

@@ -73,7 +73,7 @@ def card_files(card: Mapping[str, Any], subset: str | None, split: str, name: st
 
 def choose_subset(subsets: Sequence[str], subset: str | None, name: str, default: str | None = None) -> str:
     """The subset asked for, else the only one, else the default. Raises DatasetError with those that are there."""
-    chosen = subset or (subsets[0] if len(subsets) == 1 else default)
+    chosen = subset or (subsets[0] if len(subsets) == 1 else default if default in subsets else None)
     if chosen in subsets:
         return chosen  # type: ignore[return-value]
     listed = ", ".join(subsets[:30]) + (f" and {len(subsets) - 30} more" if len(subsets) > 30 else "")

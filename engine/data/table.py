@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, NoReturn
 from engine.errors import DatasetError
 
 SHOWN_FAULTS = 5
+MAX_FAULTS = 10_000  # after so many a file is not read to its end: it is something else than it seems
 
 
 @dataclass
@@ -22,7 +23,8 @@ class Faults:
 
     def lines(self) -> list[str]:
         rest = self.count - len(self.first)
-        return [*self.first, *([f"… and {rest:,} more."] if rest else [])]
+        least = "at least " if self.count >= MAX_FAULTS else ""
+        return [*self.first, *([f"… and {least}{rest:,} more."] if rest else [])]
 
     def raise_any(self, hint: str) -> None:
         """Raises DatasetError when there is a fault."""
