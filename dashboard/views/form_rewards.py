@@ -5,9 +5,11 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard import state
 from dashboard.text import as_label, visible
 from dashboard.views.form import Placed, alert, draw_grid, show_problems
 from dashboard.views.form_model import controls
+from dashboard.views.form_reward_absent import absence
 from dashboard.views.form_reward_help import draw_help
 from dashboard.views.form_reward_more import draw_more
 from dashboard.views.form_state import FormState, collect, draft_info, params_controls
@@ -50,13 +52,18 @@ def draw_reward(form: FormState, index: int, spec: dict[str, Any], placed: Place
         st.space("stretch")
         if info:
             draw_help(info)
+            st.page_link(
+                state.REWARDS_PAGE, label="Check", icon=":material/fact_check:",
+                query_params={state.VIEW: "check", state.REWARD: str(spec["name"])},
+                help="What it says to right answers and to attempts to cheat it, on these data.",
+            )  # fmt: skip
         st.button(
             "Remove", key=form.key(f"{path}.remove"), icon=":material/close:", type="tertiary",
             on_click=remove_reward, args=(form, index),
         )  # fmt: skip
     if info:
         st.caption(as_label(info.help, 500))
-        if reason := info.unavailable():
+        if reason := absence(info):
             alert(f"It cannot be used here. {reason}")
     weight = [control for control in controls(RewardSpec, path) if control.path == f"{path}.weight"]
     by_pattern = form.value(f"{path}.params.extract") == "regex"  # only then does a pattern say where the answer is
@@ -69,7 +76,7 @@ def draw_reward(form: FormState, index: int, spec: dict[str, Any], placed: Place
 def draw_adder(form: FormState) -> None:
     """A menu of the rewards of the library; choosing one adds it. Those that cannot be used here stand below."""
     key = form.key(f"{LIST}.add")
-    absent = {name: reason for name, info in REWARDS.items() if (reason := info.unavailable())}
+    absent = {name: reason for name, info in REWARDS.items() if (reason := absence(info))}
     st.selectbox(
         "Add a reward",
         [name for name in REWARDS if name not in absent],
@@ -79,6 +86,10 @@ def draw_adder(form: FormState) -> None:
         placeholder="Choose a reward function to add",
         on_change=lambda: add_reward(form, st.session_state[key]),
     )
+    st.page_link(
+        state.REWARDS_PAGE, label="Write a reward of your own", icon=":material/edit:",
+        help="A Python function in the browser; it is checked there and comes back to this form.",
+    )  # fmt: skip
     for name, reason in absent.items():
         st.caption(as_label(f"{REWARDS[name].label}: {reason}", 500))
 

@@ -41,7 +41,8 @@ class RewardInfo:
     `kind`: task rewards judge the answer and can decide right or wrong; format rewards judge the form; penalties only
     take away. `help` is one line, `explanation` the whole rule. `parse(params, completion)` is the answer that the
     reward reads in a completion, for showing. `steps`: it scores the steps of a completion, and each token is credited
-    with those that end at or after it. `unavailable()` says why it cannot be used here, None when it can.
+    with those that end at or after it. `unavailable()` says why it cannot be used here, None when it can;
+    `tries_machine`: it tries something out for that, which takes seconds.
     """
 
     name: str
@@ -57,4 +58,5 @@ class RewardInfo:
     explanation: str = ""
     examples: tuple[Example, ...] = ()
     where: Where = "engine"
+    tries_machine: bool = False
     unavailable: Callable[[], str | None] = lambda: None

@@ -10,6 +10,7 @@ from engine.config_problems import closest, problems_from, short
 from engine.errors import Problem
 from engine.rewards import (
     choices,
+    code_tests,
     constraints,
     diversity,
     form,
@@ -38,6 +39,7 @@ _INFOS = (
     *constraints.INFOS,
     *length.INFOS,
     *language.INFOS,
+    *code_tests.INFOS,
     *diversity.INFOS,
     *judging.INFOS,
     *python_file.INFOS,

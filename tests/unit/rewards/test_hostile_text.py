@@ -31,7 +31,7 @@ TEXTS = {
 }
 
 # A pattern that runs away, text without an equation, a reference that is no letter, and a group of one.
-UNJUDGED = {"regex_match", "equation_steps", "multiple_choice", "group_diversity"}
+UNJUDGED = {"regex_match", "equation_steps", "multiple_choice", "group_diversity", "python_tests"}
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)

@@ -29,7 +29,7 @@ def test_every_reward_takes_trls_call_and_stays_in_its_range(name: str) -> None:
     offsets = {"completion_offsets": [range(1, 100)] * 4} if info.steps else {}
     values = made(name)(
         **offsets, prompts=["p"] * 4, completions=completions, completion_ids=[[1], [], [1] * 9, [1] * 999],
-        answer=[answer] * 4, difficulty=["easy"] * 4, trainer_state=None,
+        answer=[answer] * 4, test=["assert f(1) == 1"] * 4, difficulty=["easy"] * 4, trainer_state=None,
         log_extra=lambda *_: None, log_metric=lambda *_: None,
     )  # fmt: skip
     low, high = info.value_range
