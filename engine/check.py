@@ -144,7 +144,7 @@ def _data_advice(config: RunConfig, dataset: Dataset) -> Iterator[str]:
     """What is allowed, but probably not meant, as far as configuration and data show it."""
     if pass_reward(config) is None:
         yield "No reward judges the answer, so there will be no held-out pass@1."
-    if "{answer}" in config.data.prompt_template:
+    if any("{answer}" in source.prompt_template for source in config.data.sources()):
         yield "The prompt template shows the model the answer."
     numeric = next((spec.name for spec in config.rewards if function_of(spec) in NUMERIC), None)
     if numeric is not None:
