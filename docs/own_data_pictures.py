@@ -61,7 +61,7 @@ def picture(page: Page, name: str, height: int) -> None:
 def walk(page: Page, url: str, root: Path) -> None:
     page.goto(f"{url}new_run")
     page.get_by_text("Data", exact=True).click()
-    page.get_by_role("radio", name=re.compile("file", re.IGNORECASE)).first.click()
+    page.get_by_role("radio", name="Upload").click()
     page.locator("input[type=file]").first.set_input_files(write_sums(root / "sums.jsonl"))
     expect(page.get_by_text(re.compile("400 rows"))).to_be_visible()
     picture(page, "file", 1500)
