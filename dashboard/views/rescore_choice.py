@@ -22,7 +22,7 @@ from engine.rewards.worker.files import RewardFile, list_reward_files
 from engine.runs.paths import RunPaths, parse_config_of, rewards_root, runs_root
 
 DRAFTS: Final = "rescore.drafts"  # by run and candidate: the settings that were typed
-OF_FILE: Final = ("path", "sha256", "callable")  # settings of a file that are chosen otherwise
+OF_FILE: Final = ("path", "sha256", "callable", "timeout_s")  # settings of a file that are chosen otherwise
 BESIDE: Final = -1
 STEPS_WORDS: Final = {"spread": "steps spread over the run", "newest": "the newest steps"}
 
@@ -78,11 +78,12 @@ def choose(paths: RunPaths, config: RunConfig) -> RescoreRequest:
         if place == BESIDE:
             weight = st.number_input(
                 "Weight", -100.0, 100.0, 1.0, 0.1, format="%g", key=f"rescore.{paths.run_id}.weight", width=110,
+                persist_state="session",
                 help="Its share in the total reward. 0: a monitor, which changes no total.",
             )  # fmt: skip
         steps: Choose = st.selectbox(
             "Completions of", get_args(Choose), format_func=STEPS_WORDS.__getitem__, width=210,
-            key=f"rescore.{paths.run_id}.steps", help="About 4,000 completions are scored.",
+            key=f"rescore.{paths.run_id}.steps", help="About 4,000 completions are scored.", persist_state="session",
         )  # fmt: skip
     spec = _with_settings(paths, one)
     rewards = rewards_with(config, spec, place, weight)
@@ -99,7 +100,12 @@ def _choose_candidate(paths: RunPaths, found: dict[str, Candidate]) -> str:
     if st.session_state.get(key) not in found:
         st.session_state[key] = next(iter(found))
     chosen: str = st.selectbox(
-        "Score with", list(found), key=key, format_func=lambda name: one_line(found[name].label, 90), width=340
+        "Score with",
+        list(found),
+        key=key,
+        format_func=lambda name: one_line(found[name].label, 90),
+        width=340,
+        persist_state="session",
     )
     return chosen
 
@@ -110,7 +116,7 @@ def _choose_place(paths: RunPaths, config: RunConfig, one: Candidate) -> int:
         return one.own
     places = [*range(len(config.rewards)), BESIDE]
     place: int = st.selectbox(
-        "In place of", places, key=f"rescore.{paths.run_id}.place", width=250,
+        "In place of", places, key=f"rescore.{paths.run_id}.place", width=250, persist_state="session",
         format_func=lambda at: "nothing: beside the others" if at == BESIDE else one_line(config.rewards[at].name, 50),
         help="It takes that one's name, weight and conditions, so that the values stand side by side.",
     )  # fmt: skip
@@ -135,7 +141,7 @@ def _with_settings(paths: RunPaths, one: Candidate) -> dict[str, Any]:
 
 
 def settings_of(spec: dict[str, Any]) -> list[Control]:
-    """The controls of its settings. Of a file: whether it judges the answer or the form, and its time."""
+    """The controls of its settings. Of a file: whether it judges the answer or the form."""
     found = params_controls(0, spec)
     if (spec["function"] or spec["name"]) == PYTHON_FILE:
         return [control for control in found if not control.advanced and control.path.split(".")[-1] not in OF_FILE]

@@ -28,7 +28,15 @@ def sentence(found: Summary) -> str:
             f"{found.passes.becomes_wrong:,} wrong)"
         )
     parts.append(f"{found.flipped:,} of {plural(found.num_signed, 'advantage')} change the sign")
-    return f"{', '.join(parts[:-1])}, and {parts[-1]}."
+    words = f"{', '.join(parts[:-1])}, and {parts[-1]}."
+    lost = newly_missing(found)
+    return words if lost is None else f"{words} {lost.name} is missing for {lost.missing_after:,} of them."
+
+
+def newly_missing(found: Summary) -> RewardChange | None:
+    """The reward that misses most values that it had before, if one does."""
+    more = [one for one in found.rewards if one.missing_after > one.missing_before]
+    return max(more, key=lambda one: one.missing_after - one.missing_before, default=None)
 
 
 def signal_words(found: Summary) -> str:
@@ -83,7 +91,7 @@ def _short(value: Any) -> str:
 def passes_html(found: Passes) -> str:
     """Right and wrong before and after, two by two; those that change in bold."""
     if not any((found.stays_right, found.becomes_right, found.becomes_wrong, found.stays_wrong)):
-        return '<div class="lab-muted">No reward decides right or wrong both before and after.</div>'
+        return '<div class="lab-muted">Right or wrong: no completion is decided both before and after.</div>'
     rows = (("✔ right before", found.stays_right, found.becomes_wrong, False),
             ("✘ wrong before", found.becomes_right, found.stays_wrong, True))  # fmt: skip
     body = "".join(
@@ -105,8 +113,8 @@ def _cell(count: int, changes: bool) -> str:
 
 def rewards_html(rewards: Sequence[RewardChange], scored: Sequence[str]) -> str:
     """Every reward before and after: its mean, how many values differ, what is missing and why."""
-    heads = (("reward", ""), ("mean", "lab-right"), ("other values", "lab-right"), ("correlation", "lab-right"),
-             ("missing", "lab-right"), ("why missing after", ""))  # fmt: skip
+    heads = (("reward", ""), ("mean", "lab-right"), ("other values", "lab-right"), ("missing", "lab-right"),
+             ("why missing after", ""))  # fmt: skip
     head = "".join(f'<th scope="col" class="{side}">{name}</th>' for name, side in heads)
     body = "".join(_reward_row(one, one.name in scored) for one in rewards)
     return (
@@ -119,10 +127,12 @@ def _reward_row(one: RewardChange, scored: bool) -> str:
     reasons = "<br>".join(f"{count:,} × {as_html(one_line(reason, 200))}" for reason, count in one.reasons_after)
     what = "called again" if scored else "as stored"
     changed = f"{one.changed:,} of {one.compared:,}" if one.compared else MISSING
+    is_told = one.changed and one.correlation is not None
+    alike = f'<div class="lab-small">correlation {number(one.correlation, 2)}</div>' if is_told else ""
     return (
-        f'<tr><td><b>{as_html(one.name)}</b> <span class="lab-small">{what}</span></td>'
+        f'<tr><td><b>{as_html(one.name)}</b><div class="lab-small">{what}</div></td>'
         f'<td class="lab-right">{arrow(number(one.mean_before), number(one.mean_after))}</td>'
-        f'<td class="lab-right">{changed}</td><td class="lab-right">{number(one.correlation, 2)}</td>'
+        f'<td class="lab-right">{changed}{alike}</td>'
         f'<td class="lab-right">{arrow(f"{one.missing_before:,}", f"{one.missing_after:,}")}</td>'
         f'<td class="lab-text lab-small">{reasons or MISSING}</td></tr>'
     )

@@ -18,7 +18,15 @@ from dashboard.text import as_label, one_line, visible
 from dashboard.views.form_fork import settings_of
 from dashboard.views.form_state import form_state
 from dashboard.views.rescore_choice import choose, problem_words, with_rewards
-from dashboard.views.rescore_html import list_change, passes_html, read_html, rewards_html, sentence, signal_words
+from dashboard.views.rescore_html import (
+    list_change,
+    newly_missing,
+    passes_html,
+    read_html,
+    rewards_html,
+    sentence,
+    signal_words,
+)
 from dashboard.views.run_choice import LAST_RUN, NUM_OFFERED
 from dashboard.wording import ago, plural
 from engine.config import RunConfig
@@ -50,23 +58,25 @@ WHAT: Final = (
 
 
 def rescore_view() -> None:
-    paths = _choose_run()
-    if paths is None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        paths = _choose_run()
+        config = None if paths is None else read_config(paths)
+        earlier = None if paths is None or config is None else _choose_earlier(paths, config)
+    if paths is None or config is None:
         st.info("There is no run yet whose completions could be scored.", icon=":material/info:")
         st.page_link(state.NEW_RUN_PAGE, label="Set up a run", icon=":material/add:")
         return
-    config = read_config(paths)
     try:
         request = choose(paths, config)
     except ConfigError as error:
         st.error(problem_words(error.problems), icon=":material/error:")
         request = None
-    if TASK not in st.session_state:
-        _draw_button(paths, request)
     if TASK in st.session_state:
         _progress()
         return
-    _draw_answer(paths, config, request)
+    found, is_of_this = _answer(paths, request)
+    _draw_button(paths, request, again=is_of_this and found is not None)
+    _draw_answer(paths, config, earlier or found, earlier is not None or is_of_this)
 
 
 def _choose_run() -> RunPaths | None:
@@ -94,17 +104,26 @@ def question(request: RescoreRequest) -> str:
     return hashlib.sha256(json.dumps(asdict(request), sort_keys=True).encode()).hexdigest()
 
 
-def _draw_button(paths: RunPaths, request: RescoreRequest | None) -> None:
-    pressed = st.button(
-        "Re-score", key="rescore.start", icon=":material/calculate:", type="primary", disabled=request is None,
-        on_click=lambda: st.session_state.pop(f"rescore.{paths.run_id}.earlier", None),
+def _draw_button(paths: RunPaths, request: RescoreRequest | None, *, again: bool) -> None:
+    st.button(
+        "Re-score again" if again else "Re-score", key="rescore.start", icon=":material/calculate:",
+        type="secondary" if again else "primary", disabled=request is None, on_click=_start, args=(paths, request),
     )  # fmt: skip
-    if pressed and request is not None:
-        key = question(request)
-        try:
-            st.session_state[TASK] = (paths.run_id, key, start_rescore(request, cwd=started_in(paths)))
-        except LabError as error:
-            st.session_state[FOUND] = (paths.run_id, key, Rescored(paths.run_id, problem=str(error)))
+
+
+def _start(paths: RunPaths, request: RescoreRequest | None) -> None:
+    if request is None or TASK in st.session_state:  # a second click, before the button is gone
+        return
+    st.session_state.pop(earlier_key(paths), None)
+    key = question(request)
+    try:
+        st.session_state[TASK] = (paths.run_id, key, start_rescore(request, cwd=started_in(paths)))
+    except LabError as error:
+        st.session_state[FOUND] = (paths.run_id, key, Rescored(paths.run_id, problem=str(error)))
+
+
+def earlier_key(paths: RunPaths) -> str:
+    return f"rescore.{paths.run_id}.earlier"
 
 
 @st.fragment(run_every=TICK_S)
@@ -132,13 +151,8 @@ def _finish(run_id: str, key: str, task: ChildTask[Rescored]) -> None:
     st.rerun(scope="app")
 
 
-def _draw_answer(paths: RunPaths, config: RunConfig, request: RescoreRequest | None) -> None:
-    """The earlier one that was chosen, else the answer to what is asked, else the last one as what it is."""
-    earlier = _choose_earlier(paths, config)
-    if earlier is not None:
-        _draw(paths, config, earlier)
-        return
-    found, is_of_this = _answer(paths, request)
+def _draw_answer(paths: RunPaths, config: RunConfig, found: Rescored | None, is_of_this: bool) -> None:
+    """The answer to what is asked, or the last one as what it is."""
     if found is None:
         st.caption(WHAT)
         return
@@ -170,12 +184,12 @@ def _choose_earlier(paths: RunPaths, config: RunConfig) -> Rescored | None:
     there = {found.file: found for found in list_rescored(paths)}
     if not there:
         return None
-    key = f"rescore.{paths.run_id}.earlier"
+    key = earlier_key(paths)
     if st.session_state.get(key) not in there:
         st.session_state.pop(key, None)
     now = time.time()
     chosen = st.selectbox(
-        "Earlier re-scores of this run", list(there), index=None, key=key, width=560,
+        "Earlier re-scores of this run", list(there), index=None, key=key, width=500,
         placeholder=f"{plural(len(there), 'answer')} kept", format_func=lambda file: one_line(
             f"{list_change(there[file].rewards, config)} · {ago(now - there[file].at)}", 90
         ),
@@ -188,7 +202,8 @@ def _draw(paths: RunPaths, config: RunConfig, found: Rescored) -> None:
         st.error(as_label(found.problem or "Nothing was scored.", 1000), icon=":material/error:")
         return
     summary = found.summary
-    st.success(as_label(sentence(summary), 500), icon=":material/compare_arrows:")
+    tone = st.info if newly_missing(summary) is None else st.warning
+    tone(as_label(sentence(summary), 500), icon=":material/compare_arrows:")
     st.caption(
         as_label(
             f"{list_change(found.rewards, config)}. {plural(summary.num_completions, 'completion')} of {found.words}, "
