@@ -88,10 +88,11 @@ def _short(value: Any) -> str:
     return one_line(MISSING if value is None or value == "" else str(value), 30)
 
 
-def passes_html(found: Passes) -> str:
-    """Right and wrong before and after, two by two; those that change in bold."""
+def passes_html(found: Passes, before: str | None, after: str | None) -> str:
+    """Right and wrong before and after, two by two; those that change in bold. before, after: the deciding reward."""
     if not any((found.stays_right, found.becomes_right, found.becomes_wrong, found.stays_wrong)):
-        return '<div class="lab-muted">Right or wrong: no completion is decided both before and after.</div>'
+        words = f"Right or wrong: no completion is decided both before and after. {_decided(before, after)}"
+        return f'<div class="lab-muted">{words}</div>'
     rows = (("✔ right before", found.stays_right, found.becomes_wrong, False),
             ("✘ wrong before", found.becomes_right, found.stays_wrong, True))  # fmt: skip
     body = "".join(
@@ -99,12 +100,19 @@ def passes_html(found: Passes) -> str:
         f'<td class="lab-right">{_cell(wrong, not first)}</td></tr>'
         for head, right, wrong, first in rows
     )
-    open_ones = f'<div class="lab-small">{found.undecided:,} not decided in both.</div>' if found.undecided else ""
+    open_ones = f" {found.undecided:,} completions are not decided in both." if found.undecided else ""
     return (
         '<table class="lab-table" aria-label="Right and wrong, before and after"><thead><tr><th></th>'
         '<th scope="col" class="lab-right">✔ right after</th><th scope="col" class="lab-right">✘ wrong after</th>'
-        f"</tr></thead><tbody>{body}</tbody></table>{open_ones}"
+        f"</tr></thead><tbody>{body}</tbody></table>"
+        f'<div class="lab-small">{_decided(before, after)}{open_ones}</div>'
     )
+
+
+def _decided(before: str | None, after: str | None) -> str:
+    """Which reward decides, and whether it is another one after."""
+    first, then = (f"by {as_html(name)}" if name else "by no reward" for name in (before, after))
+    return f"Decided {first}." if first == then else f"Decided {first} before, and {then} after."
 
 
 def _cell(count: int, changes: bool) -> str:

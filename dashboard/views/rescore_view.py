@@ -29,8 +29,8 @@ from dashboard.views.rescore_html import (
 )
 from dashboard.views.run_choice import LAST_RUN, NUM_OFFERED
 from dashboard.wording import ago, plural
-from engine.config import RunConfig
-from engine.config_io import parse_config
+from engine.config import RewardSpec, RunConfig
+from engine.config_io import parse_config, pass_reward
 from engine.errors import ConfigError, LabError
 from engine.rescore_client import (
     ReadRow,
@@ -43,6 +43,7 @@ from engine.rescore_client import (
 )
 from engine.reward_check.child import ChildTask
 from engine.rewards.python_file import NAME as PYTHON_FILE
+from engine.rewards.registry import deciding_reward
 from engine.runs.imported import is_imported
 from engine.runs.naming import names_in_use, next_name
 from engine.runs.paths import RunPaths, list_runs, read_config, runs_root
@@ -219,7 +220,10 @@ def _draw(paths: RunPaths, config: RunConfig, found: Rescored) -> None:
         )  # fmt: skip
     left, right = st.columns([1, 2], gap="large")
     with left:
-        st.html(passes_html(summary.passes))
+        after = [RewardSpec.model_validate(spec) for spec in found.rewards]
+        wanted = config.evaluation.pass_reward
+        decides = deciding_reward(wanted if wanted in {spec.name for spec in after} else None, after)
+        st.html(passes_html(summary.passes, pass_reward(config), decides))
     with right:
         st.html(rewards_html(summary.rewards, found.scored))
     if found.traceback:

@@ -49,9 +49,17 @@ def test_values_that_are_missing_now_are_in_the_sentence() -> None:
 
 
 def test_the_table_of_verdicts_has_before_in_rows_and_after_in_columns() -> None:
-    words = text(passes_html(Passes(2, 1, 4, 3, 5)))
-    assert words == "✔ right after ✘ wrong after ✔ right before 2 4 ✘ wrong before 1 3 5 not decided in both."
-    assert "no completion is decided" in passes_html(Passes(0, 0, 0, 0, 8))
+    words = text(passes_html(Passes(2, 1, 4, 3, 5), "a", "a"))
+    assert words == (
+        "✔ right after ✘ wrong after ✔ right before 2 4 ✘ wrong before 1 3 Decided by a. "
+        "5 completions are not decided in both."
+    )
+    assert "no completion is decided" in passes_html(Passes(0, 0, 0, 0, 8), "a", "a")
+
+
+def test_another_reward_that_decides_is_named() -> None:
+    assert "Decided by a before, and by <b> after." in text(passes_html(Passes(1, 0, 0, 1, 0), "a", "<b>"))
+    assert "Decided by a before, and by no reward after." in passes_html(Passes(0, 0, 0, 0, 1), "a", None)
 
 
 def test_each_reward_with_its_mean_and_why_it_is_missing() -> None:
