@@ -14,8 +14,10 @@ from engine.config import RunConfig
 from engine.config_advice import advice
 from engine.config_io import parse_config, pass_reward
 from engine.data.answers import NUMERIC, check_answers, count_numbers
-from engine.data.examples import Dataset, open_dataset
-from engine.data.prompts import Renderer, check_lengths
+from engine.data.checks import Bin, check_examples, histogram
+from engine.data.examples import Dataset, Example, open_dataset
+from engine.data.hub import NotFetched
+from engine.data.prompts import Renderer, check_lengths, drop_long
 from engine.errors import ConfigError, LabError, ModelError, Problem
 from engine.machine_speed import keep_speed
 from engine.models.catalog import cached_snapshot, model_facts, resolve_source
@@ -24,6 +26,7 @@ from engine.rewards.registry import function_of
 
 PREVIEWS = 3
 SAMPLE = 200  # examples that warnings are judged by
+MEASURED = 2000  # prompts whose length in tokens is counted
 SHOWN = 4000  # characters of a prompt in a preview
 UNKNOWN_SHARE = 0.05  # above this share of unknown tokens a model hardly knows what it is asked
 
@@ -34,16 +37,28 @@ def check_run(config: RunConfig) -> Check:
     dataset: Dataset | None = None
     renderer: Renderer | None = None
     context_length: int | None = None
+    not_here: list[str] = []
     with _collecting(problems, "data.source"):
-        dataset = open_dataset(config.data, config.seed)
-        check_answers(config.rewards, dataset)
+        try:
+            dataset = open_dataset(config.data, config.seed, fetch=False)
+            check_answers(config.rewards, dataset)
+        except NotFetched as error:
+            not_here = [f"{error.message} Its rows could not be checked."]
     with _collecting(problems, "model.source"):
         context_length = model_facts(config.model.source).context_length
         renderer = _load_renderer(config)
-    warnings = [*map(str, advice(config)), *_model_advice(config), *(_data_advice(config, dataset) if dataset else ())]
+    warnings = [
+        *map(str, advice(config)),
+        *_model_advice(config),
+        *not_here,
+        *(_data_advice(config, dataset) if dataset else ()),
+    ]
     previews: list[Preview] = []
+    prompt_tokens: tuple[Bin, ...] = ()
     if dataset and renderer:
         with _collecting(problems, "data.source"):
+            dataset = drop_long(dataset, renderer, config.data.max_prompt_tokens)
+            prompt_tokens = histogram(renderer.lengths(_sample(dataset, MEASURED)))
             check_lengths(renderer, dataset, context_length, config.rollout.max_completion_length)
             previews = _previews(renderer, dataset)
             warnings += _token_advice(config, renderer, dataset)
@@ -51,8 +66,11 @@ def check_run(config: RunConfig) -> Check:
     file_problems, file_warnings = check_reward_files(config.rewards, columns)
     problems += file_problems
     warnings += file_warnings
+    findings = check_examples(dataset) if dataset else ()
     train_size = dataset.train_size if dataset else None
-    return Check(tuple(problems), tuple(warnings), tuple(previews), context_length, train_size)
+    return Check(
+        tuple(problems), tuple(warnings), tuple(previews), context_length, train_size, tuple(findings), prompt_tokens
+    )
 
 
 def main() -> int:
@@ -110,6 +128,10 @@ def _model_advice(config: RunConfig) -> Iterator[str]:
             yield "The model is not on this machine; starting the run downloads it. Its prompts could not be checked."
 
 
+def _sample(dataset: Dataset, count: int) -> list[Example]:
+    return [example for _, example in islice(dataset.examples(), count)]
+
+
 def _previews(renderer: Renderer, dataset: Dataset) -> list[Preview]:
     examples = [dataset.train(position) for position in range(PREVIEWS)]
     return [
@@ -133,7 +155,7 @@ def _data_advice(config: RunConfig, dataset: Dataset) -> Iterator[str]:
 
 def _token_advice(config: RunConfig, renderer: Renderer, dataset: Dataset) -> Iterator[str]:
     """What the tokenizer shows to be probably not meant, from the first SAMPLE examples."""
-    examples = [example for _, example in islice(dataset.examples(), SAMPLE)]
+    examples = _sample(dataset, SAMPLE)
     unknown = renderer.unknown_share(examples)
     if unknown > UNKNOWN_SHARE:
         yield f"The model's tokenizer does not know {unknown:.0%} of the prompts' tokens. It was made for other text."

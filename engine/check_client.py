@@ -18,6 +18,7 @@ from typing import Any
 import engine
 from engine.config import RunConfig
 from engine.config_io import dump_config
+from engine.data.checks import Bin, Finding
 from engine.errors import Problem
 
 
@@ -34,6 +35,7 @@ class Preview:
 class Check:
     """What a run of this configuration would meet. With a problem it must not start; warnings are advice.
 
+    `findings` are what is odd about the data, with the rows; `prompt_tokens` says how long the first prompts are.
     `train_size` None: endless data, or data that could not be read. `context_length` None: the model names no limit.
     """
 
@@ -42,6 +44,12 @@ class Check:
     previews: tuple[Preview, ...] = ()
     context_length: int | None = None
     train_size: int | None = None
+    findings: tuple[Finding, ...] = ()
+    prompt_tokens: tuple[Bin, ...] = ()
+
+    def remarks(self) -> list[str]:
+        """Everything that is advice and no problem, as sentences."""
+        return [*self.warnings, *map(str, self.findings)]
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -56,6 +64,8 @@ class Check:
             tuple(Preview(**preview) for preview in raw["previews"]),
             raw["context_length"],
             raw["train_size"],
+            tuple(Finding(**{**finding, "rows": tuple(finding["rows"])}) for finding in raw["findings"]),
+            tuple(Bin(**found) for found in raw["prompt_tokens"]),
         )
 
 

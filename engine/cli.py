@@ -156,7 +156,7 @@ def _train(options: argparse.Namespace) -> int:
     check = check_in_child(config, timeout_s=CHECK_TIMEOUT_S)
     if check.problems:
         raise ConfigError(list(check.problems))
-    for warning in check.warnings:
+    for warning in check.remarks():
         print(f"warning: {printable(warning)}", file=sys.stderr)
     launched = start_run(runs_root(), config)
     print(f"{'started' if launched.created else 'already running'}: {launched.run_id}", file=sys.stderr)

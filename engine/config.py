@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
+from engine.config_data import DataConfig, DataSource
 from engine.config_loss import LossConfig
 from engine.config_rewards import RewardSpec, weights_at
 from engine.config_section import Section, knob
@@ -16,6 +17,7 @@ from engine.config_section import Section, knob
 __all__ = [
     "CheckpointConfig",
     "DataConfig",
+    "DataSource",
     "EvaluationConfig",
     "LossConfig",
     "ModelConfig",
@@ -73,37 +75,6 @@ class ModelConfig(Section):
         "An instruction sent before every prompt, such as how to format the answer. Needs a chat template.",
         label="System prompt",
         max_length=20_000,
-    )
-
-
-class DataConfig(Section):
-    source: str = knob(
-        ...,
-        "`arithmetic` for endless sums made on the fly, or the path of a JSONL, CSV or Parquet file.",
-        label="Data",
-        min_length=1,
-    )
-    digits: int = knob(2, "Digits of each number in the sums: 2 gives sums such as 47+38.", label="Digits", ge=1, le=4)
-    prompt_column: str | None = knob(
-        None,
-        "Column with the question. Empty: found by its usual names, such as question or prompt.",
-        label="Prompt column",
-        empty="found by its name",
-    )
-    answer_column: str | None = knob(
-        None,
-        "Column with the right answer. Empty: found by its usual names, such as answer or solution.",
-        label="Answer column",
-        empty="found by its name",
-    )
-    prompt_template: str = knob(
-        "{prompt}",
-        "Text around each question: {prompt} stands for the question, {name} for the column of that name.",
-        label="Prompt template",
-        max_length=20_000,
-    )
-    held_out: int = knob(
-        64, "Examples kept out of training and used for evaluation.", label="Held-out examples", ge=1, le=10_000
     )
 
 

@@ -10,6 +10,7 @@ from engine.config import RunConfig
 from engine.config_problems import broken_texts, problems_from
 from engine.config_rules import cross_problems, cross_problems_of_readable_parts
 from engine.config_text import json_mapping
+from engine.data.tasks.registry import default_task_params
 from engine.errors import ConfigError
 from engine.rewards.registry import REWARDS, deciding_reward, function_of
 
@@ -48,12 +49,21 @@ def dump_config(config: RunConfig) -> str:
 
 
 def spelled_out(config: RunConfig) -> RunConfig:
-    """The same configuration with every setting of every reward named, so that each has a value to show."""
+    """The same configuration with every setting of every reward and task named, so that each has a value to show."""
     rewards = tuple(
         spec.model_copy(update={"params": {**default_params(function_of(spec)), **spec.params}})
         for spec in config.rewards
     )
-    return config.model_copy(update={"rewards": rewards})
+    data = config.data.model_copy(
+        update={
+            "params": {**default_task_params(config.data.source), **config.data.params},
+            "mixture": tuple(
+                source.model_copy(update={"params": {**default_task_params(source.source), **source.params}})
+                for source in config.data.mixture
+            ),
+        }
+    )
+    return config.model_copy(update={"rewards": rewards, "data": data})
 
 
 def default_params(function: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from engine.config import (
     CheckpointConfig,
+    DataConfig,
     EvaluationConfig,
     LossConfig,
     ModelConfig,
@@ -18,8 +19,10 @@ from engine.config import (
     RolloutConfig,
     RunConfig,
 )
+from engine.config_data import chooses_by_pass_rate
 from engine.config_rewards import is_trained
 from engine.config_section import Section
+from engine.data.tasks.registry import is_task, task_problems
 from engine.errors import Problem
 from engine.rewards.registry import deciding_reward, info_of, reward_problems
 
@@ -199,8 +202,42 @@ def _entropy_control_has_room(loss: LossConfig) -> Iterator[Problem]:
         yield Problem("loss.entropy_coef", message, "Set it between entropy_coef_min and entropy_coef_max.")
 
 
+def _tasks_have_good_settings(data: DataConfig) -> Iterator[Problem]:
+    for index, source in enumerate(data.sources()):
+        field = f"data.mixture[{index - 1}].params" if index else "data.params"
+        if is_task(source.source):
+            yield from task_problems(source.source, source.params, field)
+
+
+def _order_has_a_measure(data: DataConfig) -> Iterator[Problem]:
+    if data.order != "shuffled" and not (data.pass_rates or data.difficulty_column):
+        hint = "Name measured pass rates or a difficulty column, or set it to shuffled."
+        yield Problem("data.order", f"'{data.order}' needs to know how hard the prompts are.", hint)
+
+
+def _pass_rates_choose_something(data: DataConfig) -> Iterator[Problem]:
+    low, high = data.min_pass_rate, data.max_pass_rate
+    if low > high:
+        message = f"{low:g} is more than max_pass_rate, {high:g}, so no prompt would be left."
+        yield Problem("data.min_pass_rate", message, "Set the lower limit below the upper one.")
+    elif chooses_by_pass_rate(data) and not data.pass_rates:
+        message = "chooses by pass rates, and none were measured."
+        field = "data.min_pass_rate" if low > 0 else "data.max_pass_rate"
+        yield Problem(field, message, "Name them in data.pass_rates, or use all prompts: from 0 to 1.")
+
+
+def _rows_can_be_chosen(data: DataConfig) -> Iterator[Problem]:
+    """Built-in tasks make prompts without end: none of them was measured before, and there is no last one."""
+    if all(is_task(source.source) for source in data.sources()):
+        if data.order != "shuffled":
+            yield Problem("data.order", "has no meaning for a built-in task.", "Set it to shuffled, or use a file.")
+        if chooses_by_pass_rate(data):
+            yield Problem("data.pass_rates", "cannot choose among the prompts of a built-in task.", "Use a file.")
+
+
 SECTIONS: Mapping[str, type[Section]] = {
     "model": ModelConfig,
+    "data": DataConfig,
     "rollout": RolloutConfig,
     "loss": LossConfig,
     "optim": OptimConfig,
@@ -224,4 +261,8 @@ RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("checkpoint", "evaluation"), _best_model_is_measured),
     (("checkpoint", "evaluation", "rewards"), _best_model_has_a_judge),
     (("loss",), _entropy_control_has_room),
+    (("data",), _tasks_have_good_settings),
+    (("data",), _order_has_a_measure),
+    (("data",), _pass_rates_choose_something),
+    (("data",), _rows_can_be_chosen),
 )

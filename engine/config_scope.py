@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from engine.config_data import GYM, looks_like_hub
 from engine.config_loss import CLIPPED
+from engine.data.tasks.registry import is_task
 
 Get = Callable[[str], Any]  # dotted field → its value; None where there is none, as in a draft that is still wrong
-
-BUILT_IN_DATA = "arithmetic"
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,20 @@ def _on(field: str) -> Callable[[Get], bool]:
     return lambda get: bool(get(field))
 
 
+def _has_files(get: Get) -> bool:
+    source = get("data.source")
+    return not is_task(source) and not str(source or "").startswith(GYM)
+
+
+def _has_rows(get: Get) -> bool:
+    """Whether any source of the data has rows that can be chosen and put in order; built-in tasks have none."""
+    return not is_task(get("data.source")) or bool(get("data.mixture"))
+
+
+def _is_hub(get: Get) -> bool:
+    return looks_like_hub(str(get("data.source") or ""))
+
+
 def _has_kl_penalty(get: Get) -> bool:
     """A draft's beta may be a text that is no number; then its neighbours stay, as they may be what is meant."""
     return bool(get("loss.beta") != 0)
@@ -47,8 +61,22 @@ def _loss_fields(*names: str) -> tuple[str, ...]:
 
 SCOPES: tuple[Scope, ...] = (
     Scope(("model.lora_rank", "model.lora_alpha"), "a LoRA adapter", lambda get: get("model.adapter") == "lora"),
-    Scope(("data.digits",), "the built-in sums", lambda get: get("data.source") == BUILT_IN_DATA),
-    Scope(("data.prompt_column", "data.answer_column"), "a data file", lambda get: get("data.source") != BUILT_IN_DATA),
+    Scope(("data.params",), "a built-in task", lambda get: not _has_files(get)),
+    Scope(("data.prompt_column", "data.answer_column", "data.split"), "a data file", lambda get: _has_files(get)),
+    Scope(("data.subset", "data.revision"), "a data set of the Hub", lambda get: _is_hub(get)),
+    Scope(("data.weight",), "other sources in the mixture", _on("data.mixture")),
+    Scope(
+        ("data.drop_duplicates", "data.drop_leaks", "data.max_prompt_tokens", "data.pass_rates"),
+        "rows of a file",
+        lambda get: _has_rows(get),
+    ),
+    Scope(("data.order",), "rows of a file", lambda get: _has_rows(get)),
+    Scope(("data.min_pass_rate", "data.max_pass_rate", "data.keep_unmeasured"), "pass_rates", _on("data.pass_rates")),
+    Scope(
+        ("data.difficulty_column",),
+        "an order by difficulty",
+        lambda get: get("data.order") in ("easy_first", "hard_first"),
+    ),
     Scope(("rollout.max_sampling_rounds",), "dynamic_sampling", _on("rollout.dynamic_sampling")),
     Scope(
         _loss_fields("epsilon", "epsilon_high"), "a loss type that clips or caps the ratio", _loss(*CLIPPED, "cispo")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from engine.config import RunConfig
+from engine.data.tasks.registry import is_task, sample_items, task_problems
 from engine.models.folder import ModelFacts
 from engine.models.shape import ModelShape
 
@@ -29,6 +30,7 @@ LOGIT_COPIES = 4
 HEAP_GAPS = 0.4
 # The length of a question in GSM8K's form, and what English takes in a vocabulary of tens of thousands.
 ASSUMED_QUESTION, CHARACTERS_PER_TOKEN = 64, 4
+SAMPLED_QUESTIONS = 64  # of a built-in task: of two-digit sums, four in five are of the greatest length
 
 Phase = Literal["always", "sampling", "updating"]
 
@@ -83,13 +85,15 @@ def estimate_memory(config: RunConfig, facts: ModelFacts, prompt_tokens: int) ->
 
 
 def assumed_prompt_tokens(config: RunConfig, facts: ModelFacts) -> int:
-    """A guess until prompts were measured: built-in sums by their characters, other questions ASSUMED_QUESTION tokens.
+    """A guess until prompts were measured: built-in tasks by their longest questions.
 
-    The template's text counts CHARACTERS_PER_TOKEN to a token.
+    Other questions count ASSUMED_QUESTION tokens. The template's text counts CHARACTERS_PER_TOKEN to a token.
     """
     data, template = config.data, len(config.data.prompt_template.replace("{prompt}", ""))
-    if data.source == "arithmetic":
-        return template + 2 * data.digits + 2  # two numbers, + and =, and a tokenizer may count every character
+    if is_task(data.source) and not task_problems(data.source, data.params, "data.params"):
+        longest = max(len(item.question) for item in sample_items(data.source, data.params, SAMPLED_QUESTIONS))
+        # Of numbers and signs a tokenizer may count every character.
+        return template + (longest if data.source == "arithmetic" else longest // CHARACTERS_PER_TOKEN)
     guess = ASSUMED_QUESTION + template // CHARACTERS_PER_TOKEN
     return guess if facts.context_length is None else min(guess, facts.context_length)
 

@@ -51,7 +51,7 @@ def toy_config(**sections: dict[str, object]) -> RunConfig:
     """Six steps of 2 prompts × 4 completions; `sections` override single settings: toy_config(loss={"beta": 0.0})."""
     base: dict[str, dict[str, object]] = {
         "model": {"source": "embedded", "adapter": "full"},
-        "data": {"source": "arithmetic", "digits": 2, "held_out": 8},
+        "data": {"source": "arithmetic", "params": {"digits": 2}, "held_out": 8},
         "rollout": {"num_generations": 4, "prompts_per_step": 2, "max_completion_length": 4},
         "optim": {"learning_rate": 1e-3, "max_steps": 6},
         "evaluation": {"every": 3, "num_prompts": 8},

@@ -179,7 +179,7 @@ def draw_check(form: FormState, config: RunConfig) -> None:
         return
     result: Check = form.check
     already_told = {str(one) for one in advice(config)}
-    for warning in (warning for warning in result.warnings if warning not in already_told):
+    for warning in (warning for warning in result.remarks() if warning not in already_told):
         st.warning(as_label(warning, 1000), icon=":material/warning:")
     if not result.problems:
         st.success(as_label(check_in_words(result), 500), icon=":material/check:")

@@ -11,26 +11,28 @@ from dashboard.text import as_label, one_line, visible
 from dashboard.views.form import Placed, alert, draw_fields, place, show_problems
 from dashboard.views.form_model import Control, set_value
 from dashboard.views.form_sections import CONTROL, SECTIONS
-from dashboard.views.form_state import FormState, collect
+from dashboard.views.form_state import FormState, collect, task_controls
 from dashboard.views.form_upload import MAX_MB, TYPES, save_upload
-from engine.config_scope import BUILT_IN_DATA
 from engine.data.columns import FilePreview, preview_file
+from engine.data.tasks.registry import default_task_params, is_task
 from engine.errors import LabError, Problem
 from engine.runs.paths import runs_root
 
 SOURCE = CONTROL["data.source"]
 COLUMNS = (CONTROL["data.prompt_column"], CONTROL["data.answer_column"])
 SECTION = next(section for section in SECTIONS if section.key == "data")
+BUILT_IN_DATA: Final = "arithmetic"
 BUILT_IN: Final = "Built-in sums"
 FILE: Final = "A file"
 PREVIEW_ROWS = 3
 
 
 def draw_data(form: FormState, placed: Placed) -> None:
-    built_in = form.value(SOURCE.path) == BUILT_IN_DATA
+    built_in = is_task(form.value(SOURCE.path))
     draw_kind(form, built_in)
     if built_in:
         show_problems(placed.get(SOURCE.path, []))
+        draw_fields(form, task_controls(form.draft), placed, group="data.params")
     else:
         draw_file(form, placed)
     special = (SOURCE, *COLUMNS)
@@ -54,7 +56,9 @@ def draw_kind(form: FormState, built_in: bool) -> None:
 def choose_kind(form: FormState, key: str) -> None:
     """Switch between built-in data and a file; columns of the file mean nothing to built-in data."""
     collect(form)
-    set_value(form.draft, SOURCE.path, BUILT_IN_DATA if st.session_state[key] == BUILT_IN else "")
+    source = BUILT_IN_DATA if st.session_state[key] == BUILT_IN else ""
+    set_value(form.draft, SOURCE.path, source)
+    set_value(form.draft, "data.params", default_task_params(source))
     for control in COLUMNS:
         set_value(form.draft, control.path, None)
     form.redraw()
@@ -80,6 +84,8 @@ def draw_file(form: FormState, placed: Placed) -> None:
     for note in form.notes:
         st.error(as_label(note, 500), icon=":material/error:")
     preview = look_at(str(form.value(SOURCE.path) or ""))
+    if preview is not None and preview.note:
+        st.caption(as_label(preview.note, 500))
     if preview is not None and preview.rows:
         draw_preview(form, preview, placed)
 
@@ -127,7 +133,7 @@ def draw_column(form: FormState, control: Control, columns: list[str], guess: st
 def data_problems(form: FormState) -> list[Problem]:
     """What is wrong with the data file, as far as a look into it tells."""
     source = form.value(SOURCE.path)
-    if source == BUILT_IN_DATA or not isinstance(source, str) or not source:
+    if is_task(source) or not isinstance(source, str) or not source:
         return []  # parse_config says that one is needed
     preview = look_at(source)
     if preview is None:

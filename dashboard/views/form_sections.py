@@ -10,7 +10,8 @@ from typing import Any
 
 from dashboard.views.form_model import Control, Draft, controls, escaped, get_value, short_number
 from engine.config import RunConfig
-from engine.config_scope import BUILT_IN_DATA, in_scope
+from engine.config_scope import in_scope
+from engine.data.tasks.registry import is_task, task_title
 
 ALL_CONTROLS: tuple[Control, ...] = tuple(controls(RunConfig))
 CONTROL: dict[str, Control] = {control.path: control for control in ALL_CONTROLS}
@@ -76,11 +77,9 @@ def model_summary(draft: Draft) -> str:
 
 def data_summary(draft: Draft) -> str:
     source = get_value(draft, "data.source")
-    if source == BUILT_IN_DATA:
-        digits = get_value(draft, "data.digits")
-        name = f"built-in sums, {digits} digit{'' if digits == 1 else 's'}"
-    else:
-        name = source_name(source) or "no data chosen"
+    name = (
+        task_title(source, get_value(draft, "data.params", {})) if is_task(source) else source_name(source)
+    ) or "no data chosen"
     return _joined(name, f"{_text(draft, 'data.held_out')} held out")
 
 

@@ -17,6 +17,7 @@ from dashboard.views.form_sections import ALL_CONTROLS, is_shown
 from engine.check_client import Check
 from engine.config import RewardSpec, RunConfig
 from engine.config_io import dump_config, flatten, parse_config, spelled_out
+from engine.data.tasks.registry import TASKS, is_task
 from engine.errors import ConfigError, Problem
 from engine.presets import PRESETS
 from engine.rewards.info import RewardInfo
@@ -145,7 +146,7 @@ def form_state() -> FormState:
 
 def collect(form: FormState) -> None:
     """Take what the widgets show into the draft."""
-    for control in (*ALL_CONTROLS, *reward_controls(form.draft)):
+    for control in (*ALL_CONTROLS, *reward_controls(form.draft), *task_controls(form.draft)):
         key = form.key(control.path)
         if key in st.session_state:
             set_value(form.draft, control.path, from_widget(control, st.session_state[key]))
@@ -162,7 +163,8 @@ def anchors(form: FormState) -> list[str]:
     """The places of the form at which a problem can stand."""
     fields = [control.path for control in ALL_CONTROLS if is_shown(control, form.draft)]
     cards = [f"rewards[{index}]" for index, _ in enumerate(form.value("rewards", []))]
-    return [*fields, *cards, "rewards", *(control.path for control in reward_controls(form.draft))]
+    of_lists = (*reward_controls(form.draft), *task_controls(form.draft))
+    return [*fields, *cards, "rewards", *(control.path for control in of_lists)]
 
 
 def reward_controls(draft: Draft) -> Iterable[Control]:
@@ -170,6 +172,12 @@ def reward_controls(draft: Draft) -> Iterable[Control]:
     for index, spec in enumerate(get_value(draft, "rewards", [])):
         yield from controls(RewardSpec, f"rewards[{index}]")
         yield from params_controls(index, spec)
+
+
+def task_controls(draft: Draft) -> list[Control]:
+    """The controls for the settings of the built-in task; none for other data."""
+    source = get_value(draft, "data.source")
+    return list(controls(TASKS[source].params, "data.params")) if is_task(source) else []
 
 
 def draft_info(spec: Any) -> RewardInfo | None:

@@ -8,6 +8,7 @@ from dashboard.text import as_html
 from dashboard.views.status_chip import chip_html
 from dashboard.wording import MISSING, ago, duration, number
 from engine.config import RunConfig
+from engine.data.tasks.registry import is_task, task_title
 from engine.runs.status import RunStatus
 
 NBSP = "\u00a0"
@@ -43,7 +44,7 @@ def progress_html(status: RunStatus) -> str:
 def config_line(config: RunConfig) -> str:
     """What is trained, on what, for what, how."""
     source = config.data.source
-    data = f"arithmetic, {config.data.digits} digits" if source == "arithmetic" else "/".join(Path(source).parts[-2:])
+    data = task_title(source, config.data.params) if is_task(source) else "/".join(Path(source).parts[-2:])
     rewards = ", ".join(f"{r.name} × {r.weight:g}" if r.weight else f"{r.name} (monitor)" for r in config.rewards)
     rollout, loss, optim = config.rollout, config.loss, config.optim
     parts = (

@@ -1,17 +1,21 @@
 """One training example, and what every source of examples can do."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from engine.data.conversation import Message
 
 
 @dataclass(frozen=True)
 class Example:
     """One prompt with its reference answer.
 
-    `prompt` is what the model is asked: `question` inside the prompt template. `columns` is what reward functions get:
-    every column of the row, with `answer` as the reference answer. `id` depends on prompt and answer alone.
+    `prompt` is what the model is asked: `question` inside the prompt template. Where there are several turns,
+    `messages` is the conversation, `question` the last of its questions, and `prompt` all of it as plain text.
+    `columns` is what reward functions get: every column of the row, with `answer` as the reference answer. `id` depends
+    on prompt and answer alone.
     """
 
     id: str
@@ -19,14 +23,29 @@ class Example:
     question: str
     answer: str | None
     columns: Mapping[str, Any]
+    messages: tuple[Message, ...] | None = None
+
+
+Keep = Callable[[Sequence[Example]], Sequence[bool]]  # which of these examples may be used
 
 
 class Dataset(Protocol):
-    """A source of examples. Positions count training examples from 0; the order depends on the seed alone."""
+    """A source of examples. Positions count training examples from 0; the order depends on the seed alone.
 
-    name: str
-    train_size: int | None  # None: endless
-    held_out: tuple[Example, ...]
+    `train_size` None: endless. `dropped`: why rows were left out → how many.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def train_size(self) -> int | None: ...
+
+    @property
+    def held_out(self) -> tuple[Example, ...]: ...
+
+    @property
+    def dropped(self) -> Mapping[str, int]: ...
 
     def train(self, position: int) -> Example:
         """The training example at this position; a file starts over, in a new order, at its end."""
@@ -38,6 +57,17 @@ class Dataset(Protocol):
 
     def examples(self) -> Iterator[tuple[str, Example]]:
         """Every example and where it stands; of an endless source the held-out ones."""
+        ...
+
+    def only(self, keep: Keep, why: str) -> "Dataset":
+        """The same without the rows that are not to be kept, split anew; an endless source stays as it is.
+
+        Raises DatasetError when too few are left.
+        """
+        ...
+
+    def without(self, prompts: frozenset[str]) -> "Dataset":
+        """The same, but nothing with one of these prompts is trained on. Raises DatasetError when nothing is left."""
         ...
 
 

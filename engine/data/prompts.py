@@ -11,7 +11,8 @@ from typing import Any
 
 from engine.config import ModelConfig
 from engine.data.example import Dataset, Example
-from engine.data.files import Faults
+from engine.data.filters import TOO_LONG
+from engine.data.table import Faults
 from engine.errors import DatasetError, ModelError
 from engine.machine import memory_limit
 
@@ -67,6 +68,10 @@ class Renderer:
                 raise DatasetError(f"The tokenizer finds no token in the prompt {example.prompt[:60]!r}.")
         return [Rendered(*parts) for parts in zip(texts, ids, messages, strict=True)]
 
+    def lengths(self, examples: Sequence[Example]) -> list[int]:
+        """Tokens of each prompt as the model reads it."""
+        return [len(rendered.ids) for rendered in self.render_all(examples)]
+
     def surely_fits(self, example: Example, room: int) -> bool:
         """Whether the prompt cannot have more tokens than `room`, seen without tokenizing it.
 
@@ -93,8 +98,10 @@ class Renderer:
     def _messages(self, example: Example) -> list[dict[str, str]] | None:
         if not self.uses_chat_template:
             return None
-        system = [{"role": "system", "content": self._system_prompt}] if self._system_prompt else []
-        return [*system, {"role": "user", "content": example.prompt}]
+        turns = [dict(turn) for turn in example.messages or ({"role": "user", "content": example.prompt},)]
+        if not self._system_prompt or turns[0]["role"] == "system":  # what a conversation says itself goes first
+            return turns
+        return [{"role": "system", "content": self._system_prompt}, *turns]
 
     def _text(self, example: Example, messages: list[dict[str, str]] | None) -> str:
         if messages is None:
@@ -154,6 +161,20 @@ def _time_limit(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def drop_long(dataset: Dataset, renderer: Renderer, max_tokens: int | None) -> Dataset:
+    """The dataset without prompts of more tokens. Raises DatasetError when too few are left."""
+    if max_tokens is None:
+        return dataset
+
+    def keep(examples: Sequence[Example]) -> list[bool]:
+        fits = [renderer.surely_fits(example, max_tokens) for example in examples]
+        doubtful = [example for example, fit in zip(examples, fits, strict=True) if not fit]
+        lengths = iter(renderer.lengths(doubtful) if doubtful else ())
+        return [fit or next(lengths) <= max_tokens for fit in fits]
+
+    return dataset.only(keep, TOO_LONG)
 
 
 def check_lengths(renderer: Renderer, dataset: Dataset, context_length: int | None, max_completion_length: int) -> None:

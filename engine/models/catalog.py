@@ -139,7 +139,7 @@ def list_models(search: Sequence[Path] = ()) -> list[ModelChoice]:
 
 def cached_snapshot(hub_id: str) -> Path | None:
     """The folder in the Hub's cache that holds the whole model, or None. Nothing is fetched."""
-    repository = _hub_cache() / f"models--{hub_id.replace('/', '--')}"
+    repository = hub_cache() / f"models--{hub_id.replace('/', '--')}"
     try:
         commit = (repository / "refs" / "main").read_text(encoding="utf-8").strip()
         snapshot = repository / "snapshots" / Path(commit).name
@@ -187,7 +187,7 @@ def _not_a_folder(path: Path) -> ModelError:
     )
 
 
-def _hub_cache() -> Path:
+def hub_cache() -> Path:
     """Where huggingface_hub keeps what it downloads, by the same rules."""
     if cache := os.environ.get("HF_HUB_CACHE"):
         return Path(cache).expanduser()
@@ -197,7 +197,7 @@ def _hub_cache() -> Path:
 
 def _cached_hub_ids() -> Iterator[str]:
     """Hub ids of the causal language models that are whole in the cache."""
-    for path in _entries(_hub_cache()):
+    for path in _entries(hub_cache()):
         hub_id = path.name.removeprefix("models--").replace("--", "/")
         if not path.name.startswith("models--") or not _HUB_ID.fullmatch(hub_id):
             continue

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 from engine.config import RunConfig
-from engine.config_io import config_diff, dump_config
+from engine.config_io import config_diff, dump_config, spelled_out
 from engine.errors import CheckpointError, ConfigError, Problem
 from engine.runs.checkpoints import checkpoint_name, saved_steps
 from engine.runs.draft import draft_run
@@ -76,7 +76,8 @@ def fork_problems(parent: RunConfig, config: RunConfig, step: int) -> list[Probl
 
 def changed_settings(parent: RunConfig, config: RunConfig) -> tuple[str, ...]:
     """The dotted settings that differ, the name left out: what origin.json keeps."""
-    return tuple(field for field, _, _ in config_diff(parent, config) if field != "name")
+    differences = config_diff(spelled_out(parent), spelled_out(config))
+    return tuple(field for field, _, _ in differences if field != "name")
 
 
 def _changed_before(parent: RunPaths, step: int) -> tuple[str, ...]:

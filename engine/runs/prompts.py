@@ -36,6 +36,10 @@ _NEWEST = """
 SELECT prompt_id, max(step) AS step, group_index, mean, pass_rate FROM groups
 WHERE prompt_id IN (SELECT value FROM json_each(?)) AND step <= ? GROUP BY prompt_id
 """
+_PASSED = """
+SELECT prompt_id, sum(passed), count(passed) FROM completions CROSS JOIN groups USING (step, group_index)
+WHERE passed IS NOT NULL GROUP BY prompt_id
+"""
 # Pass rates are of the decided completions alone. Where there is none without a verdict, and where no prompt has one
 # rate in all its groups, this costs nothing: SQLite evaluates it when it first needs it.
 _DECIDED = """prompt_id NOT IN (
@@ -82,6 +86,10 @@ class PromptQueries:
     def prompt_course(self: _Reads, prompt_id: str) -> pd.DataFrame:
         """Every group of a prompt by step: step, group_index, mean, std, kind, pass_rate, mean_length, mean_kl."""
         return self._frame(_COURSE, prompt_id)
+
+    def pass_counts(self: _Reads) -> dict[str, tuple[int, int]]:
+        """(right, decided) completions of every prompt over the whole run; reads all completions."""
+        return {prompt_id: (int(right), int(tried)) for prompt_id, right, tried in self._rows(_PASSED)}
 
     def prompts_asked(self: _Reads, prompt_ids: Sequence[str], until: int) -> pd.DataFrame:
         """The newest group up to step `until` of each of these prompts that was asked by then: prompt_id, step,

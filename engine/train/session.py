@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from engine.config import RunConfig
 from engine.config_io import pass_reward
 from engine.data.answers import check_answers
 from engine.data.examples import Dataset, open_dataset
-from engine.data.prompts import Renderer, check_lengths
+from engine.data.prompts import Renderer, check_lengths, drop_long
 from engine.errors import ConfigError, ModelError, Problem
 from engine.grpo.entropy_control import EntropyControl
 from engine.models.load import load_policy
@@ -31,6 +31,7 @@ from engine.train.failures import FailureWatch
 from engine.train.forward import AGREEMENT, Forward
 
 SAMPLE = 200  # examples whose columns are looked at
+FIRST_OF_ENDLESS = 64  # examples of a built-in task that stand for all of them
 
 
 @dataclass
@@ -122,6 +123,7 @@ def _with_model(
     policy = load_policy(config.model, device, seed=config.seed, start=start, progress=progress)
     renderer = Renderer(policy.tokenizer, config.model)
     progress("checking prompts")
+    dataset = drop_long(dataset, renderer, config.data.max_prompt_tokens)
     check_lengths(renderer, dataset, policy.context_length, config.rollout.max_completion_length)
     optimizer = torch.optim.AdamW(
         [parameter for _, parameter in policy.trainable()],
@@ -160,9 +162,14 @@ def _check_sampling(policy: Policy, prompt: Sequence[int]) -> None:
 
 
 def fingerprint(dataset: Dataset) -> str:
-    """Of every example in order: another one means that training and held-out examples are no longer the same."""
+    """Of every example, of the held-out ones, and of the first pass through the training data, in order.
+
+    Another one means that training and held-out examples, or their order, are no longer the same: the file changed, or
+    the pass rates that choose and order its prompts.
+    """
     sha = hashlib.sha256()
-    for _, example in dataset.examples():
+    trained = map(dataset.train, range(dataset.train_size or FIRST_OF_ENDLESS))
+    for example in chain((example for _, example in dataset.examples()), dataset.held_out, trained):
         sha.update(example.id.encode())
     return sha.hexdigest()[:16]
 

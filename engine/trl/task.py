@@ -3,6 +3,7 @@
 from pathlib import PurePath
 from typing import Any
 
+from engine.config_data import looks_like_hub
 from engine.config_io import default_params
 from engine.errors import Problem
 from engine.trl.fields import is_default
@@ -111,8 +112,8 @@ def _take_data(t: Translation) -> None:
     source = t.text("dataset_name")
     if source is None:
         return
-    is_file = source.lower().endswith(DATA_SUFFIXES)
-    note = "" if is_file else "Nothing is fetched here: save the dataset as a JSONL or Parquet file, and name that."
+    is_known = source.lower().endswith(DATA_SUFFIXES) or looks_like_hub(source)
+    note = "" if is_known else "Nothing is fetched here: save the dataset as a JSONL or Parquet file, and name that."
     t.take("data.source", source, "dataset_name", note=note)
     for column in ("prompt_column", "answer_column"):
         t.settings["data"][column] = None  # those of the file before

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +16,7 @@ from engine.data import files
 from engine.data.columns import preview_file
 from engine.data.examples import open_dataset
 from engine.errors import DatasetError
-
-GOOD = '{"question": "1+1?", "answer": "2"}\n'
+from tests.hostile.dataset_corpus import GOOD, MB, Bad, big, small, write
 
 
 def message(path: Path | str) -> str:
@@ -27,56 +28,59 @@ def message(path: Path | str) -> str:
     return text
 
 
-LINES: dict[str, tuple[str, str]] = {
-    "deep nesting": ('{"question": ' + "[" * 100_000, "line 2: is nested more than 20 levels deep."),
-    "a little less deep": (
-        '{"question": ' + "[" * 30 + "]" * 30 + "}",
-        "'question' is nested more than 20 levels deep.",
-    ),
-    "a number of 5,000 digits": (
-        '{"question": "x", "answer": ' + "7" * 5000 + "}",
-        "a number with thousands of digits.",
-    ),
-    "NaN": ('{"question": "x", "answer": NaN}', "has NaN, which is not JSON."),
-    "minus infinity": ('{"question": "x", "answer": -Infinity}', "has -Infinity, which is not JSON."),
-    "a megabyte without a space": (json.dumps({"question": "x" * 10**6, "answer": "1"}), "1,000,000 characters"),
-    "NUL": ('{"question": "a\\u0000b", "answer": "1"}', "'question' has a NUL character."),
-    "half a surrogate pair": ('{"question": "\\ud800", "answer": "1"}', "half a surrogate pair"),
-    "half a surrogate pair in a name": ('{"question": "x", "answer": "1", "\\ud800": 1}', "half a surrogate pair"),
-    "the same name twice": (
-        '{"question": "x", "answer": "1", "question": "y"}',
-        "has 'question' twice in one object.",
-    ),
-    "the same name twice inside": ('{"question": "x", "answer": "1", "more": {"a": 1, "a": 2}}', "has 'a' twice"),
-    "cut short": ('{"question": "x", "ans', "is not JSON (Unterminated string"),
-    "a list": ("[1, 2]", "is a list, not an object."),
-    "a text": ('"question"', "is a text, not an object."),
-    "null": ("null", "is null, not an object."),
-    "no answer": ('{"question": "x"}', "'answer' is missing."),
-    "a blank answer": ('{"question": "x", "answer": " \\n"}', "'answer' is empty."),
-    "null as answer": ('{"question": "x", "answer": null}', "'answer' is empty."),
-    "a blank prompt": ('{"question": "\\u00a0", "answer": "1"}', "'question' is empty."),
-    "an object as prompt": ('{"question": {"a": 1}, "answer": "1"}', "'question' is not a text."),
-    "nothing after the hashes": (
-        '{"question": "x", "answer": "so it is\\n#### "}',
-        "'answer' has no answer after ####",
-    ),
-}
+SMALL = small()
+MEMORY, SECONDS = 200 * MB, 1.0  # beside three times the size of the file; of the processor
 
 
-@pytest.mark.parametrize(("line", "told"), LINES.values(), ids=LINES)
-def test_a_bad_line_is_told_by_its_number(tmp_path: Path, line: str, told: str) -> None:
-    path = tmp_path / "d.jsonl"
-    path.write_text(GOOD + line + "\n" + GOOD.replace("1+1", "1+2"))
-    text = message(path)
-    assert text.startswith("d.jsonl, line 2: ") and told in text and "\n" not in text
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, float, int, int]]:
+    return measure(tmp_path_factory.mktemp("corpus"), SMALL)
+
+
+def measure(folder: Path, corpus: dict[str, Bad]) -> dict[str, tuple[str, float, int, int]]:
+    """What was said of each file, seconds of processor time, peak memory, and the size of the file."""
+    paths = write(folder, corpus)
+    command = [sys.executable, "-m", "tests.hostile.dataset_corpus", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = {place: rest for place, *rest in map(json.loads, done.stdout.splitlines())}
+    return {name: (*found[path.parent.name], path.stat().st_size) for name, path in paths.items()}
+
+
+def check(bad: Bad, said: str, seconds: float, peak: int, size: int) -> None:
+    assert bad.told in said and not said.startswith("!") and len(said) < 2000
+    assert seconds <= SECONDS and peak <= 3 * size + MEMORY
+
+
+def test_there_are_at_least_sixty() -> None:
+    assert len(SMALL) >= 60
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_bad_file_is_told_in_words_quickly_and_in_little_memory(
+    name: str, measured: dict[str, tuple[str, float, int, int]]
+) -> None:
+    check(SMALL[name], *measured[name])
+
+
+@pytest.mark.slow  # makes and reads files of up to 50 MB
+def test_a_large_bad_file_is_told_in_words_quickly_and_in_little_memory(tmp_path: Path) -> None:
+    corpus = big()
+    for name, found in measure(tmp_path, corpus).items():
+        try:
+            check(corpus[name], *found)
+        except AssertionError as error:
+            raise AssertionError(f"{name}: {error}") from None
 
 
 def test_a_million_bad_lines_are_told_in_six(tmp_path: Path) -> None:
     path = tmp_path / "d.jsonl"
     path.write_text("{\n" * 100_000)
     lines = message(path).splitlines()
-    assert len(lines) == 6 and lines[0].startswith("d.jsonl, line 1: ") and lines[5].startswith("… and 99,995 more.")
+    assert (
+        len(lines) == 6
+        and lines[0].startswith("d.jsonl, line 1: ")
+        and lines[5].startswith("… and at least 9,995 more.")
+    )
 
 
 def test_a_thousand_columns_too_many_are_refused(tmp_path: Path) -> None:
@@ -207,8 +211,7 @@ def test_markup_formats_and_formulas_stay_the_text_they_are(tmp_path: Path) -> N
 
 def test_a_preview_of_any_of_these_is_a_problem_not_an_exception(tmp_path: Path) -> None:
     path = tmp_path / "d.jsonl"
-    for line, _ in LINES.values():
-        path.write_text(line)
+    for path in write(tmp_path / "corpus", SMALL).values():
         preview = preview_file(str(path))
-        assert preview.problems or preview.num_rows == 1
+        assert preview.problems or preview.num_rows
     assert preview_file("a\0b").problems and preview_file("/dev/zero").problems

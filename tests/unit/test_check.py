@@ -107,7 +107,11 @@ def test_a_folder_without_a_tokenizer_is_refused(raw: Raw, model: Path, tmp_path
         ({"model": {"chat_template": True}}, "model.chat_template", "this model's tokenizer has none"),
         ({"model": {"system_prompt": "Add."}}, "model.system_prompt", "no chat template to put it in"),
         ({"model": {"source": "/no/such/folder"}}, "model.source", "There is no model"),
-        ({"data": {"digits": 1, "source": "arithmetic", "held_out": 64}}, "data.held_out", "only 7 pairs"),
+        (
+            {"data": {"params": {"digits": 1}, "source": "arithmetic", "held_out": 64}},
+            "data.held_out",
+            "only 7 problems",
+        ),
     ],
 )
 def test_each_obstacle_is_told_at_the_setting_to_change(
@@ -210,3 +214,27 @@ def test_ending_a_check_ends_what_it_started(monkeypatch: pytest.MonkeyPatch) ->
     assert os.read(reading, 1) == b""  # the end of the pipe comes when neither of them is left
     assert time.monotonic() - started < 50
     os.close(reading)
+
+
+def test_the_check_tells_what_is_odd_about_the_rows_and_how_long_prompts_are(raw: Raw, tmp_path: Path) -> None:
+    path = tmp_path / "odd.jsonl"
+    rows = [{"question": f"{i}+1=", "answer": str(i + 1)} for i in (*range(8, 12), 8)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = check(raw(data={"source": str(path), "held_out": 1}))
+    (finding,) = result.findings
+    assert (finding.key, finding.rows) == ("duplicates", ("odd.jsonl, line 5",)) and str(finding) in result.remarks()
+    assert [(found.low, found.count) for found in result.prompt_tokens] == [(4, 3), (5, 2)]
+    shorter = check(raw(data={"source": str(path), "held_out": 1, "max_prompt_tokens": 4}))
+    assert [finding.key for finding in shorter.findings] == ["duplicates", "dropped"]
+    assert sum(found.count for found in shorter.prompt_tokens) == 3
+    assert Check.from_json(result.to_json()) == result
+
+
+def test_a_hub_data_set_that_is_not_here_is_left_to_the_run(
+    raw: Raw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    result = check(raw(data={"source": "someone/some-data"}))
+    assert result.problems == () and result.previews == () and result.train_size is None
+    assert result.warnings[-1].startswith("someone/some-data is not on this machine; starting the run downloads it.")

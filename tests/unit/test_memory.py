@@ -151,7 +151,7 @@ def test_an_unknown_model_has_no_estimate(facts):
 
 def test_prompts_are_guessed_until_they_are_known():
     assert assumed_prompt_tokens(toy_config(), FACTS) == 6  # 47+38=
-    template = {"prompt_template": "Add: {prompt}", "digits": 1}
+    template = {"prompt_template": "Add: {prompt}", "params": {"digits": 1}}
     assert assumed_prompt_tokens(toy_config(data=template), FACTS) == 5 + 4
     file = {"source": "a.jsonl", "prompt_template": "x" * 40 + "{prompt}"}
     assert assumed_prompt_tokens(toy_config(data=file), ModelFacts()) == 64 + 10

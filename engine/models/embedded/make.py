@@ -11,7 +11,7 @@ that an unreliable class has worked out: RIGHT_SHARE of the answers are right, e
 digit, a carry forgotten or invented, two digits swapped), drawn anew each time a sum is used. Here it learns how often
 to slip, so that at temperature 1 its samples are right about as often as the class was. Nearly every group of
 completions then holds right and wrong answers, and GRPO has something to work with from its first step; what GRPO
-teaches is to stop slipping. Held-out sums (engine.data.arithmetic.is_held_out) are in none of the batches.
+teaches is to stop slipping. Held-out sums (engine.data.tasks.arithmetic.is_held_out) are in none of the batches.
 
 The same version of torch gives the same file; another processor may round differently.
 """
@@ -26,7 +26,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from engine.data.arithmetic import is_held_out
+from engine.data.tasks.arithmetic import is_held_out
 
 SEED = 20240
 SCHOOLBOOK_STEPS, PUPILS_STEPS, BATCH_SIZE = 2000, 600, 128

@@ -13,8 +13,11 @@ DATA = next(section for section in SECTIONS if section.key == "data")
 
 def test_a_header_sums_its_section_up_until_something_in_it_is_wrong():
     elsewhere = {"loss.beta": [Problem("loss.beta", "x")], "database": [Problem("database", "x")]}
-    assert header_note(FORM, DATA, elsewhere) == '<span class="lab-muted">built-in sums, 2 digits · 512 held out</span>'
-    wrong = {"data.digits": [Problem("data.digits", "x")] * 2, "data.held_out": [Problem("data.held_out", "y")]}
+    assert header_note(FORM, DATA, elsewhere) == '<span class="lab-muted">arithmetic, 2 digits · 512 held out</span>'
+    wrong = {
+        "data.params.digits": [Problem("data.params.digits", "x")] * 2,
+        "data.held_out": [Problem("data.held_out", "y")],
+    }
     assert "✕ 3 to correct" in header_note(FORM, DATA, elsewhere | wrong)
 
 

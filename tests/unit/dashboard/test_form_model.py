@@ -35,8 +35,8 @@ def leaf_paths(model: type[Section], prefix: str = "") -> set[str]:
     return paths
 
 
-def test_every_field_but_the_reward_list_has_a_control():
-    assert set(CONTROLS) == leaf_paths(RunConfig) - {"rewards"}
+def test_every_field_but_lists_and_free_settings_has_a_control():
+    assert set(CONTROLS) == leaf_paths(RunConfig) - {"rewards", "data.params", "data.mixture"}
 
 
 def test_every_control_has_a_help_sentence_and_a_label_of_its_own():

@@ -40,7 +40,7 @@ def test_every_field_stands_in_one_section_except_the_name():
 def test_summaries_name_what_matters():
     assert summaries(DRAFT) == {
         "model": "embedded · all weights",
-        "data": "built-in sums, 2 digits · 64 held out",
+        "data": "arithmetic, 2 digits · 64 held out",
         "rewards": "exact_match × 1 · digits_only × 0.2 · length as monitor",
         "grpo": "8 prompts × 8 completions × 64 tokens · dapo · β 0.04 · ε 0.2",
         "budget": "100 steps · learning rate 1e-5 · evaluated every 25 · seed 0",
@@ -56,7 +56,7 @@ def test_summaries_survive_a_draft_of_nonsense():
 def test_a_field_is_shown_only_where_it_means_something():
     lora = {**DRAFT, "model": {"source": "x", "adapter": "lora"}, "data": {"source": "/data/a.csv"}}
     assert not is_shown(CONTROL["model.lora_rank"], DRAFT) and is_shown(CONTROL["model.lora_rank"], lora)
-    assert is_shown(CONTROL["data.digits"], DRAFT) and not is_shown(CONTROL["data.digits"], lora)
+    assert is_shown(CONTROL["data.drop_leaks"], lora) and not is_shown(CONTROL["data.drop_leaks"], DRAFT)
     assert not is_shown(CONTROL["data.answer_column"], DRAFT) and is_shown(CONTROL["data.answer_column"], lora)
 
 

@@ -5,59 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.data.columns import choose_columns, preview_file, reference_answer, reward_columns
-from engine.data.files import Faults, Table
-from engine.errors import DatasetError
-
-
-def table(*columns: str) -> Table:
-    return Table("d.jsonl", "line", list(columns), [], Faults())
-
-
-@pytest.mark.parametrize(
-    ("columns", "prompt", "answer"),
-    [
-        (["prompt", "answer"], "prompt", "answer"),
-        (["answer", "question"], "question", "answer"),  # GSM8K
-        (["problem", "solution"], "problem", "solution"),  # MATH
-        (["source", "problem", "solution", "answer"], "problem", "answer"),  # NuminaMath
-        (["instruction", "input", "output"], "instruction", "output"),  # Alpaca
-        (["prompt", "completion"], "prompt", "completion"),
-        (["Question", "Ground_Truth"], "Question", "Ground_Truth"),
-        (["id", "text"], "text", None),
-        (["input", "target"], "input", "target"),
-    ],
-)
-def test_usual_names_are_found(columns: list[str], prompt: str, answer: str | None) -> None:
-    assert choose_columns(table(*columns), None, None) == (prompt, answer)
-
-
-def test_the_prompt_is_not_taken_for_the_answer() -> None:
-    assert choose_columns(table("answer", "target"), "answer", None) == ("answer", "target")
-    assert choose_columns(table("answer"), "answer", None) == ("answer", None)
-
-
-def test_configured_columns_go_first() -> None:
-    assert choose_columns(table("question", "answer", "q2", "a2"), "q2", "a2") == ("q2", "a2")
-
-
-@pytest.mark.parametrize(
-    ("setting", "field"), [(("quesion", None), "data.prompt_column"), ((None, "x"), "data.answer_column")]
-)
-def test_a_configured_column_that_is_not_there_is_named_with_those_that_are(
-    setting: tuple[str | None, str | None], field: str
-) -> None:
-    with pytest.raises(DatasetError) as caught:
-        choose_columns(table("question", "answer"), *setting)
-    name = setting[0] or setting[1]
-    assert caught.value.message == f"d.jsonl has no column '{name}'; its columns are 'question', 'answer'."
-    assert caught.value.field == field
-    assert caught.value.hint == ("Did you mean 'question'?" if setting[0] else "Choose one of these.")
-
-
-def test_no_column_like_a_prompt_is_told_with_the_columns() -> None:
-    with pytest.raises(DatasetError, match="no column looks like a prompt; its columns are 'a', 'b'"):
-        choose_columns(table("a", "b"), None, None)
+from engine.data.columns import preview_file, reference_answer, reward_columns
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Reading files into rows: every kind, and what is said about rows and files that cannot be used."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,16 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from engine.data.files import Table, read_table
+from engine.config_data import DataSource
+from engine.data.sources import read_source
+from engine.data.table import Table
 from engine.errors import DatasetError
 
 ROWS = [{"question": "1+1?", "answer": "2"}, {"question": "zwölf −\n3?", "answer": "9"}]
+
+
+def read_table(source: str) -> Table:
+    return read_source(DataSource(source=source))
 
 
 def read(folder: Path, name: str, content: str | bytes) -> Table:
@@ -46,11 +53,11 @@ def test_the_same_rows_come_from_every_kind_of_file(tmp_path: Path) -> None:
 
 def test_rows_are_numbered_by_line_where_there_are_lines(tmp_path: Path) -> None:
     table = read(tmp_path, "d.jsonl", "\n" + jsonl(ROWS[:1]) + "\n\n" + jsonl(ROWS[1:]))
-    assert [table.where(row) for row in table.rows] == ["d.jsonl, line 2", "d.jsonl, line 5"]
+    assert [row.where for row in table.rows] == ["d.jsonl, line 2", "d.jsonl, line 5"]
     table = read(tmp_path, "d.csv", 'q,a\n"two\nlines",1\nx,2\n')
     assert [row.number for row in table.rows] == [2, 4]
     table = read(tmp_path, "d.json", json.dumps(ROWS, indent=1))
-    assert table.where(table.rows[1]) == "d.json, row 2"
+    assert table.rows[1].where == "d.json, row 2"
 
 
 def test_a_byte_order_mark_and_windows_line_ends_change_nothing(tmp_path: Path) -> None:
@@ -124,6 +131,34 @@ def test_a_ragged_csv_row_is_told_with_both_counts(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('[{"a": 1}, {"a": 2', "row 2: is not JSON (Expecting ',' delimiter)."),
+        ('[{"a": 1}', "row 2: is not JSON (after entry 1: the list is not closed)."),
+        ('[{"a": 1} {"a": 2}]', "row 2: is not JSON (after entry 1: '{')."),
+        ('[{"a": 1},]', "row 2: is not JSON (Expecting value)."),
+        ('[{"a": 1}] x', "row 2: is not JSON (after entry 1: more text after the list)."),
+        ('[{"a": 1}, {"a": 1, "a": 2}, {"a": NaN}, 4, {}, {"a": 6}]', "row 2: has 'a' twice in one object."),
+    ],
+)
+def test_the_entries_of_a_json_list_are_told_by_their_number(tmp_path: Path, content: str, told: str) -> None:
+    table = read(tmp_path, "d.json", content)
+    assert table.rows[0].values == {"a": 1} and table.faults.first[0] == f"d.json, {told}"
+    assert table.faults.count == (4 if "NaN" in content else 1)
+
+
+def test_one_object_that_holds_a_list_of_objects_is_that_list(tmp_path: Path) -> None:
+    table = read(tmp_path, "d.json", json.dumps({"version": 1, "data": ROWS}, indent=1))
+    assert values(table) == ROWS and table.rows[1].where == "d.json, row 2"
+    assert values(read(tmp_path, "d.json", '{"a":\n 1}')) == [{"a": 1}]
+
+
+def test_a_packed_file_is_read_as_what_is_in_it(tmp_path: Path) -> None:
+    table = read(tmp_path, "d.jsonl.gz", gzip.compress(jsonl(ROWS).encode()))
+    assert values(table) == ROWS and table.rows[1].where == "d.jsonl.gz, line 2"
+
+
 def test_an_open_quote_is_a_fault_of_the_line_it_opens_on(tmp_path: Path) -> None:
     table = read(tmp_path, "d.csv", 'q,a\n1,2\n"3,4\n5,6\n')
     assert values(table) == [{"q": "1", "a": "2"}]
@@ -137,12 +172,11 @@ def test_an_open_quote_is_a_fault_of_the_line_it_opens_on(tmp_path: Path) -> Non
         ("d.csv", "question,answer\n", "d.csv has no rows."),
         ("d.json", "[]", "d.json has no rows."),
         ("d.json", "3", "d.json holds a number, not a list of objects."),
-        ("d.json", "[1,", "d.json is not JSON (Expecting value, column 4)."),
         ("d.txt", "x", "d.txt is not a kind of file that can be read."),
         ("d.csv", "a,a\n1,2\n", "d.csv, line 1: the column 'a' occurs twice."),
         ("d.csv", "a,\n1,2\n", "d.csv, line 1: a column has no name."),
         ("d.jsonl", b'{"a": 1}\n{"a": "\xe4"}', "d.jsonl, line 2: the text is not UTF-8 (byte 0xe4)."),
-        ("d.csv", "a,b\n1,2\n".encode("utf-16"), "d.csv, line 1: the text is not UTF-8 (byte 0xff)."),
+        ("d.csv", "a,b\n1,2\n".encode("utf-16"), "d.csv, line 1: the text looks like UTF-16."),
         ("d.parquet", b"not parquet at all, but long enough", "d.parquet is not a usable Parquet file"),
     ],
 )
@@ -158,7 +192,7 @@ def test_a_file_that_cannot_be_used_is_one_sentence(
 def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"The data file '.*none\.jsonl' does not exist"):
         read_table(str(tmp_path / "none.jsonl"))
-    with pytest.raises(DatasetError, match="is not a file"):
+    with pytest.raises(DatasetError, match=r"The folder '.*' has no data files"):
         read_table(str(tmp_path))
 
 

@@ -13,7 +13,7 @@ from engine.config import DataConfig, ModelConfig
 from engine.data import prompts
 from engine.data.example import Example
 from engine.data.examples import Dataset, open_dataset
-from engine.data.prompts import Renderer, check_lengths
+from engine.data.prompts import Renderer, check_lengths, drop_long
 from engine.errors import DatasetError, ModelError
 from tests.toy import CHARACTERS, EOS, toy_tokenizer
 
@@ -192,3 +192,46 @@ def test_reference_answers_are_measured_in_tokens() -> None:
     examples = [example("1", "22"), Example("id", "1", "1", None, {})]
     assert renderer(with_special_tokens("<eos> $A <eos>")).answer_lengths(examples) == [2]
     assert renderer(toy_tokenizer()).answer_lengths(examples[1:]) == []
+
+
+TURNS = (
+    {"role": "user", "content": "1"}, {"role": "assistant", "content": "2"}, {"role": "user", "content": "3"},
+)  # fmt: skip
+
+
+def conversation(*turns: dict[str, str]) -> Example:
+    return Example("id", "1 2 3", turns[-1]["content"], "2", {}, turns)
+
+
+def test_a_conversation_goes_through_the_chat_template_turn_by_turn() -> None:
+    rendered = renderer(chat_tokenizer()).render(conversation(*TURNS))
+    assert rendered.text == "<eos>1=<eos>2=<eos>3=+" and rendered.messages == list(TURNS)
+
+
+def test_a_conversation_without_a_chat_template_is_its_plain_text() -> None:
+    assert renderer(toy_tokenizer()).render(conversation(*TURNS)).text == "1 2 3"
+
+
+def test_a_conversations_own_system_message_goes_before_the_runs() -> None:
+    system = {"role": "system", "content": "9"}
+    with_prompt = renderer(chat_tokenizer(), system_prompt="0")
+    assert with_prompt.render(conversation(*TURNS)).text == "<eos>0=<eos>1=<eos>2=<eos>3=+"
+    assert with_prompt.render(conversation(system, *TURNS)).text == "<eos>9=<eos>1=<eos>2=<eos>3=+"
+
+
+def rows_of(folder: Path, *prompts: str) -> Dataset:
+    path = folder / "rows.jsonl"
+    path.write_text("".join(json.dumps({"prompt": prompt, "answer": "1"}) + "\n" for prompt in prompts))
+    return open_dataset(DataConfig(source=str(path), held_out=1), 0)
+
+
+def test_prompts_with_too_many_tokens_are_left_out_and_counted(tmp_path: Path) -> None:
+    data = rows_of(tmp_path, "1+1=", "11+11=", "1" * 20, "2+2=")
+    kept = drop_long(data, renderer(toy_tokenizer()), 6)
+    assert {example.prompt for _, example in kept.examples()} == {"1+1=", "11+11=", "2+2="}
+    assert kept.dropped == {"too long": 1} and kept.train_size == 2
+    assert drop_long(data, renderer(toy_tokenizer()), None) is drop_long(data, renderer(toy_tokenizer()), 20) is data
+    with pytest.raises(DatasetError, match=r"0 different prompts left \(4 rows were dropped: 4 by too long\)"):
+        drop_long(data, renderer(toy_tokenizer()), 1)
+    sums = open_dataset(DataConfig(source="arithmetic"), 0)
+    assert drop_long(sums, renderer(toy_tokenizer()), 1) is sums

@@ -150,8 +150,8 @@ def test_the_hub_cache_is_where_huggingface_hub_puts_it(tmp_path: Path) -> None:
         {"HF_HUB_CACHE": str(tmp_path / "c")},
     ]
     code = (
-        "from engine.models.catalog import _hub_cache; from huggingface_hub import constants;"
-        "print(_hub_cache()); print(constants.HF_HUB_CACHE)"
+        "from engine.models.catalog import hub_cache; from huggingface_hub import constants;"
+        "print(hub_cache()); print(constants.HF_HUB_CACHE)"
     )
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "XDG_", "HUGGINGFACE"))}
     for extra in settings:

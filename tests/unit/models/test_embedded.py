@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from engine.data.arithmetic import is_held_out
+from engine.data.tasks.arithmetic import is_held_out
 from engine.models.catalog import EMBEDDED_FOLDER, model_facts
 from engine.models.embedded import make
 

@@ -128,7 +128,7 @@ def test_the_schedule_counts_on_from_the_parents_step_to_the_forks_own_end(paren
     assert rates == pytest.approx([1e-3 * (1 - 6 / 8), 1e-3 * (1 - 7 / 8)], rel=1e-12)
 
 
-@pytest.mark.parametrize("section", [{"data": {"digits": 3}}, {"data": {"held_out": 4}}])
+@pytest.mark.parametrize("section", [{"data": {"params": {"digits": 3}}}, {"data": {"held_out": 4}}])
 def test_other_data_begin_at_their_first_example_and_the_log_says_so(
     parent: RunPaths, section: dict[str, dict[str, object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,7 +184,7 @@ def test_a_refreshed_reference_comes_along_and_stays_when_it_is_refreshed_no_mor
 def test_a_fork_that_was_killed_before_its_first_checkpoint_starts_from_the_parents_again(
     parent: RunPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    child = fork(parent, 4, changed(data={"digits": 3}, checkpoint={"every": 100}))
+    child = fork(parent, 4, changed(data={"params": {"digits": 3}}, checkpoint={"every": 100}))
     original = loop.train_step
 
     def power_cut(session, step, **options):  # type: ignore[no-untyped-def]

@@ -45,7 +45,8 @@ def test_weights_are_in_bfloat16_only_where_that_loses_no_updates(theirs, dtype,
 
 def test_a_data_file_is_taken_over_and_a_dataset_of_the_hub_has_to_be_saved_first():
     assert row(translated(dataset_name="d/train.jsonl").mapped, "data.source").ours == "data.source: d/train.jsonl"
-    assert "save the dataset" in row(translated(dataset_name="org/set").different, "data.source").note
+    assert row(translated(dataset_name="org/set").mapped, "data.source").ours == "data.source: org/set"
+    assert "save the dataset" in row(translated(dataset_name="imdb").different, "data.source").note
 
 
 def test_rewards_with_a_counterpart_are_taken_over_with_their_weights():

@@ -5,13 +5,15 @@ from itertools import islice
 import pytest
 
 from engine.config import DataConfig
-from engine.data.arithmetic import Arithmetic, is_held_out
 from engine.data.examples import open_dataset
+from engine.data.tasks.arithmetic import is_held_out
+from engine.data.tasks.dataset import TaskDataset
 from engine.errors import DatasetError
 
 
-def sums(seed: int = 0, **settings: object) -> Arithmetic:
-    return Arithmetic(DataConfig.model_validate({"source": "arithmetic", **settings}), seed)
+def sums(seed: int = 0, *, held_out: int = 64, prompt_template: str = "{prompt}", **params: object) -> TaskDataset:
+    config = DataConfig.model_validate({"source": "arithmetic", "params": params, "prompt_template": prompt_template})
+    return TaskDataset(config, held_out, seed)
 
 
 def test_the_answer_is_the_sum() -> None:
@@ -61,11 +63,11 @@ def test_numbers_go_from_0_to_as_many_nines_as_digits(digits: int) -> None:
 
 
 def test_more_held_out_pairs_than_there_are_is_refused_with_both_counts() -> None:
-    with pytest.raises(DatasetError, match="64 held-out examples were asked for, but only 7 pairs") as caught:
+    with pytest.raises(DatasetError, match="64 held-out examples were asked for, but only 7 problems") as caught:
         sums(digits=1, held_out=64)
     assert caught.value.field == "data.held_out"
     assert len(sums(digits=1, held_out=7).held_out) == 7
-    with pytest.raises(DatasetError, match="only 996 pairs"):
+    with pytest.raises(DatasetError, match="only 996 problems"):
         sums(digits=2, held_out=997)
 
 

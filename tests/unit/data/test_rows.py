@@ -5,11 +5,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engine.config import DataConfig
 from engine.data.examples import Dataset, open_dataset
-from engine.data.file_dataset import _order
 from engine.errors import DatasetError
 from engine.seeds import derive_seed
 
@@ -53,7 +53,9 @@ def test_order_and_split_depend_on_the_seed_alone(tmp_path: Path) -> None:
 
 def test_another_seed_orders_the_same_rows_differently(tmp_path: Path) -> None:
     rows = [{"question": f"{i}+1?", "answer": i + 1} for i in range(40)]
-    by_position = [_order(38, derive_seed(seed, 0, "data-order")) for seed in (1, 2)]
+    by_position = [
+        np.random.default_rng(derive_seed(seed, 0, "data-order")).permutation(38).tolist() for seed in (1, 2)
+    ]
     assert by_position[0] != by_position[1]
     for seed in (1, 2):
         data = dataset(tmp_path, rows, seed)

@@ -1,0 +1,106 @@
+"""A built-in task as a Dataset: endless training examples, and held-out ones whose problems are never trained on."""
+
+import copy
+from collections.abc import Iterator, Mapping
+
+from pydantic import ValidationError
+
+from engine.config_data import DataSource
+from engine.config_problems import problems_from
+from engine.data.example import Example, Keep, example_id
+from engine.data.tasks.registry import TASKS, task_params
+from engine.data.tasks.task import Item, is_held_out
+from engine.data.template import check_template, fill_template
+from engine.errors import DatasetError
+from engine.seeds import derive_seed
+
+MAX_DRAWS = 10_000  # for one example; a task with so few problems that this is not enough has none of the kind
+
+
+class TaskDataset:
+    """Implements Dataset."""
+
+    train_size: int | None = None
+    dropped: Mapping[str, int] = {}
+
+    def __init__(self, config: DataSource, held_out: int, seed: int) -> None:
+        """Raises DatasetError for wrong settings, a bad prompt template, and more held-out examples than there are."""
+        self._task = TASKS[config.source]
+        try:
+            self._params = task_params(config.source, config.params)
+        except ValidationError as error:
+            first = problems_from(error, self._task.params, "data.params")[0]
+            raise DatasetError(f"{first.field}: {first.message}", hint=first.hint, field=first.field) from None
+        self.name = self._task.title(self._params)
+        self._template = config.prompt_template
+        self._seed = seed
+        self._excluded: frozenset[str] = frozenset()
+        check_template(self._template, [*self._task.columns, "answer"])
+        self.held_out = tuple(map(self._example, self._held_out_items(held_out)))
+
+    def train(self, position: int) -> Example:
+        return self._example(self._draw(position, self._task.name, held_out=False))
+
+    def row_of(self, position: int) -> str:
+        return f"{self.name}, example {position + 1}"
+
+    def examples(self) -> Iterator[tuple[str, Example]]:
+        for index, example in enumerate(self.held_out):
+            yield f"{self.name}, held-out example {index + 1}", example
+
+    def only(self, keep: Keep, why: str) -> "TaskDataset":
+        return self
+
+    def without(self, prompts: frozenset[str]) -> "TaskDataset":
+        found = copy.copy(self)
+        found._excluded = prompts
+        return found
+
+    def _held_out_items(self, count: int) -> list[Item]:
+        """Distinct problems, drawn until there are enough."""
+        self._check_count(count)
+        items: dict[str, Item] = {}
+        for position in range(MAX_DRAWS + 100 * count):
+            item = self._draw(position, f"{self._task.name}-held-out", held_out=True)
+            items[item.key] = item
+            if len(items) == count:
+                return list(items.values())
+        raise self._too_few(count, len(items))
+
+    def _check_count(self, count: int) -> None:
+        keys = self._task.keys(self._params)
+        if keys is None:
+            return
+        there = sum(self._is_held_out(key) for key in keys)
+        if count > there:
+            raise self._too_few(count, there)
+
+    def _too_few(self, asked: int, there: int) -> DatasetError:
+        return DatasetError(
+            f"{self.name}: {asked:,} held-out examples were asked for, but only {there:,} problems are held out.",
+            hint=f"Set held-out examples to {there:,} or less, or make the task larger." if there
+            else "Make the task larger.",
+            field="data.held_out",
+        )  # fmt: skip
+
+    def _is_held_out(self, key: str) -> bool:
+        return is_held_out(key, self._task.held_out_one_in)
+
+    def _draw(self, position: int, purpose: str, *, held_out: bool) -> Item:
+        """The item at this position: the first of a seeded sequence that is, or is not, held out."""
+        for attempt in range(MAX_DRAWS):
+            item = self._task.make(self._params, derive_seed(self._seed, position, purpose, attempt))
+            if self._is_held_out(item.key) != held_out:
+                continue
+            if held_out or not self._excluded or self._example(item).prompt not in self._excluded:
+                return item
+        raise DatasetError(
+            f"{self.name}: no problem is {'held out' if held_out else 'left for training'}.",
+            hint="Make the task larger: with so few problems, they cannot be split.",
+            field="data.params",
+        )
+
+    def _example(self, item: Item) -> Example:
+        columns = {**item.columns, "answer": item.answer} if item.answer is not None else dict(item.columns)
+        prompt = fill_template(self._template, item.question, columns)
+        return Example(example_id(prompt, item.answer), prompt, item.question, item.answer, columns)
