@@ -18,9 +18,11 @@ from engine.config import (
     RolloutConfig,
     RunConfig,
 )
+from engine.data.tasks.words import WORDS
 from engine.runs.durable import disk_errors, write_atomic
 
 SMOLLM2 = "smollm2"
+SPELLED_OUT = ("cat", "map", "sun", "big", "red")  # the worked examples of SPELL_BACKWARDS
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,19 @@ def write_sums(path: Path, n: int = 2000, seed: int = 0, largest: int = 20) -> N
     pairs = [(a, b) for a in range(largest + 1) for b in range(largest + 1)]
     chosen = random.Random(seed).sample(pairs, min(n, len(pairs)))
     rows = (json.dumps({"question": f"{a} + {b}", "answer": str(a + b)}) for a, b in chosen)
+    with disk_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, "".join(f"{row}\n" for row in rows).encode())
+
+
+def write_spellings(path: Path) -> None:
+    """Write the three-letter words as JSONL rows {"question": "o w l", "answer": "l w o"}, without SPELLED_OUT.
+
+    Letters stand apart because "owl" is one token to most models, which then have to know how it is spelled.
+    Raises LabError when the file cannot be written.
+    """
+    words = [word for word in WORDS if len(word) == 3 and word not in SPELLED_OUT]
+    rows = (json.dumps({"question": " ".join(word), "answer": " ".join(reversed(word))}) for word in words)
     with disk_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, "".join(f"{row}\n" for row in rows).encode())
@@ -123,13 +138,30 @@ SMOLLM2_SUMS = RunConfig(
     checkpoint=CheckpointConfig(every=20),
 )
 
+SPELL_BACKWARDS = RunConfig(
+    name="spell it backwards",
+    model=_SMOLLM2_LORA.model_copy(update={"chat_template": False}),
+    data=DataConfig(
+        source="words-backwards.jsonl",
+        prompt_template="".join(f"{' '.join(w)} -> {' '.join(reversed(w))}\n" for w in SPELLED_OUT) + "{prompt} ->",
+        held_out=64,
+    ),
+    # Three letters and the end take four tokens. What runs on, or has one letter wrong, still earns a part.
+    rewards=(RewardSpec(name="exact_match"), RewardSpec(name="edit_similarity", weight=0.5)),
+    rollout=RolloutConfig(num_generations=8, prompts_per_step=8, max_completion_length=6),
+    loss=LossConfig(beta=0.04),
+    optim=OptimConfig(learning_rate=1e-4, warmup_steps=2, max_steps=60),
+    evaluation=EvaluationConfig(every=20, num_prompts=64),
+    checkpoint=CheckpointConfig(every=20),
+)
+
 GSM8K = RunConfig(
     name="GSM8K",
     model=_SMOLLM2_LORA,
     data=DataConfig(
         source="gsm8k/train.jsonl",
         prompt_template="{prompt}\nReason in short steps, then write #### and the final number.",
-        held_out=16,
+        held_out=32,
     ),
     rewards=(
         RewardSpec(name="numeric_match"),
@@ -138,7 +170,7 @@ GSM8K = RunConfig(
     rollout=RolloutConfig(num_generations=8, prompts_per_step=2, max_completion_length=160),
     loss=LossConfig(beta=0.04),
     optim=OptimConfig(learning_rate=1e-4, max_steps=40),
-    evaluation=EvaluationConfig(every=20, num_prompts=16),
+    evaluation=EvaluationConfig(every=10, num_prompts=32),
     checkpoint=CheckpointConfig(every=10),
 )
 
@@ -148,6 +180,13 @@ PRESETS: tuple[Preset, ...] = (
         "Learn to add",
         "A tiny model that comes with the program learns to add two-digit numbers, in about a minute on any computer.",
         LEARN_TO_ADD,
+    ),
+    Preset(
+        "spell-backwards",
+        "Spell it backwards",
+        "A real model of 135 million parameters turns words around. Letters in place earn a part: see what that buys.",
+        SPELL_BACKWARDS,
+        make_data=write_spellings,
     ),
     Preset(
         "short-and-right",
