@@ -18,11 +18,9 @@ from engine.config import (
     RolloutConfig,
     RunConfig,
 )
-from engine.data.tasks.words import WORDS
 from engine.runs.durable import disk_errors, write_atomic
 
 SMOLLM2 = "smollm2"
-SPELLED_OUT = ("cat", "map", "sun", "big", "red")  # the worked examples of SPELL_BACKWARDS
 
 
 @dataclass(frozen=True)
@@ -54,14 +52,14 @@ def write_sums(path: Path, n: int = 2000, seed: int = 0, largest: int = 20) -> N
         write_atomic(path, "".join(f"{row}\n" for row in rows).encode())
 
 
-def write_spellings(path: Path) -> None:
-    """Write the three-letter words as JSONL rows {"question": "o w l", "answer": "l w o"}, without SPELLED_OUT.
+def write_backwards(path: Path) -> None:
+    """Write all three-digit numbers without a zero as JSONL rows {"question": "473", "answer": "374"}.
 
-    Letters stand apart because "owl" is one token to most models, which then have to know how it is spelled.
-    Raises LabError when the file cannot be written.
+    A zero at the end would stand first in the answer, where a number has none. Raises LabError when the file cannot
+    be written.
     """
-    words = [word for word in WORDS if len(word) == 3 and word not in SPELLED_OUT]
-    rows = (json.dumps({"question": " ".join(word), "answer": " ".join(reversed(word))}) for word in words)
+    numbers = [str(number) for number in range(111, 1000) if "0" not in str(number)]
+    rows = (json.dumps({"question": number, "answer": number[::-1]}) for number in numbers)
     with disk_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, "".join(f"{row}\n" for row in rows).encode())
@@ -140,19 +138,17 @@ SMOLLM2_SUMS = RunConfig(
 
 SPELL_BACKWARDS = RunConfig(
     name="spell it backwards",
-    model=_SMOLLM2_LORA.model_copy(update={"chat_template": False}),
-    data=DataConfig(
-        source="words-backwards.jsonl",
-        prompt_template="".join(f"{' '.join(w)} -> {' '.join(reversed(w))}\n" for w in SPELLED_OUT) + "{prompt} ->",
-        held_out=64,
-    ),
-    # Three letters and the end take four tokens. What runs on, or has one letter wrong, still earns a part.
-    rewards=(RewardSpec(name="exact_match"), RewardSpec(name="edit_similarity", weight=0.5)),
-    rollout=RolloutConfig(num_generations=8, prompts_per_step=8, max_completion_length=6),
-    loss=LossConfig(beta=0.04),
-    optim=OptimConfig(learning_rate=1e-4, warmup_steps=2, max_steps=60),
-    evaluation=EvaluationConfig(every=20, num_prompts=64),
-    checkpoint=CheckpointConfig(every=20),
+    model=_EMBEDDED,
+    data=DataConfig(source="numbers-backwards.jsonl", prompt_template="{prompt}=", held_out=128),
+    rewards=(RewardSpec(name="exact_match"), RewardSpec(name="digit_match")),
+    # Three digits and the end take four tokens.
+    rollout=RolloutConfig(num_generations=16, prompts_per_step=16, max_completion_length=5),
+    # Far from what the model knows: no penalty on leaving it, and a bonus for going on to try.
+    loss=LossConfig(beta=0.0, entropy_coef=0.02),
+    optim=OptimConfig(learning_rate=3e-4, lr_scheduler_type="linear", warmup_steps=5, max_steps=250),
+    evaluation=EvaluationConfig(every=25, num_prompts=128),
+    checkpoint=_SMALL_CHECKPOINT,
+    threads=_SMALL_THREADS,
 )
 
 GSM8K = RunConfig(
@@ -184,9 +180,9 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "spell-backwards",
         "Spell it backwards",
-        "A real model of 135 million parameters turns words around. Letters in place earn a part: see what that buys.",
+        "A tiny model learns from zero to turn 473 into 374. Each digit in its place earns a part: see what that buys.",
         SPELL_BACKWARDS,
-        make_data=write_spellings,
+        make_data=write_backwards,
     ),
     Preset(
         "short-and-right",
