@@ -7,7 +7,7 @@ and prints the tables that the page quotes. Needs playwright, Debian's chromium,
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ VARIANTS = (
     Variant("spell-backwards", "spell it backwards", {}),
     Variant("spell-backwards", "spell it backwards, all or nothing", {("rewards", 1, "weight"): 0.0}),
     Variant("short-and-right", "short and right", {}),
+    Variant("short-and-right", "short if right", {("rewards", 1, "gate"): "numeric_match"}),
     Variant("short-and-right", "short above all", {("rewards", 1, "weight"): 2.0}),
     Variant(
         "short-and-right",
@@ -59,6 +60,11 @@ VARIANTS = (
     Variant("smollm2-sums", "SmolLM2 learns sums", {}),
     Variant("gsm8k", "GSM8K", {}),
 )
+
+SPELL = ("spell it backwards", "spell it backwards, all or nothing")
+SHORT = ("short and right", "short above all", "short above all, if right")
+HACKED = ("reward hacking", "reward hacking, β 0.1", "reward hacking, β 0.5")
+DEAD = "frac_reward_zero_std"
 
 
 def config_of(variant: Variant, data: Path | None) -> RunConfig:
@@ -119,26 +125,23 @@ def numbers(paths: RunPaths) -> str:
 
 
 def take_pictures(page: Page, url: str, runs: Mapping[str, RunPaths]) -> None:
-    def compared(prefix: str, metrics: str = "") -> str:
-        ids = ",".join(paths.run_id for name, paths in runs.items() if name.startswith(prefix))
+    def compared(names: Sequence[str], metrics: str = "") -> str:
+        ids = ",".join(runs[name].run_id for name in names)
         return f"{url}compare?runs={ids}" + (f"&metric={metrics}" if metrics else "&view=kl")
 
     def run(name: str) -> str:
         return f"{url}run?run={runs[name].run_id}"
 
-    picture(page, "learn-to-add", run("learn to add"), "Held-out reward", 1150)
-    picture(
-        page, "spell-backwards", compared("spell it", "eval/pass_at_1,reward,frac_reward_zero_std,kl"), "Curves", 1150
-    )
-    short = "eval/pass_at_1,completions/mean_length,reward,frac_reward_zero_std"
-    picture(page, "short-and-right", compared("short", short), "Curves", 1150)
-    picture(page, "reward-hacking", compared("reward hacking"), "Reward over KL", 1150)
-    picture(page, "smollm2-sums", run("SmolLM2 learns sums"), "Held-out reward", 1150)
+    picture(page, "learn-to-add", run("learn to add"), "Held-out reward")
+    picture(page, "spell-backwards", compared(SPELL, f"eval/pass_at_1,{DEAD},kl,entropy"), "Curves")
+    picture(page, "short-and-right", compared(SHORT, f"eval/pass_at_1,completions/mean_length,{DEAD},reward"), "Curves")
+    picture(page, "reward-hacking", compared(HACKED), "Reward over KL")
+    picture(page, "smollm2-sums", run("SmolLM2 learns sums"), "Held-out reward")
     if "GSM8K" in runs:
-        picture(page, "gsm8k", run("GSM8K"), "Held-out reward", 1150)
+        picture(page, "gsm8k", run("GSM8K"), "Held-out reward")
 
 
-def picture(page: Page, name: str, url: str, ready: str, height: int) -> None:
+def picture(page: Page, name: str, url: str, ready: str, height: int = 1150) -> None:
     """docs/preset-NAME.png of an address, once this is there and its charts have come."""
     page.set_viewport_size({"width": 1440, "height": height})
     page.goto(url)

@@ -53,13 +53,13 @@ def write_sums(path: Path, n: int = 2000, seed: int = 0, largest: int = 20) -> N
 
 
 def write_backwards(path: Path) -> None:
-    """Write all three-digit numbers without a zero as JSONL rows {"question": "473", "answer": "374"}.
+    """Write sums of two numbers up to 99 as JSONL rows {"question": "27+68", "answer": "59"}: 95 from its end.
 
-    A zero at the end would stand first in the answer, where a number has none. Raises LabError when the file cannot
-    be written.
+    Without sums of one digit, and without those that end in 0, which would begin with it. Raises LabError when the
+    file cannot be written.
     """
-    numbers = [str(number) for number in range(111, 1000) if "0" not in str(number)]
-    rows = (json.dumps({"question": number, "answer": number[::-1]}) for number in numbers)
+    pairs = ((a, b) for a in range(100) for b in range(100) if a + b > 9 and (a + b) % 10)
+    rows = (json.dumps({"question": f"{a}+{b}", "answer": str(a + b)[::-1]}) for a, b in pairs)
     with disk_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, "".join(f"{row}\n" for row in rows).encode())
@@ -83,6 +83,20 @@ LEARN_TO_ADD = RunConfig(
     rollout=_SMALL_ROLLOUT,
     loss=LossConfig(beta=0.02),
     optim=_SMALL_OPTIM,
+    evaluation=_SMALL_EVALUATION,
+    checkpoint=_SMALL_CHECKPOINT,
+    threads=_SMALL_THREADS,
+)
+
+SPELL_BACKWARDS = RunConfig(
+    name="spell it backwards",
+    model=_EMBEDDED,
+    data=DataConfig(source="sums-backwards.jsonl", prompt_template="{prompt}=", held_out=512),
+    rewards=(RewardSpec(name="exact_match"), RewardSpec(name="digit_match", weight=0.2)),
+    rollout=_SMALL_ROLLOUT.model_copy(update={"num_generations": 16}),
+    # Nothing holds it at what it knows, 95. Without the bonus for trying it settles on answers that are half right.
+    loss=LossConfig(beta=0.0, entropy_coef=0.02),
+    optim=OptimConfig(learning_rate=2e-4, lr_scheduler_type="linear", warmup_steps=5, max_steps=200),
     evaluation=_SMALL_EVALUATION,
     checkpoint=_SMALL_CHECKPOINT,
     threads=_SMALL_THREADS,
@@ -136,21 +150,6 @@ SMOLLM2_SUMS = RunConfig(
     checkpoint=CheckpointConfig(every=20),
 )
 
-SPELL_BACKWARDS = RunConfig(
-    name="spell it backwards",
-    model=_EMBEDDED,
-    data=DataConfig(source="numbers-backwards.jsonl", prompt_template="{prompt}=", held_out=128),
-    rewards=(RewardSpec(name="exact_match"), RewardSpec(name="digit_match")),
-    # Three digits and the end take four tokens.
-    rollout=RolloutConfig(num_generations=16, prompts_per_step=16, max_completion_length=5),
-    # Far from what the model knows: no penalty on leaving it, and a bonus for going on to try.
-    loss=LossConfig(beta=0.0, entropy_coef=0.02),
-    optim=OptimConfig(learning_rate=3e-4, lr_scheduler_type="linear", warmup_steps=5, max_steps=250),
-    evaluation=EvaluationConfig(every=25, num_prompts=128),
-    checkpoint=_SMALL_CHECKPOINT,
-    threads=_SMALL_THREADS,
-)
-
 GSM8K = RunConfig(
     name="GSM8K",
     model=_SMOLLM2_LORA,
@@ -180,7 +179,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "spell-backwards",
         "Spell it backwards",
-        "A tiny model learns from zero to turn 473 into 374. Each digit in its place earns a part: see what that buys.",
+        "The tiny model writes each sum from its end: 59 for 95. A digit in its place earns a part: see what that buys.",
         SPELL_BACKWARDS,
         make_data=write_backwards,
     ),

@@ -106,12 +106,13 @@ def test_the_columns_of_sums_are_found_by_name(tmp_path):
     assert (preview.prompt_column, preview.answer_column, preview.num_rows) == ("question", "answer", 5)
 
 
-def test_numbers_to_turn_around_are_all_that_have_three_digits_and_no_zero(tmp_path):
-    write_backwards(tmp_path / "numbers.jsonl")
-    rows = [json.loads(line) for line in (tmp_path / "numbers.jsonl").read_text().splitlines()]
-    assert rows[0] == {"question": "111", "answer": "111"}
-    assert {"question": "473", "answer": "374"} in rows
-    assert all(row["question"] == row["answer"][::-1] and "0" not in row["answer"] for row in rows)
-    assert len({row["question"] for row in rows}) == len(rows) == 9**3
-    preview = preview_file(str(tmp_path / "numbers.jsonl"))
-    assert (preview.prompt_column, preview.answer_column, preview.num_rows) == ("question", "answer", 729)
+def test_sums_to_write_backwards_are_right_and_begin_with_no_zero(tmp_path):
+    write_backwards(tmp_path / "sums.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "sums.jsonl").read_text().splitlines()]
+    assert {"question": "27+68", "answer": "59"} in rows
+    assert all(str(sum(map(int, row["question"].split("+")))) == row["answer"][::-1] for row in rows)
+    assert all(row["answer"][0] != "0" and len(row["answer"]) > 1 for row in rows)
+    # Of 10,000 pairs, 1,000 have a sum that ends in 0, and 54 others a sum of one digit.
+    assert len({row["question"] for row in rows}) == len(rows) == 8946
+    preview = preview_file(str(tmp_path / "sums.jsonl"))
+    assert (preview.prompt_column, preview.answer_column, preview.num_rows) == ("question", "answer", 8946)
