@@ -179,7 +179,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "spell-backwards",
         "Spell it backwards",
-        "The tiny model writes each sum from its end: 59 for 95. A digit in its place earns a part: see what that buys.",
+        "The tiny model writes each sum from its end: 59 for 95. A digit in place earns a part: see what that buys.",
         SPELL_BACKWARDS,
         make_data=write_backwards,
     ),
