@@ -2,8 +2,8 @@
 
 An answer of at least LONG characters or LONG_WORDS words counts wherever it stands, between characters that are neither
 letters nor digits. A shorter one, such as 2 or "yes", counts only after words that announce an answer: "answer: 2",
-"the answer is 2", "#### 2", "\\boxed{2}", "<answer>2</answer>". So the 2 in "12 + 2" is no leak, nor is it in "a 2"; and
-a choice gives nothing away: "Answer yes or no", "Answer: A, B or C", "answer: true/false".
+"the answer is 2", "#### 2", "\\boxed{2}", "<answer>2</answer>". So the 2 in "12 + 2" is no leak, nor is it in "a 2".
+A choice gives nothing away: "Answer yes or no", "Answer: A, B or C", "answer: true/false".
 """
 
 import re
