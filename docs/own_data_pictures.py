@@ -21,6 +21,7 @@ from tests.browser.conftest import ARGUMENTS, CHROMIUM, start_dashboard
 from tests.waiting import wait_until
 
 HERE = Path(__file__).parent
+expect.set_options(timeout=60_000)
 IDEA = '''def reward(completion: str, answer: str) -> float:
     """1 where the right sum stands in what was written."""
     return 1.0 if answer in completion else 0.0
@@ -73,13 +74,13 @@ def walk(page: Page, url: str, root: Path) -> None:
     page.get_by_role("radio", name="Write").click()
     write_and_check(page, BETTER)
     check(page)
-    expect(page.get_by_text(re.compile("^Sound: "))).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(re.compile("^Sound: "))).to_be_visible()
     picture(page, "sound", 1500)
     page.get_by_role("button", name="Use in a new run").click()
     page.wait_for_url(re.compile("/new_run"))
     page.get_by_role("button", name="Pre-flight", exact=True).click()
-    expect(page.get_by_text("A look ahead, and not a run")).to_be_visible(timeout=120_000)
-    expect(page.locator(".js-plotly-plot .trace").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("A look ahead, and not a run")).to_be_visible()
+    expect(page.locator(".js-plotly-plot .trace").first).to_be_visible()
     page.evaluate("document.querySelector('[data-testid=stMain]').scrollTo(0, 400)")
     picture(page, "preflight", 1700)
     page.get_by_role("button", name="Start run").click()
@@ -87,14 +88,14 @@ def walk(page: Page, url: str, root: Path) -> None:
     (paths,) = list_runs(root)
     wait_until(lambda: not run_status(paths).is_live, "the end of the run", timeout_s=600)
     page.reload()
-    expect(page.get_by_text("Held-out reward")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Held-out reward")).to_be_visible()
     picture(page, "run", 1500)
 
 
 def check(page: Page) -> None:
     page.get_by_role("button", name="Check it").click()
     page.get_by_role("button", name="Check", exact=True).click()
-    expect(page.get_by_text("Ways to earn it without solving the task")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Ways to earn it without solving the task")).to_be_visible()
 
 
 def main(root: Path) -> int:
