@@ -74,7 +74,7 @@ def check_view() -> None:
             "Check", key="rewards.check", icon=":material/fact_check:", type="primary",
             disabled=asked is None or running,
         )  # fmt: skip
-    if pressed and asked is not None and not running:  # a second click may come before the button is disabled
+    if pressed and asked is not None:
         st.session_state[TASK] = (asked.key, start_check(asked.request, cwd=asked.cwd))
     if TASK in st.session_state:
         _progress()

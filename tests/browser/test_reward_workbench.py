@@ -82,6 +82,7 @@ def test_from_a_jsonl_file_and_an_idea_to_a_checked_launched_and_rescored_run(
     nav(page, "Rewards")
     write(page, STRICT)
     page.get_by_role("radio", name="Re-score").click()
+    expect(page.get_by_text("the run stays as it is")).to_be_visible()  # the page is drawn to its end
     page.get_by_role("combobox", name="In place of").click()
     page.get_by_role("option", name="my_reward", exact=True).click()
     page.get_by_role("button", name="Re-score", exact=True).click()

@@ -214,7 +214,7 @@ def test_a_check_at_work_shows_how_far_it_is_and_can_be_cancelled(root: Path, mo
 
     monkeypatch.setattr(reward_board, "start_check", start)
     app = press(page("check", file="mine"), "rewards.check")
-    app = press(app, "rewards.check")  # a second click before the button is disabled
+    app = press(app, "rewards.check")  # a second click makes no second one
     assert len(tasks) == 1 and app.button(key="rewards.check").disabled
     app = press(app, "rewards.cancel")
     assert tasks[0].cancelled and not app.button(key="rewards.check").disabled
@@ -299,6 +299,17 @@ def test_a_saved_file_takes_the_place_and_the_name_of_a_reward_of_the_run(
     assert "1+1=" in html_text(app)
     (link,) = (e.proto for e in app.get("page_link") if e.proto.label.startswith("1:"))
     assert link.query_string == "run=run&step=3&group=2&completion=1"
+
+
+@pytest.mark.usefixtures("known", "run")
+def test_a_reward_of_the_run_with_other_settings_stays_in_its_place(rescores: list[RescoreRequest]) -> None:
+    app = page("rescore", run="run")
+    assert app.selectbox(key="rescore.run.candidate").value == "own:exact_match"  # there is no saved file
+    app = app.selectbox(key="rescore.run.candidate").set_value("own:digit_match").run()
+    press(app, "rescore.start")
+    first, second = rescores[0].rewards
+    assert first["name"] == "exact_match"
+    assert (second["name"], second["function"], second["weight"]) == ("digit_match", "", 0.3)
 
 
 @pytest.mark.usefixtures("known", "run")
