@@ -49,7 +49,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Asked:
-    """One check: the configuration with this reward alone, where its relative paths begin, and the times of its data."""
+    """One check: the configuration with this reward alone, where its relative paths begin, and its data's times."""
 
     request: CheckRequest
     cwd: Path | None
