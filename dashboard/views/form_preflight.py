@@ -14,6 +14,7 @@ from dashboard.views.form_preflight_result import draw_result
 from dashboard.views.form_state import FormState
 from dashboard.wording import duration, plural
 from engine.config import RunConfig
+from engine.data.sources import changed_at
 from engine.errors import LabError, RunNotFoundError
 from engine.preflight.folder import (
     PROMPTS,
@@ -130,7 +131,11 @@ def _doing(status: RunStatus) -> str:
 
 
 def _draw_differences(paths: RunPaths, config: RunConfig) -> None:
-    """Which settings have changed since, of those that matter."""
+    """Which settings, and which data files, have changed since, of those that matter."""
+    began = paths.config.stat().st_mtime_ns
+    if files := [path.name for path, at in changed_at(config.data).items() if at > began]:
+        changed = f"Outdated: {', '.join(files[:3])} changed since this pre-flight."
+        st.warning(as_label(changed, 300), icon=":material/history:")
     rows = differences(relevant(read_config(paths)), relevant(config))
     if not rows:
         return

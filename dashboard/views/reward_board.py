@@ -17,6 +17,7 @@ from dashboard.views.reward_use import file_spec, use_in_new_run
 from dashboard.wording import plural
 from engine.config import RunConfig
 from engine.config_io import dump_config, parse_config
+from engine.data.sources import changed_at
 from engine.errors import ConfigError, LabError
 from engine.reward_check.client import CheckRequest, ChildTask, Finding, RewardCheck, start_check
 from engine.rewards.worker.files import RewardFile, list_reward_files
@@ -48,14 +49,15 @@ class Choice:
 
 @dataclass(frozen=True)
 class Asked:
-    """One check: the configuration with this reward alone, and where its relative paths begin."""
+    """One check: the configuration with this reward alone, where its relative paths begin, and its data's times."""
 
     request: CheckRequest
     cwd: Path | None
+    data: str
 
     @property
     def key(self) -> str:
-        return hashlib.sha256(self.request.to_json().encode()).hexdigest()
+        return hashlib.sha256(f"{self.request.to_json()}{self.data}".encode()).hexdigest()
 
 
 def check_view() -> None:
@@ -153,22 +155,22 @@ def asked_of_form(form: FormState, choice: Choice) -> Asked:
     """Raises ConfigError when the form has no data that could be used, or the reward's settings are wrong."""
     draft = {**form.draft, "rewards": [choice.spec]}
     draft["evaluation"] = {**draft.get("evaluation", {}), "pass_reward": None}
-    return Asked(_request(parse_config(draft), choice), None)
+    return _asked_of(parse_config(draft), choice, None)
 
 
 def asked_of_run(paths: RunPaths, choice: Choice) -> Asked:
     config = read_config(paths).model_dump(mode="json")
     config["evaluation"]["pass_reward"] = None
-    return Asked(_request(parse_config({**config, "rewards": [choice.spec]}), choice), started_in(paths))
+    return _asked_of(parse_config({**config, "rewards": [choice.spec]}), choice, started_in(paths))
 
 
-def _request(config: RunConfig, choice: Choice) -> CheckRequest:
-    """A file is named with its content, so that a change makes another question of it."""
+def _asked_of(config: RunConfig, choice: Choice, cwd: Path | None) -> Asked:
+    """A file is named with its content, and data with their time: a change makes another question of it."""
     spec = config.rewards[0]
     if choice.file is not None:
         spec = spec.model_copy(update={"params": {**spec.params, "sha256": choice.file.sha256}})
         config = config.model_copy(update={"rewards": (spec,)})
-    return CheckRequest(dump_config(config), spec.name)
+    return Asked(CheckRequest(dump_config(config), spec.name), cwd, str(changed_at(config.data, cwd)))
 
 
 @st.fragment(run_every=TICK_S)

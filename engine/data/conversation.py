@@ -26,8 +26,12 @@ def is_conversation(cell: Any) -> bool:
 
 
 def read_conversation(cell: Sequence[Mapping[str, Any]], where: str) -> tuple[Message, ...]:
-    """The turns as {role, content}. Raises ValueError, which names the turn and completes "line 3: …"."""
-    return tuple(_message(turn, f"{where}, turn {number}") for number, turn in enumerate(cell, start=1))
+    """The turns as {role, content}. Raises ValueError, which names the turn and completes "line 3: …".
+
+    Chat data often begins with an empty system turn: it says nothing, and is left out.
+    """
+    turns = [(number, turn) for number, turn in enumerate(cell, start=1) if not _is_silent(turn)]
+    return tuple(_message(turn, f"{where}, turn {number}") for number, turn in turns)
 
 
 def split_answer(messages: Sequence[Message]) -> tuple[tuple[Message, ...], str | None]:
@@ -61,6 +65,13 @@ def last_question(messages: Sequence[Message]) -> str:
 def with_last(messages: Sequence[Message], content: str) -> tuple[Message, ...]:
     """The conversation with another text as its last turn."""
     return (*messages[:-1], {**messages[-1], "content": content})
+
+
+def _is_silent(turn: Mapping[str, Any]) -> bool:
+    """Whether it is a system turn without a word."""
+    named, content = turn.get("role", turn.get("from")), turn.get("content", turn.get("value"))
+    is_blank = content is None or (isinstance(content, str) and not content.strip())
+    return is_blank and ROLES.get(str(named).lower()) == "system"
 
 
 def _message(turn: Mapping[str, Any], where: str) -> Message:

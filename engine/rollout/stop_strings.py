@@ -2,6 +2,7 @@
 
 As in transformers and TRL the string stays in the completion: its tokens were sampled, are trained on, and stand in the
 text that rewards read. The prompt does not count, and a string may end inside a token, which is then kept whole.
+A special token, such as <|im_end|>, has no text; it ends the completion where a stop string is its name.
 """
 
 from collections.abc import Sequence
@@ -19,10 +20,14 @@ class StopStrings:
         self._decode = tokenizer.decode
         self._silent = frozenset(tokenizer.all_special_ids)  # left out of a completion's text
         self._strings = tuple(strings)
+        names = {token: tokenizer.decode([token]).strip() for token in self._silent} if strings else {}
+        self._ends = frozenset(token for token, name in names.items() if name in self._strings)
         self._window = max((len(text.encode()) for text in strings), default=0) + MARGIN
 
     def ended(self, ids: Sequence[int]) -> bool:
         """Whether the text of a completion that did not end before its last token holds one of the strings."""
+        if ids and ids[-1] in self._ends:
+            return True
         tail = self._tail(ids)
         text = self._decode(tail, skip_special_tokens=True) if tail else ""
         return any(string in text for string in self._strings)

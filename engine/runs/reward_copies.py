@@ -15,9 +15,7 @@ from engine.rewards.python_file import NAME
 from engine.rewards.registry import function_of
 from engine.rewards.worker.files import keep_version, read_reward_file, version_name
 from engine.runs.durable import fsync_dir
-from engine.runs.paths import RunPaths, runs_root
-
-SAVED = "rewards"  # the folder of files that were written in the browser, beside the runs
+from engine.runs.paths import RunPaths
 
 
 @dataclass(frozen=True)
@@ -34,11 +32,6 @@ class PinnedRewards:
             for data in self.contents:
                 keep_version(paths.rewards, data)
             fsync_dir(paths.root)
-
-
-def rewards_folder(root: Path | None = None) -> Path:
-    """Where reward files are that were written in the browser: the folder `rewards` beside the runs folder."""
-    return (root or runs_root()).parent / SAVED
 
 
 def pin_rewards(config: RunConfig, *, cwd: Path, parent: RunPaths | None = None) -> PinnedRewards:

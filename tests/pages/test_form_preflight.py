@@ -1,5 +1,6 @@
 """Pre-flight on the New-run page, and its groups in the inspector."""
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,22 @@ def test_a_reward_file_that_was_edited_since_makes_it_outdated(root: Path) -> No
     assert "Outdated" not in words(page) and "A look ahead" in words(page)
     file.write_text("def reward(completion, answer):\n    return 0.0\n")
     assert "Outdated: 1 setting changed since this pre-flight." in words(good(page.run()))
+
+
+def test_a_data_file_that_was_edited_since_makes_it_outdated(root: Path) -> None:
+    file = root / "sums.jsonl"
+    file.write_text('{"question": "1+1=", "answer": 2}\n' * 2)
+    page = good(open_page("new_run"))
+    form = page.session_state["new_run.form"]
+    form.draft["data"] |= {"source": str(file), "params": {}}
+    form.redraw()
+    paths = stored(root, result(), config=with_contents(parse_config(draft(page))))
+    os.utime(file, (1, 1))
+    page = good(page.run())
+    assert "A look ahead" in words(page) and "Outdated" not in words(page)
+    at = paths.config.stat().st_mtime + 1
+    os.utime(file, (at, at))
+    assert "Outdated: sums.jsonl changed since this pre-flight." in plain(good(page.run()))
 
 
 def test_a_setting_that_changes_nothing_in_it_leaves_it_valid(root: Path, advised: RunPaths) -> None:

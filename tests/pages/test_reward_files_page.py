@@ -2,11 +2,15 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.views import reward_editor
+from dashboard.views.reward_board import Choice, asked_of_form
+from engine.config_io import default_params
+from engine.presets import LEARN_TO_ADD
 from engine.rewards.worker.types import FileInfo
 from engine.runs.paths import rewards_root
 from tests.pages.reading import in_url, open_page, words
@@ -87,3 +91,17 @@ def test_a_reward_that_is_not_there_is_said_and_not_silently_another(
     page = good(open_page("rewards", view="check", **query))
     assert told in words(page)
     assert not {"file", "reward"} & set(page.query_params)
+
+
+def test_other_data_under_the_same_name_are_another_question(tmp_path: Path) -> None:
+    """A result is shown as current only while its key is that of what would be asked now."""
+    file = tmp_path / "sums.jsonl"
+    file.write_text('{"question": "1+1=", "answer": 2}\n')
+    data = LEARN_TO_ADD.data.model_copy(update={"source": str(file), "params": {}})
+    draft = LEARN_TO_ADD.model_copy(update={"data": data}).model_dump(mode="json")
+    choice = Choice("it", {"name": "exact_match", "params": default_params("exact_match")})
+    form = SimpleNamespace(draft=draft)
+    first = asked_of_form(form, choice).key  # type: ignore[arg-type]
+    assert asked_of_form(form, choice).key == first  # type: ignore[arg-type]
+    os.utime(file, (1, 1))
+    assert asked_of_form(form, choice).key != first  # type: ignore[arg-type]

@@ -171,3 +171,20 @@ def test_the_form_of_most_rows_decides_and_the_others_are_told() -> None:
     shape, _ = made(*rows)
     with pytest.raises(ValueError, match="'messages' does not end with an answer"):
         make_example(Row(4, rows[3], PLACE), shape, "{prompt}")
+
+
+@pytest.mark.parametrize("content", ["", " ", None])
+def test_an_empty_system_turn_says_nothing_and_is_left_out(content: str | None) -> None:
+    turns = [{"role": "system", "content": content}, {"role": "user", "content": "1+1?"}]
+    found = Table(
+        "d.jsonl", ["messages"], [Row(1, {"messages": [*turns, {"role": "assistant", "content": "2"}]}, PLACE)]
+    )
+    example = make_example(found.rows[0], detect_shape(found), "{prompt}")
+    assert (example.prompt, example.answer, example.messages) == ("1+1?", "2", None)
+
+
+def test_an_empty_turn_of_the_user_is_still_refused() -> None:
+    turns = [{"role": "user", "content": ""}, {"role": "assistant", "content": "2"}]
+    found = Table("d.jsonl", ["messages"], [Row(1, {"messages": turns}, PLACE)])
+    with pytest.raises(ValueError, match="turn 1: the content is empty"):
+        make_example(found.rows[0], detect_shape(found), "{prompt}")

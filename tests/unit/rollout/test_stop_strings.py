@@ -56,6 +56,13 @@ def test_special_tokens_are_no_text_and_neither_end_a_completion_nor_part_a_stri
     assert not StopStrings(toy_tokenizer(), ["1"]).ended([one, PAD])
 
 
+def test_a_special_token_ends_a_completion_where_a_stop_string_is_its_name() -> None:
+    tokenizer = bytes_tokenizer([])
+    start = tokenizer.bos_token_id
+    assert first_end(tokenizer, ["<s>"], [65, start, 66]) == 2
+    assert first_end(tokenizer, ["s"], [65, start, 66]) is None  # a part of a name is no text
+
+
 def test_a_string_inside_a_token_ends_the_completion_with_the_whole_token() -> None:
     tokenizer = bytes_tokenizer(["no\n\nQ:", "▁A"])
     assert first_end(tokenizer, ["\n"], [257, 256, 257]) == 2
