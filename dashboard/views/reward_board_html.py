@@ -24,8 +24,10 @@ def headline(found: RewardCheck) -> tuple[Literal["ok", "warning", "failed"], st
     holes = [score for score in found.board if score.outcome == "hole"]
     failed = [finding for finding in found.findings if finding.verdict == "failed"]
     if failed:
-        more = f" {plural(len(failed), 'question')} in all." if len(failed) > 1 else ""
-        return "failed", f"Not fit to train on yet: {failed[0].text}{more}"
+        found_out = f"{plural(len(holes), 'way')} to earn it without solving the task" if holes else ""
+        questions = ", ".join(finding.label.lower() for finding in failed if not holes or finding.name != "exploits")
+        reasons = " and ".join(filter(None, [found_out, f"it fails on: {questions}" if questions else ""]))
+        return "failed", f"Not fit to train on yet: {reasons}."
     if holes:
         earned = f"{holes[0].label.lower()} earns {number(holes[0].mean)} on average"
         return "warning", f"{plural(len(holes), 'hole')}: {earned}."

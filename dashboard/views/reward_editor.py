@@ -22,7 +22,7 @@ OPENED: Final = "rewards.opened"  # (path or "", sha256 of what was opened): wha
 FUNCTION: Final = "rewards.function"
 FAILURE: Final = "rewards.failure"
 UNSAVED: Final = "rewards.unsaved"  # (name, text, opened) that another file or template took the place of
-HEIGHT: Final = 380
+HEIGHT: Final = 260
 MAX_CHARS: Final = 1_000_000
 NEW: Final = ""
 YOUR_CODE: Final = (
@@ -100,7 +100,7 @@ def _draw_files(files: list[RewardFile]) -> None:
     st.subheader("New", anchor=False)
     for key, template in TEMPLATES.items():
         st.button(
-            f"For {template.label}", key=f"rewards.new.{key}", icon=":material/add:", width="stretch", on_click=_begin,
+            template.label, key=f"rewards.new.{key}", icon=":material/add:", width="stretch", on_click=_begin,
             args=(key,),
         )  # fmt: skip
     if UNSAVED in st.session_state:
@@ -230,7 +230,7 @@ def callable_html(found: CallableInfo) -> str:
         lines.append(f'<span class="lab-muted">{as_html(found.doc)}</span>')
     if found.columns:
         lines.append(f"Needs {plural(len(found.columns), 'column')} of the data: {as_html(', '.join(found.columns))}")
-    if found.optional:
+    if found.optional and found.convention != "single":  # there the sentence above says it
         lines.append(f"Takes, where they are there: {as_html(', '.join(found.optional))}")
     if found.is_async:
         lines.append("It is asynchronous and is awaited.")

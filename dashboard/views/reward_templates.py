@@ -11,14 +11,14 @@ class Template:
 
 TEMPLATES: dict[str, Template] = {
     "single": Template(
-        "one completion at a time",
+        "One at a time",
         '''def reward(completion: str, answer: str) -> float | None:
     """1 where the completion is the right answer and nothing else, else 0."""
     return 1.0 if completion.strip().rstrip(".") == answer else 0.0
 ''',
     ),
     "trl": Template(
-        "a whole batch, as TRL calls it",
+        "A batch (TRL)",
         '''def reward(completions, answer, log_metric=None, **kwargs):
     """1 where the last word is the right answer, minus a little for every word beyond twenty."""
     values = []
@@ -33,7 +33,7 @@ TEMPLATES: dict[str, Template] = {
 ''',
     ),
     "verl": Template(
-        "verl's compute_score",
+        "verl",
         '''def compute_score(data_source, solution_str, ground_truth, extra_info=None):
     """1 where what follows the last #### is the right answer, else 0."""
     stated = solution_str.rpartition("####")[2].strip()

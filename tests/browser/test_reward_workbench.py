@@ -47,7 +47,7 @@ def test_from_a_jsonl_file_and_an_idea_to_a_checked_launched_and_rescored_run(
     # The data: the first preset's embedded model, asked the sums of a file.
     page.goto(f"{dashboard.url}new_run")
     page.get_by_text("Data", exact=True).click()
-    page.get_by_role("radio", name="A file").click()
+    page.get_by_role("radio", name="Upload").click()
     page.locator("input[type=file]").first.set_input_files(sums(tmp_path))
     expect(page.get_by_text("900 rows, 2 columns; the first 3:")).to_be_visible()
 
