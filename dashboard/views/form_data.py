@@ -27,9 +27,9 @@ MORE_KEY = "new_run.more.data"  # of form.draw_fields
 def draw_data(form: FormState, placed: Placed) -> None:
     draw_source(form, "data", placed)
     draw_mixture(form, placed)
-    st.divider()
     found = report(form)
-    draw_findings(form, found)
+    if not any(of_source(field) for field in placed):
+        draw_findings(form, found)
     draw_rates(form)
     draw_fields(form, [c for c in SECTION.controls if not is_of_source(c.path)], placed, group="data")
     if found is not None and st.session_state.get(MORE_KEY) and (words := filters_sentence(form, found)):
@@ -39,6 +39,11 @@ def draw_data(form: FormState, placed: Placed) -> None:
 def is_of_source(path: str) -> bool:
     """Whether a field says where examples come from, and not which of them are used."""
     return path.removeprefix("data.") in DataSource.model_fields
+
+
+def of_source(field: str) -> bool:
+    """Whether a problem with this field means that there are no rows to say anything about."""
+    return field.startswith("data.") and field.endswith((".source", ".prompt_column", ".answer_column"))
 
 
 def draw_rates(form: FormState) -> None:

@@ -1,6 +1,7 @@
 """Data that a person gives the form: uploads, pasted rows and measured pass rates, kept in the runs folder as files."""
 
 import hashlib
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,11 @@ MAX_RATES_BYTES = 2**20
 def lines_of(source: Any) -> list[str]:
     """The files, one a line, that a source names."""
     return [line.strip() for line in str(source or "").splitlines() if line.strip()]
+
+
+def own_name(path: str) -> str:
+    """What a file was called before it was kept: without the hash that its name begins with."""
+    return re.sub(r"^[0-9a-f]{12}-", "", Path(path).name) if is_kept(path) else Path(path).name
 
 
 def is_kept(source: Any) -> bool:

@@ -81,7 +81,7 @@ def test_a_built_in_task_shows_what_it_asks_and_its_settings(root):
     page = opened()
     page = good(page.selectbox(key=key(page, "data.source")).set_value("sorting").run())
     assert data_of(page)["source"] == "sorting" and data_of(page)["params"] != {}
-    assert "Prompt, from the question" in html_text(page)
+    assert "Prompt Reference answer Sort" in html_text(page)
     assert any(widget.key.startswith(key(page, "data.params.")) for widget in page.number_input)
 
 
