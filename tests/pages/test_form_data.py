@@ -8,6 +8,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.views import form_data_look, form_data_source
+from dashboard.views.form_data import data_problems
 from dashboard.views.form_data_findings import lengths_chart, lengths_sentence
 from dashboard.views.form_data_keep import measured
 from dashboard.views.form_data_look import draft_source, look_at, report
@@ -179,6 +180,7 @@ def test_a_mixed_in_file_that_is_missing_is_told_at_its_place(root):
     page = good(page.text_input(key=key(page, "data.mixture[0].source")).set_value("/nowhere/x.jsonl").run())
     (alert,) = alerts(page)
     assert "/nowhere/x.jsonl" in alert and "does not exist" in alert
+    assert [problem.field for problem in data_problems(form_of(page))] == ["data.mixture[0].source"]
 
 
 def test_a_column_inside_of_another_stays_chosen(root, tmp_path):
