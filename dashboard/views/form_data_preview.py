@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from dashboard.text import as_html, as_label, one_line, visible
 from dashboard.views.form import Placed, place, show_problems
 from dashboard.views.form_data_look import PREVIEW_ROWS, look_at
-from dashboard.views.form_model import Control, controls
+from dashboard.views.form_model import Control, controls, set_value
 from dashboard.views.form_state import FormState
 from dashboard.wording import MISSING, plural
 from engine.config_data import DataSource
@@ -43,6 +43,8 @@ def draw_look(form: FormState, prefix: str, source: DataSource, placed: Placed) 
         st.caption(as_label(preview.note, 500))
     if not preview.rows:
         return
+    if prefix == "data":
+        leave_rows_to_train_on(form, preview.num_rows)
     counts = f"{plural(preview.num_rows, 'row')}, {plural(len(preview.columns), 'column')}."
     st.text(visible(f"{counts} {preview.shape.sentence}" if preview.shape else counts))
     draw_mapping(form, prefix, preview, placed)
@@ -53,6 +55,23 @@ def draw_look(form: FormState, prefix: str, source: DataSource, placed: Placed) 
         st.caption(as_label(other_columns(others(preview.columns, found)), 500))
     with st.expander("The rows as they are", key=f"new_run.{prefix}.rows"):
         draw_rows(preview)
+
+
+def leave_rows_to_train_on(form: FormState, num_rows: int) -> None:
+    """Hold out a fifth of the rows where the form, made for other data, would hold out all of them; and say so.
+
+    A mixture has other rows too, and the check counts those.
+    """
+    held_out, asked = form.value("data.held_out"), form.value("evaluation.num_prompts")
+    if not isinstance(held_out, int) or held_out < num_rows or num_rows < 2 or form.value("data.mixture"):
+        return
+    fifth = max(1, num_rows // 5)
+    set_value(form.draft, "data.held_out", fifth)
+    if isinstance(asked, int):
+        set_value(form.draft, "evaluation.num_prompts", min(asked, fifth))
+    form.redraw()
+    st.toast(f"{plural(fifth, 'example')} held out: a fifth of the {num_rows:,} rows, instead of {held_out:,}.")
+    st.rerun()
 
 
 def draw_mapping(form: FormState, prefix: str, preview: FilePreview, placed: Placed) -> None:

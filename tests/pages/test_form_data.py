@@ -57,6 +57,13 @@ def good(page: AppTest) -> AppTest:
     return page
 
 
+def test_a_file_with_fewer_rows_than_are_held_out_keeps_a_fifth_of_them_aside(root: Path, tmp_path: Path) -> None:
+    page = opened(source=str(sums(tmp_path / "sums.jsonl", 40)), params={})
+    draft = form_of(page).draft
+    assert (draft["data"]["held_out"], draft["evaluation"]["num_prompts"]) == (8, 8)
+    assert [toast.value for toast in page.toast] == ["8 examples held out: a fifth of the 40 rows, instead of 512."]
+
+
 def form_of(page: AppTest) -> FormState:
     return page.session_state["new_run.form"]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboard.text import as_html
 from dashboard.views import form_check, form_memory
 from dashboard.views.form_data import data_problems
 from dashboard.views.form_model_section import look_at_model
@@ -20,6 +21,7 @@ from engine.machine_speed import MachineSpeed, keep_speed
 from engine.models.catalog import EMBEDDED_FOLDER
 from engine.presets import PRESETS, preset, write_sums
 from engine.recipes import recipe
+from engine.rewards import extras
 from engine.rewards.registry import REWARDS
 from engine.runs.launch import Launched
 from engine.runs.lineage import Origin
@@ -354,7 +356,32 @@ def test_a_reward_says_what_it_is_and_every_one_is_offered(engine):
     badges = [element.value for element in page.markdown if "-badge[" in element.value]
     assert badges == [":blue-badge[task]", ":blue-badge[task]", ":gray-badge[monitor]"]
     offered = page.selectbox(key=key(page, "rewards.add")).options
-    assert len(offered) == len(REWARDS)
+    assert len(offered) >= sum(info.unavailable() is None for info in REWARDS.values() if not info.tries_machine)
+
+
+def test_a_reward_explains_itself_with_examples_as_text(engine):
+    bodies = [element.proto.body for element in opened().get("html")]
+    shown = next(body for body in bodies if "Examples of Exact match" in body)
+    assert as_html(REWARDS["exact_match"].explanation) in shown and as_html("<think>Lyon?</think>Paris") in shown
+
+
+def test_the_pattern_of_an_answer_is_asked_for_where_a_pattern_finds_it(engine):
+    page = opened()
+    path = "rewards[1].params.answer_pattern"
+    assert key(page, path) not in {widget.key for widget in page.text_input}
+    page = fill(page, "rewards[1].params.extract", "regex")
+    assert key(page, path) in {widget.key for widget in page.text_input}
+    assert any("needs an answer pattern" in alert for alert in alerts(page))
+
+
+def test_a_reward_whose_package_is_not_here_is_not_offered_and_says_why(engine, monkeypatch):
+    monkeypatch.setattr(extras, "find_spec", lambda module: None)
+    page = opened()
+    offered = page.selectbox(key=key(page, "rewards.add")).options
+    assert not any(option.startswith("Sentiment") for option in offered)
+    assert any(note.startswith("Sentiment") and "It needs the package vaderSentiment" in note for note in notes(page))
+    page.session_state["new_run.form"].draft["rewards"].append({"name": "sentiment", "weight": 1.0, "params": {}})
+    assert any("It cannot be used here. It needs the package" in alert for alert in alerts(good(page.run())))
 
 
 def test_a_reward_that_is_added_again_gets_a_name_of_its_own(engine):
@@ -644,7 +671,7 @@ def test_memory_stands_beside_what_is_free(engine, monkeypatch):
     monkeypatch.setattr(form_memory, "free_memory_bytes", lambda: 3 * 2**30)
     page = opened()
     assert memory(page) == "Memory: about 471 MB of 3.0 GB free"
-    assert "PPO&#x27;s critic" in tables(page)[0] or "PPO's critic" in tables(page)[0]
+    assert any("PPO&#x27;s critic" in table or "PPO's critic" in table for table in tables(page))
     assert "prompts of 6 tokens (assumed until the check)" in " ".join(notes(page))
     page = click(page, "new_run.check")
     assert "prompts of 7 tokens (as checked)" in " ".join(notes(page))

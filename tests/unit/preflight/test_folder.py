@@ -124,3 +124,13 @@ def test_an_impossible_number_of_prompts_is_refused(prompts: int, tmp_path: Path
     with pytest.raises(LabError, match="Ask for 1 to 256"):
         start_preflight(tmp_path, config(), prompts=prompts)
     assert not (tmp_path / FOLDER).exists()
+
+
+def test_a_link_is_never_taken_for_a_preflight(tmp_path: Path) -> None:
+    paths = start_preflight(tmp_path, config())
+    elsewhere = tmp_path / "elsewhere"
+    paths.root.rename(elsewhere)
+    paths.root.symlink_to(elsewhere)
+    assert find_preflight(tmp_path, config()) is None
+    with pytest.raises(RunNotFoundError):
+        open_preflight(tmp_path, paths.run_id)
