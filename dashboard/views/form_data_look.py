@@ -30,7 +30,7 @@ from engine.data.tasks.registry import is_task
 from engine.errors import DatasetError, LabError, Problem
 
 PREVIEW_ROWS: Final = 3
-SMALL_BYTES: Final = 4 * 2**20  # take less than half a second to read
+SMALL_BYTES: Final = 4 * 2**20  # 12,000 short rows: about a second of work, most of it to look for what is odd
 LARGE_TIMEOUT_S, FETCH_TIMEOUT_S = 120.0, 900.0
 READ: Final = ("source", "params", "subset", "split", "revision", "prompt_column", "answer_column", "prompt_template")
 MADE: Final = "new_run.data.made"  # session: rows that were asked for, of sources that have to be made or downloaded
@@ -154,8 +154,9 @@ def _look_in_child(source_json: str, stamp: Stamp) -> FilePreview:
     return preview_in_child(source, limit=PREVIEW_ROWS, timeout_s=LARGE_TIMEOUT_S)
 
 
-@lru_cache(maxsize=8)
-def _report(config_json: str, seed: int, _stamps: Stamp, _rates: Stamp) -> Report:
+@st.cache_data(max_entries=8, show_spinner="Reading all rows …")
+def _report(config_json: str, seed: int, stamps: Stamp, rates: Stamp) -> Report:
+    """`stamps` and `rates` only say when to read again."""
     config = DataConfig.model_validate_json(config_json)
     try:
         dataset = open_dataset(config, seed, fetch=False)
