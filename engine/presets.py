@@ -52,6 +52,19 @@ def write_sums(path: Path, n: int = 2000, seed: int = 0, largest: int = 20) -> N
         write_atomic(path, "".join(f"{row}\n" for row in rows).encode())
 
 
+def write_backwards(path: Path) -> None:
+    """Write sums of two numbers up to 99 as JSONL rows {"question": "27+68", "answer": "59"}: 95 from its end.
+
+    Without sums of one digit, and without those that end in 0, which would begin with it. Raises LabError when the
+    file cannot be written.
+    """
+    pairs = ((a, b) for a in range(100) for b in range(100) if a + b > 9 and (a + b) % 10)
+    rows = (json.dumps({"question": f"{a}+{b}", "answer": str(a + b)[::-1]}) for a, b in pairs)
+    with disk_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(path, "".join(f"{row}\n" for row in rows).encode())
+
+
 _EMBEDDED = ModelConfig(source="embedded", adapter="full")
 # 512 held-out sums: with 64, chance alone moves pass@1 by 6 points.
 _SUMS = DataConfig(source="arithmetic", params={"digits": 2}, held_out=512)
@@ -70,6 +83,20 @@ LEARN_TO_ADD = RunConfig(
     rollout=_SMALL_ROLLOUT,
     loss=LossConfig(beta=0.02),
     optim=_SMALL_OPTIM,
+    evaluation=_SMALL_EVALUATION,
+    checkpoint=_SMALL_CHECKPOINT,
+    threads=_SMALL_THREADS,
+)
+
+SPELL_BACKWARDS = RunConfig(
+    name="spell it backwards",
+    model=_EMBEDDED,
+    data=DataConfig(source="sums-backwards.jsonl", prompt_template="{prompt}=", held_out=512),
+    rewards=(RewardSpec(name="exact_match"), RewardSpec(name="digit_match", weight=0.2)),
+    rollout=_SMALL_ROLLOUT.model_copy(update={"num_generations": 16}),
+    # Nothing holds it at what it knows, 95. Without the bonus for trying it settles on answers that are half right.
+    loss=LossConfig(beta=0.0, entropy_coef=0.02),
+    optim=OptimConfig(learning_rate=2e-4, lr_scheduler_type="linear", warmup_steps=5, max_steps=200),
     evaluation=_SMALL_EVALUATION,
     checkpoint=_SMALL_CHECKPOINT,
     threads=_SMALL_THREADS,
@@ -129,7 +156,7 @@ GSM8K = RunConfig(
     data=DataConfig(
         source="gsm8k/train.jsonl",
         prompt_template="{prompt}\nReason in short steps, then write #### and the final number.",
-        held_out=16,
+        held_out=32,
     ),
     rewards=(
         RewardSpec(name="numeric_match"),
@@ -138,7 +165,7 @@ GSM8K = RunConfig(
     rollout=RolloutConfig(num_generations=8, prompts_per_step=2, max_completion_length=160),
     loss=LossConfig(beta=0.04),
     optim=OptimConfig(learning_rate=1e-4, max_steps=40),
-    evaluation=EvaluationConfig(every=20, num_prompts=16),
+    evaluation=EvaluationConfig(every=10, num_prompts=32),
     checkpoint=CheckpointConfig(every=10),
 )
 
@@ -148,6 +175,13 @@ PRESETS: tuple[Preset, ...] = (
         "Learn to add",
         "A tiny model that comes with the program learns to add two-digit numbers, in about a minute on any computer.",
         LEARN_TO_ADD,
+    ),
+    Preset(
+        "spell-backwards",
+        "Spell it backwards",
+        "The tiny model writes each sum from its end: 59 for 95. A digit in place earns a part: see what that buys.",
+        SPELL_BACKWARDS,
+        make_data=write_backwards,
     ),
     Preset(
         "short-and-right",

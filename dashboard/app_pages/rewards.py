@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dashboard.views.problem import explained
+from dashboard.views.rescore_view import rescore_view
 from dashboard.views.reward_board import check_view
 from dashboard.views.reward_editor import editor_view
 from dashboard.views.view_choice import chosen_view
@@ -18,6 +19,11 @@ VIEWS = {
         ":material/fact_check: Check",
         "What a reward says to right answers, and to completions that only look like one, before anything is trained.",
         check_view,
+    ),
+    "rescore": (
+        ":material/compare_arrows: Re-score",
+        "What another reward makes of completions that a run has stored: which judgements flip.",
+        rescore_view,
     ),
 }  # fmt: skip
 

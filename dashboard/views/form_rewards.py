@@ -68,8 +68,9 @@ def draw_reward(form: FormState, index: int, spec: dict[str, Any], placed: Place
     weight = [control for control in controls(RewardSpec, path) if control.path == f"{path}.weight"]
     by_pattern = form.value(f"{path}.params.extract") == "regex"  # only then does a pattern say where the answer is
     params = [c for c in params_controls(index, spec) if by_pattern or not c.path.endswith(".answer_pattern")]
-    draw_grid(form, weight + params, placed)
-    draw_more(form, index, placed, [other["name"] for other in form.value(LIST, []) if other["name"] != spec["name"]])
+    draw_grid(form, weight + [control for control in params if not control.advanced], placed)
+    others = [other["name"] for other in form.value(LIST, []) if other["name"] != spec["name"]]
+    draw_more(form, index, placed, others, [control for control in params if control.advanced])
     show_problems(placed.get(path, []))
 
 

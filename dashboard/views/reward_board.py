@@ -25,6 +25,8 @@ from engine.runs.process import started_in
 
 TASK: Final = "rewards.task"  # (key, task) of the check under way
 FOUND: Final = "rewards.found"  # (key, result) of the last one
+WHICH: Final = "rewards.which"  # place of the reward that is chosen
+ASKED: Final = "rewards.which_asked"  # what the URL named when it was
 TICK_S: Final = 0.5
 NUM_RUNS: Final = 30  # whose data are offered
 OF_FORM: Final = ""
@@ -63,6 +65,7 @@ def check_view() -> None:
         st.info("There is no reward to check: the new run has none, and no file is saved.", icon=":material/info:")
         st.button("Write one", icon=":material/edit:", on_click=state.set_in_url, kwargs={state.VIEW: None})
         return
+    _follow_url(choices)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choice = _choose_reward(choices)
         asked = _choose_data(form, choice)
@@ -71,7 +74,7 @@ def check_view() -> None:
             "Check", key="rewards.check", icon=":material/fact_check:", type="primary",
             disabled=asked is None or running,
         )  # fmt: skip
-    if pressed and asked is not None:
+    if pressed and asked is not None and not running:  # a second click may come before the button is disabled
         st.session_state[TASK] = (asked.key, start_check(asked.request, cwd=asked.cwd))
     if TASK in st.session_state:
         _progress()
@@ -94,18 +97,33 @@ def _plain(spec: dict[str, Any]) -> dict[str, Any]:
     return {key: spec[key] for key in ("name", "function", "params") if key in spec}
 
 
+def _asked() -> tuple[str, str]:
+    """File and reward that the URL names."""
+    return st.query_params.get(state.FILE, ""), st.query_params.get(state.REWARD, "")
+
+
+def _follow_url(choices: list[Choice]) -> None:
+    """Choose what the URL names, until another one is chosen; what is not there is said, and the first one taken."""
+    here = _asked()
+    if st.session_state.get(ASKED) != here or WHICH not in st.session_state:  # another view does not keep the choice
+        place = next((place for place, choice in enumerate(choices) if choice.is_at(*here)), None)
+        if place is None and any(here):
+            what = f"reward file {here[0]}" if here[0] else f"reward {here[1]} in the new run"
+            st.warning(f"There is no {as_label(what)}. Choose another one.", icon=":material/warning:")
+            state.set_in_url(**{state.FILE: None, state.REWARD: None})
+        st.session_state[ASKED], st.session_state[WHICH] = _asked(), place or 0
+    if not 0 <= st.session_state[WHICH] < len(choices):
+        st.session_state[WHICH] = 0
+
+
 def _choose_reward(choices: list[Choice]) -> Choice:
-    """What the URL names, if it is there; else what was chosen last, else the first."""
-    key = "rewards.which"
-    asked_file, asked = st.query_params.get(state.FILE, ""), st.query_params.get(state.REWARD, "")
-    here = (asked_file, asked)
-    if st.session_state.get("rewards.which_asked") != here:
-        st.session_state["rewards.which_asked"] = here
-        st.session_state[key] = next((place for place, choice in enumerate(choices) if choice.is_at(*here)), 0)
-    if not 0 <= st.session_state.get(key, 0) < len(choices):
-        st.session_state[key] = 0
+    asked_file, asked = _asked()
     place = st.selectbox(
-        "Reward", range(len(choices)), key=key, format_func=lambda place: one_line(choices[place].label, 80), width=320
+        "Reward",
+        range(len(choices)),
+        key=WHICH,
+        format_func=lambda place: one_line(choices[place].label, 80),
+        width=320,
     )
     choice = choices[place or 0]
     if choice.file is not None and choice.file.name == asked_file and asked:

@@ -21,6 +21,7 @@ NAME: Final = "rewards.name"
 OPENED: Final = "rewards.opened"  # (path or "", sha256 of what was opened): what the text was begun from
 FUNCTION: Final = "rewards.function"
 FAILURE: Final = "rewards.failure"
+UNSAVED: Final = "rewards.unsaved"  # (name, text, opened) that another file or template took the place of
 HEIGHT: Final = 380
 MAX_CHARS: Final = 1_000_000
 NEW: Final = ""
@@ -52,27 +53,47 @@ def _follow_url(files: list[RewardFile]) -> None:
             state.set_in_url(**{state.FILE: None})
         if found is not None:
             _open(found)
-        elif OPENED not in st.session_state:
+        if OPENED not in st.session_state:
             _begin("single")
 
 
 def _open(file: RewardFile) -> None:
-    data = read_reward_file(file.path)
-    st.session_state[TEXT] = data.decode()
-    st.session_state[NAME] = file.name
-    st.session_state[OPENED] = (file.name, hashlib.sha256(data).hexdigest())
-    st.session_state.pop(FAILURE, None)
-    st.session_state.pop(FUNCTION, None)
-    state.set_in_url(**{state.FILE: file.name})
+    try:
+        data = read_reward_file(file.path)
+    except LabError as error:  # removed since the page was drawn
+        st.session_state[FAILURE] = str(error)
+        return
+    _keep_unsaved()
+    _put(file.name, data.decode(), (file.name, hashlib.sha256(data).hexdigest()))
 
 
 def _begin(template: str) -> None:
-    st.session_state[TEXT] = TEMPLATES[template].text
-    st.session_state[NAME] = "my_reward"
-    st.session_state[OPENED] = (NEW, "")
+    _keep_unsaved()
+    _put("my_reward", TEMPLATES[template].text, (NEW, ""))
+
+
+def _put(name: str, text: str, opened: tuple[str, str]) -> None:
+    st.session_state[NAME], st.session_state[TEXT], st.session_state[OPENED] = name, text, opened
     st.session_state.pop(FAILURE, None)
     st.session_state.pop(FUNCTION, None)
-    state.set_in_url(**{state.FILE: None})
+    state.set_in_url(**{state.FILE: opened[0] or None})
+
+
+def _keep_unsaved() -> None:
+    """Before another text takes its place: what was typed and is in no file can be brought back."""
+    if OPENED not in st.session_state:
+        return
+    name, text, opened = st.session_state[NAME], st.session_state[TEXT], st.session_state[OPENED]
+    is_typed = text.strip() and text not in [template.text for template in TEMPLATES.values()]
+    if is_typed and _hash(encodable(text)) != opened[1]:
+        st.session_state[UNSAVED] = (name, text, opened)
+
+
+def _bring_back() -> None:
+    """It changes places with what is there now, if that is unsaved too."""
+    unsaved = st.session_state.pop(UNSAVED)
+    _keep_unsaved()
+    _put(*unsaved)
 
 
 def _draw_files(files: list[RewardFile]) -> None:
@@ -81,6 +102,11 @@ def _draw_files(files: list[RewardFile]) -> None:
         st.button(
             f"For {template.label}", key=f"rewards.new.{key}", icon=":material/add:", width="stretch", on_click=_begin,
             args=(key,),
+        )  # fmt: skip
+    if UNSAVED in st.session_state:
+        st.button(
+            as_label(f"Back to the unsaved {st.session_state[UNSAVED][0]}"), key="rewards.unsaved_back",
+            icon=":material/undo:", width="stretch", on_click=_bring_back, help="It was typed, and is in no file yet.",
         )  # fmt: skip
     st.subheader("Your files", anchor=False)
     if not files:
