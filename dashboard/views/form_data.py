@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard.text import as_label
 from dashboard.views.form import Placed, draw_fields
 from dashboard.views.form_data_findings import draw_findings, filters_sentence
-from dashboard.views.form_data_keep import keep_pass_rates, measured_prompts
+from dashboard.views.form_data_keep import Measured, keep_pass_rates, measured
 from dashboard.views.form_data_look import draft_source, look_at, report
 from dashboard.views.form_data_mixture import MIXTURE, draw_mixture
 from dashboard.views.form_data_source import draw_source
@@ -27,9 +27,9 @@ MORE_KEY = "new_run.more.data"  # of form.draw_fields
 def draw_data(form: FormState, placed: Placed) -> None:
     draw_source(form, "data", placed)
     draw_mixture(form, placed)
-    st.divider()
     found = report(form)
-    draw_findings(form, found)
+    if not any(of_source(field) for field in placed):
+        draw_findings(form, found)
     draw_rates(form)
     draw_fields(form, [c for c in SECTION.controls if not is_of_source(c.path)], placed, group="data")
     if found is not None and st.session_state.get(MORE_KEY) and (words := filters_sentence(form, found)):
@@ -41,23 +41,28 @@ def is_of_source(path: str) -> bool:
     return path.removeprefix("data.") in DataSource.model_fields
 
 
+def of_source(field: str) -> bool:
+    """Whether a problem with this field means that there are no rows to say anything about."""
+    return field.startswith("data.") and field.endswith((".source", ".prompt_column", ".answer_column"))
+
+
 def draw_rates(form: FormState) -> None:
     """What the last pre-flight of this form measured, one click away from choosing prompts by it."""
-    count = measured_prompts(form) if is_shown(RATES, form.draft) else 0
-    if not count:
+    found = measured(form) if is_shown(RATES, form.draft) else None
+    if found is None or form.value(RATES.path) == str(found.path):
         return
     st.button(
-        f"Use the pass rates of the pre-flight ({plural(count, 'prompt')})", key=form.key("data.use_rates"),
-        icon=":material/flight_takeoff:", on_click=use_rates, args=(form,),
+        f"Use the pass rates of the pre-flight ({plural(found.prompts, 'prompt')})", key=form.key("data.use_rates"),
+        icon=":material/flight_takeoff:", on_click=use_rates, args=(form, found),
         help="For the order, or to leave out prompts that are always or never answered right.",
     )  # fmt: skip
 
 
-def use_rates(form: FormState) -> None:
+def use_rates(form: FormState, found: Measured) -> None:
     """Name a copy of the measured pass rates, and show the settings that use them."""
     collect(form)
     try:
-        set_value(form.draft, RATES.path, str(keep_pass_rates(form)))
+        set_value(form.draft, RATES.path, str(keep_pass_rates(found)))
     except LabError as error:
         form.notes["data"] = [str(error)]
     else:

@@ -7,19 +7,21 @@ import streamlit as st
 
 from dashboard.text import as_html
 from dashboard.views.form_data_look import Report
-from dashboard.views.form_model import set_value
+from dashboard.views.form_model import get_value, set_value
 from dashboard.views.form_sections import CONTROL
 from dashboard.views.form_state import FormState, collect
 from dashboard.wording import percent, plural
 from engine.check_client import Check
 from engine.config_io import dump_config
 from engine.data.checks import Bin, Finding
+from engine.data.tasks.registry import is_task
 
 SIGNS: Final = {
     "error": ("✕", "var(--lab-bad)"), "warning": ("⚠", "var(--lab-warn)"), "note": ("ℹ", "var(--lab-muted)"),
 }  # fmt: skip
 ONE_CLICK: Final = ("data.drop_duplicates", "data.drop_leaks")
 FILTERS: Final = {"drop_duplicates": "Drop duplicates", "drop_leaks": "Drop leaks", "pass_rates": "The pass rates"}
+READS_ALL: Final = "reads all rows, looks for duplicates, leaks and the like, and "
 BAR_HEIGHT: Final = 44  # pixels
 
 
@@ -39,10 +41,15 @@ def draw_findings(form: FormState, found: Report | None) -> None:
         draw_finding(form, finding)
     if check is not None and check.prompt_tokens:
         st.html(lengths_chart(check.prompt_tokens))
-    elif found is None and form.value("data.source") and check is None:
-        st.caption("Check reads all rows, looks for duplicates, leaks and the like, and counts the tokens of prompts.")
     elif check is None:
-        st.caption("Check counts the tokens of the prompts.")
+        unread = found is None and any(not is_task(source) for source in sources_of(form))
+        st.caption(f"Check {READS_ALL if unread else ''}counts the tokens of the prompts.")
+
+
+def sources_of(form: FormState) -> list[str]:
+    """The sources that the draft names so far."""
+    entries = [form.value("data"), *form.value("data.mixture", [])]
+    return [source for entry in entries if (source := str(get_value({"at": entry}, "at.source") or ""))]
 
 
 def draw_finding(form: FormState, finding: Finding) -> None:

@@ -1,7 +1,9 @@
 """Data that a person gives the form: uploads, pasted rows and measured pass rates, kept in the runs folder as files."""
 
 import hashlib
+import re
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from dashboard.views.form_state import FormState
 from dashboard.views.form_upload import FOLDER, save_upload
 from engine.data.pass_rates import FILE
 from engine.data.paste import save_pasted
-from engine.errors import DatasetError, LabError
+from engine.errors import LabError
 from engine.preflight.folder import open_preflight, pass_rates_path
 from engine.runs.durable import disk_errors, read_small_json, write_atomic
 from engine.runs.paths import runs_root
@@ -22,6 +24,11 @@ MAX_RATES_BYTES = 2**20
 def lines_of(source: Any) -> list[str]:
     """The files, one a line, that a source names."""
     return [line.strip() for line in str(source or "").splitlines() if line.strip()]
+
+
+def own_name(path: str) -> str:
+    """What a file was called before it was kept: without the hash that its name begins with."""
+    return re.sub(r"^[0-9a-f]{12}-", "", Path(path).name) if is_kept(path) else Path(path).name
 
 
 def is_kept(source: Any) -> bool:
@@ -64,34 +71,37 @@ def pasted_text(source: Any) -> str:
     return ""
 
 
-def measured_prompts(form: FormState) -> int:
-    """How many prompts the last pre-flight of this form measured; 0 when there is none, or it is not finished."""
-    ids = _measured(form).get("ids")
-    return len(ids) if isinstance(ids, dict) else 0
+@dataclass(frozen=True)
+class Measured:
+    """The pass rates of the last pre-flight of a form: how many prompts have one, and where a copy of them belongs."""
+
+    prompts: int
+    data: bytes
+    path: Path
 
 
-def keep_pass_rates(form: FormState) -> Path:
-    """A copy of what the last pre-flight measured: the pre-flight itself is cleared away in time.
-
-    Raises LabError when there is nothing, or it cannot be written.
-    """
-    if not measured_prompts(form):
-        raise DatasetError("The last pre-flight measured no pass rates.", hint="Make one with a reward that decides.")
-    data = pass_rates_path(open_preflight(runs_root(), form.preflight)).read_bytes()
-    folder = runs_root() / FOLDER
-    path = folder / f"{hashlib.sha256(data).hexdigest()[:12]}-{FILE}"
-    with disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, data)
-    return path
-
-
-def _measured(form: FormState) -> dict[str, Any]:
+def measured(form: FormState) -> Measured | None:
+    """None when there is no pre-flight, or it is not finished, or no reward decided what is right."""
     if not form.preflight:
-        return {}
+        return None
     try:
-        path = pass_rates_path(open_preflight(runs_root(), form.preflight))
-        found = read_small_json(path, MAX_RATES_BYTES) if path.exists() else {}
-    except LabError:
-        return {}
-    return found if isinstance(found, dict) else {}
+        source = pass_rates_path(open_preflight(runs_root(), form.preflight))
+        content = read_small_json(source, MAX_RATES_BYTES)
+        data = source.read_bytes()
+    except (LabError, OSError):  # cleared away
+        return None
+    ids = content.get("ids") if isinstance(content, dict) else None
+    if not isinstance(ids, dict) or not ids:
+        return None
+    return Measured(len(ids), data, runs_root() / FOLDER / f"{hashlib.sha256(data).hexdigest()[:12]}-{FILE}")
+
+
+def keep_pass_rates(found: Measured) -> Path:
+    """Copy the pass rates to where runs may rely on them: a pre-flight is cleared away in time.
+
+    Raises LabError when they cannot be written.
+    """
+    with disk_errors(found.path.parent):
+        found.path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(found.path, found.data)
+    return found.path

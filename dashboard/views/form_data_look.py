@@ -14,6 +14,7 @@ from typing import Any, Final
 import streamlit as st
 from pydantic import ValidationError
 
+from dashboard.views.form_data_keep import own_name
 from dashboard.views.form_model import get_value
 from dashboard.views.form_state import FormState
 from engine.config_data import GYM, DataConfig, DataSource, chooses_by_pass_rate
@@ -29,7 +30,7 @@ from engine.data.tasks.registry import is_task
 from engine.errors import DatasetError, LabError, Problem
 
 PREVIEW_ROWS: Final = 3
-SMALL_BYTES: Final = 4 * 2**20  # take less than half a second to read
+SMALL_BYTES: Final = 4 * 2**20  # 12,000 short rows: about a second of work, most of it to look for what is odd
 LARGE_TIMEOUT_S, FETCH_TIMEOUT_S = 120.0, 900.0
 READ: Final = ("source", "params", "subset", "split", "revision", "prompt_column", "answer_column", "prompt_template")
 MADE: Final = "new_run.data.made"  # session: rows that were asked for, of sources that have to be made or downloaded
@@ -70,7 +71,7 @@ def look_at(source: DataSource) -> FilePreview:
         found: FilePreview = st.session_state[MADE][text]
         return found
     if source.source.startswith(GYM):
-        return FilePreview(source.source, 0, [], [], None, [], [], "Its rows are made when the run starts.")
+        return preview_source(source, PREVIEW_ROWS)
     try:
         stamp = stamp_of(source)
     except DatasetError:
@@ -153,17 +154,28 @@ def _look_in_child(source_json: str, stamp: Stamp) -> FilePreview:
     return preview_in_child(source, limit=PREVIEW_ROWS, timeout_s=LARGE_TIMEOUT_S)
 
 
-@lru_cache(maxsize=8)
-def _report(config_json: str, seed: int, _stamps: Stamp, _rates: Stamp) -> Report:
+@st.cache_data(max_entries=8, show_spinner="Reading all rows …")
+def _report(config_json: str, seed: int, stamps: Stamp, rates: Stamp) -> Report:
+    """`stamps` and `rates` only say when to read again."""
     config = DataConfig.model_validate_json(config_json)
     try:
         dataset = open_dataset(config, seed, fetch=False)
     except LabError as error:
-        return Report(**_counts(config, seed), problem=Problem(error.field or "data.source", error.message, error.hint))
+        problem = Problem(error.field or "data.source", error.message, error.hint)
+        return Report(**_counts(config, seed), problem=problem, findings=_findings_without_split(config, seed))
     return Report(
         **_counts(config, seed), dropped=dict(dataset.dropped), train_size=dataset.train_size,
         held_out=len(dataset.held_out), findings=tuple(check_examples(dataset)),
     )  # fmt: skip
+
+
+def _findings_without_split(config: DataConfig, seed: int) -> tuple[Finding, ...]:
+    """What is odd about rows of which too many are to be held out, which is no reason to keep silent about them."""
+    try:
+        dataset = open_dataset(config.model_copy(update={"held_out": len(config.sources())}), seed, fetch=False)
+    except LabError:
+        return ()
+    return tuple(check_examples(dataset))
 
 
 def _counts(config: DataConfig, seed: int) -> dict[str, Any]:
@@ -194,7 +206,7 @@ def source_label(value: Any) -> str:
     """The source of a draft in a few letters, for a line about several."""
     text = str(value or "").strip()
     lines = text.splitlines()
-    name = Path(lines[0]).name if lines and lines[0].startswith(("/", "~", ".")) else (lines or ["no source yet"])[0]
+    name = own_name(lines[0]) if lines and lines[0].startswith(("/", "~", ".")) else (lines or ["no source yet"])[0]
     return f"{name} and {len(lines) - 1} more" if len(lines) > 1 else name
 
 

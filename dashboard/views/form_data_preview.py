@@ -31,7 +31,7 @@ def draw_task_examples(form: FormState, prefix: str) -> None:
         items = sample_items(str(form.value(f"{prefix}.source")), params, PREVIEW_ROWS)
     except (ValidationError, TypeError, ValueError):
         return
-    st.html(mapped_table([(item.question, item.answer) for item in items], "the question", "made with it"))
+    st.html(mapped_table([(item.question, item.answer) for item in items]))
     columns = list(dict.fromkeys(name for item in items for name in item.columns))
     st.caption(as_label(other_columns(columns), 500))
 
@@ -50,7 +50,7 @@ def draw_look(form: FormState, prefix: str, source: DataSource, placed: Placed) 
     draw_mapping(form, prefix, preview, placed)
     if preview.shape is not None:
         found = preview.shape
-        answer = found.answer or ("its last turn" if found.answer_in_prompt else "none")
+        answer = found.answer or ("its last turn" if found.answer_in_prompt else "")
         st.html(mapped_table(preview.examples, found.prompt, answer))
         st.caption(as_label(other_columns(others(preview.columns, found)), 500))
     with st.expander("The rows as they are", key=f"new_run.{prefix}.rows"):
@@ -93,9 +93,12 @@ def draw_column(form: FormState, control: Control, columns: list[str], guess: st
     )  # fmt: skip
 
 
-def mapped_table(examples: Sequence[tuple[str, str | None]], prompt: str, answer: str) -> str:
-    """(prompt, answer) of the first rows as HTML, each under the name of where it comes from."""
-    heads = [f"Prompt, from {one_line(prompt, 40)}", f"Reference answer, from {one_line(answer, 40)}"]
+def mapped_table(examples: Sequence[tuple[str, str | None]], prompt: str = "", answer: str = "") -> str:
+    """(prompt, answer) of the first rows as HTML, each under the column where it comes from, if there is one."""
+    heads = [
+        f"{what}, from {one_line(column, 40)}" if column else what
+        for what, column in (("Prompt", prompt), ("Reference answer", answer))
+    ]
     rows = "".join(
         f"<tr>{_cell(prompt)}{_cell(MISSING if answer is None else answer)}</tr>" for prompt, answer in examples
     )

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard.text import as_html, as_label, encodable, one_line
 from dashboard.views.form import Placed, alert, draw_grid, place, show_problems
-from dashboard.views.form_data_keep import PASTED, is_kept, keep_pasted, keep_uploads, lines_of, pasted_text
+from dashboard.views.form_data_keep import PASTED, is_kept, keep_pasted, keep_uploads, lines_of, own_name, pasted_text
 from dashboard.views.form_data_look import draft_source, make_now
 from dashboard.views.form_data_preview import draw_look, draw_task_examples
 from dashboard.views.form_model import Control, controls, set_value
@@ -72,7 +72,7 @@ def draw_source(form: FormState, prefix: str, placed: Placed) -> None:
     }[kind](form, prefix, placed)  # fmt: skip
     if form.value(path):
         show_problems(placed.get(path, []))
-    else:
+    elif not form.notes.get(prefix):
         alert(NOTHING_YET[kind])
     params = task_controls(form.draft, prefix)
     draw_grid(form, params, placed)
@@ -161,7 +161,7 @@ def draw_upload(form: FormState, prefix: str, placed: Placed) -> None:
     )  # fmt: skip
     for index, line in enumerate(lines):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.text(one_line(Path(line).name, 100), width="content")
+            st.text(one_line(own_name(line), 100), width="content")
             st.button(
                 "Remove", key=form.key(f"{prefix}.upload.{index}"), icon=":material/close:", type="tertiary",
                 on_click=remove_upload, args=(form, prefix, line),

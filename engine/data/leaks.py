@@ -10,6 +10,7 @@ import re
 
 LONG, LONG_WORDS = 24, 4
 _ANNOUNCED = r"(?:\banswer(?:\s+is\s*[:=]?|\s*[:=])|####|\\boxed\{|<answer>)"
+_ANY_ANNOUNCED = re.compile(_ANNOUNCED)
 _CHOICE = r"(?![\"'`$*]* ?(?:[/|]|,[^.?!]{0,80}\bor\b|or\b))"  # one of several, which go on after it
 _SPACE = re.compile(r"\s+")
 
@@ -25,6 +26,8 @@ def shows_answer(question: str, answer: str | None) -> bool:
     there = f"{before}{re.escape(wanted)}{after}"
     if len(wanted) >= LONG or len(wanted.split(" ")) >= LONG_WORDS:
         return re.search(there, text) is not None
+    if _ANY_ANNOUNCED.search(text) is None:  # nearly always; a pattern for each row would take half a millisecond
+        return False
     return re.search(f"{_ANNOUNCED} ?[\"'`$*]*{there}{_CHOICE}", text) is not None
 
 

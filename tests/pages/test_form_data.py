@@ -8,16 +8,17 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.views import form_data_look, form_data_source
+from dashboard.views.form_data import data_problems
 from dashboard.views.form_data_findings import lengths_chart, lengths_sentence
-from dashboard.views.form_data_keep import keep_pass_rates, measured_prompts
+from dashboard.views.form_data_keep import measured
 from dashboard.views.form_data_look import draft_source, look_at, report
 from dashboard.views.form_data_mixture import shares_html
 from dashboard.views.form_data_preview import mapped_table, other_columns
 from dashboard.views.form_data_source import kind_of
+from dashboard.views.form_sections import data_summary
 from dashboard.views.form_state import FormState
 from engine.config_io import spelled_out
 from engine.data.checks import Bin
-from engine.errors import DatasetError
 from engine.preflight.folder import FOLDER, pass_rates_path
 from engine.presets import PRESETS
 from engine.runs.paths import RunPaths
@@ -88,7 +89,7 @@ def test_a_built_in_task_shows_what_it_asks_and_its_settings(root):
     page = opened()
     page = good(page.selectbox(key=key(page, "data.source")).set_value("sorting").run())
     assert data_of(page)["source"] == "sorting" and data_of(page)["params"] != {}
-    assert "Prompt, from the question" in html_text(page)
+    assert "Prompt Reference answer Sort" in html_text(page)
     assert any(widget.key.startswith(key(page, "data.params.")) for widget in page.number_input)
 
 
@@ -186,6 +187,7 @@ def test_a_mixed_in_file_that_is_missing_is_told_at_its_place(root):
     page = good(page.text_input(key=key(page, "data.mixture[0].source")).set_value("/nowhere/x.jsonl").run())
     (alert,) = alerts(page)
     assert "/nowhere/x.jsonl" in alert and "does not exist" in alert
+    assert [problem.field for problem in data_problems(form_of(page))] == ["data.mixture[0].source"]
 
 
 def test_a_column_inside_of_another_stays_chosen(root, tmp_path):
@@ -240,7 +242,7 @@ def test_a_large_file_is_looked_at_in_a_child_and_its_rows_are_for_the_check(for
     assert asked == [form.value("data.source")] and report(form) is None
 
 
-def measured(root: Path, form: FormState, ids: dict) -> None:
+def write_preflight(root: Path, form: FormState, ids: dict) -> None:
     """A finished pre-flight of the form that measured these prompts."""
     form.preflight = "preflight.0123456789ab.0123"
     paths = RunPaths(root / FOLDER / form.preflight)
@@ -251,20 +253,21 @@ def measured(root: Path, form: FormState, ids: dict) -> None:
 
 def test_the_pass_rates_of_the_last_pre_flight_are_one_click_away(root, tmp_path):
     page = opened(source=str(sums(tmp_path / "s.jsonl")), held_out=4)
-    measured(root, form_of(page), {"0" * 16: [1, 4], "1" * 16: [0, 4]})
+    write_preflight(root, form_of(page), {"0" * 16: [1, 4], "1" * 16: [0, 4]})
     page = good(page.run())
     button = page.button(key=key(page, "data.use_rates"))
     assert "(2 prompts)" in button.label
     page = good(button.click().run())
     kept = Path(data_of(page)["pass_rates"])
     assert kept.parent == root / ".uploads" and json.loads(kept.read_text())["ids"]["0" * 16] == [1, 4]
+    assert not any(button.key == key(page, "data.use_rates") for button in page.button)
     assert any("0 of 20 rows have a measured pass rate" in caption.value for caption in page.caption)
 
 
-def test_without_a_pre_flight_there_are_no_pass_rates_to_use(form):
-    assert measured_prompts(form) == 0
-    with pytest.raises(DatasetError, match="measured no pass rates"):
-        keep_pass_rates(form)
+def test_a_pre_flight_that_decided_nothing_has_no_pass_rates(root, form):
+    assert measured(form) is None
+    write_preflight(root, form, {})
+    assert measured(form) is None
 
 
 @pytest.mark.parametrize(
@@ -285,3 +288,8 @@ def test_lengths_of_prompts_are_said_in_words():
 def test_names_of_sources_and_columns_are_escaped():
     assert "<b>" not in shares_html([("<b>", 1.0)]) + mapped_table([("<b>", "<b>")], "<b>", "<b>")
     assert other_columns(["a\nb"]) == "For the rewards and the prompt template also: a⏎b."
+
+
+def test_the_summary_counts_files_and_what_is_mixed_in(form):
+    form.draft["data"] |= {"source": "/a/x.jsonl\n/a/y.jsonl", "mixture": [{"source": "sorting"}], "held_out": 4}
+    assert data_summary(form.draft) == "x.jsonl and 1 more · mixed with 1 more · 4 held out"

@@ -611,7 +611,7 @@ def test_an_uploaded_data_file_becomes_a_path(engine, tmp_path):
     page = good(page.run())
     source = Path(draft(page)["data"]["source"])
     assert source.parent == engine.root / ".uploads" and source.name.endswith("-My-sums.jsonl")
-    assert source.name in notes(page)
+    assert "My-sums.jsonl" in notes(page)
 
 
 def test_hostile_settings_are_shown_as_text(engine):
