@@ -39,7 +39,7 @@ class TimeOut(Exception):
 
 
 class WorkerProcess:
-    """A worker that was started. Not for several threads at once."""
+    """A worker that was started. Not for several threads at once. Raises OSError when no process can be had."""
 
     def __init__(self, target: AnyTarget, limits: Limits) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="grpo-lab-reward-"))
@@ -63,6 +63,11 @@ class WorkerProcess:
                 cwd=self.folder, env=self._environment(), stdin=subprocess.DEVNULL, stdout=printed, stderr=printed,
                 pass_fds=theirs, start_new_session=True,
             )  # fmt: skip
+        except OSError:
+            for fd in (self._to_worker, self._from_worker, self._printed, self._control, self._status):
+                os.close(fd)
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
         finally:
             for fd in (*theirs, printed):
                 os.close(fd)
