@@ -127,6 +127,15 @@ def test_parsed_is_what_the_pass_reward_read() -> None:
     assert run(*rewards, completions=completions).parsed == ["it is 1,072", "none"]
 
 
+def test_an_answer_that_cannot_be_read_in_time_costs_its_completion_alone() -> None:
+    params = {"extract": "regex", "answer_pattern": "^(?:a|aa)+$|c$"}
+    for name in ("exact_match", "group_diversity"):
+        rewards = bind_rewards([RewardSpec(name="mine", function=name, params=params)])
+        found = run(*rewards, completions=("c", "a" * 5000 + "b"))
+        assert (found.parsed, found.failed[0]) == ([None if name == "group_diversity" else "c", None], frozenset())
+        assert math.isnan(found.values[1, 0]) and "took longer than 0.1 s" in found.errors[1]["mine"]
+
+
 def test_nothing_is_parsed_where_no_reward_reads_an_answer() -> None:
     assert run(returning([1, 1])).parsed == [None, None]
 
