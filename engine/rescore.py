@@ -146,10 +146,11 @@ def _given(work: _Work, stored: StepInput) -> tuple[Scores, Sequence[str | None]
     kept = set(names) - set(called)
     # A stored value that is there now may have a reason all the same: it did not count then, beside a failure.
     absent = [{name for name in kept if np.isnan(stored.given[name][row])} for row in range(len(stored.texts))]
-    errors = [{**_of(*old), **new} for *old, new in zip(stored.reasons, absent, found.errors, strict=True)]
+    old = list(zip(stored.reasons, absent, strict=True))
+    errors = [{**_of(*then), **new} for then, new in zip(old, found.errors, strict=True)]
     gates = {spec.name: spec.gate for spec in work.before.rewards}
-    failed = [_failed_then(*old, gates) | new for *old, new in zip(stored.reasons, absent, found.failed, strict=True)]
-    steps = [{**_of(old, kept), **new} for old, new in zip(stored.steps, found.steps, strict=True)]
+    failed = [_failed_then(*then, gates) | new for then, new in zip(old, found.failed, strict=True)]
+    steps = [{**_of(then, kept), **new} for then, new in zip(stored.steps, found.steps, strict=True)]
     parsed = found.parsed if decides in called else stored.parsed
     return Scores(names, values, errors, list(parsed), found.seconds, steps=steps, failed=failed), parsed
 
