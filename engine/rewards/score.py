@@ -277,7 +277,9 @@ def _number(result: Any, reason: str | None) -> tuple[float, str | None]:
         value = float(result) if not isinstance(result, str) else math.nan
     except (TypeError, ValueError, OverflowError):
         value = math.nan
-    return (value, None) if math.isfinite(value) else (math.nan, f"returned {short(result)}, not a finite number")
+    if math.isfinite(value):
+        return value, None
+    return math.nan, reason or f"returned {short(result)}, not a finite number"
 
 
 def _mean_of_steps(

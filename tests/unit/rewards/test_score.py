@@ -82,6 +82,16 @@ def test_a_reason_given_to_log_extra_is_kept_with_its_completion() -> None:
     assert run(BoundReward("custom", function)).errors == [{"custom": "no reference"}, {}]
 
 
+def test_a_nan_with_a_reason_is_a_failure_with_that_reason() -> None:
+    def reward(*, log_extra: Any, **_: Any) -> list[float | None]:
+        log_extra("missing", ["the sandbox failed", "no tests"])
+        return [NAN, None]
+
+    found = run(BoundReward("custom", reward))
+    assert found.errors == [{"custom": "the sandbox failed"}, {"custom": "no tests"}]
+    assert found.failed == [{"custom"}, frozenset()]
+
+
 def test_metrics_of_a_function_are_kept() -> None:
     def function(*, log_metric: Any, **_: Any) -> list[float | None]:
         log_metric("digits", 2.0)
