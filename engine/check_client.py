@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import engine
+from engine.child_environment import child_environment
 from engine.config import RunConfig
 from engine.config_io import dump_config
 from engine.data.checks import Bin, Finding
@@ -79,7 +79,7 @@ def check_in_child(config: RunConfig | str, *, timeout_s: float, cwd: Path | Non
     text = dump_config(config) if isinstance(config, RunConfig) else config
     with subprocess.Popen(
         [sys.executable, "-P", "-m", "engine.check"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=child_environment(),
         start_new_session=True, cwd=cwd,
     ) as child:  # fmt: skip
         try:
@@ -94,12 +94,6 @@ def check_in_child(config: RunConfig | str, *, timeout_s: float, cwd: Path | Non
     except (ValueError, KeyError, TypeError):
         last_words = errors.decode(errors="replace").strip().rpartition("\n")[2][:300]
         return _unanswered(f"the check ended with exit code {child.returncode}", last_words)
-
-
-def _environment() -> dict[str, str]:
-    home = str(Path(engine.__file__).parents[1])  # also when the package runs from a checkout
-    path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": path}
 
 
 def _kill(process_group: int) -> None:

@@ -30,7 +30,7 @@ from engine.reward_check.types import shown
 from engine.rewards.protocol import TrainerState
 from engine.rewards.registry import function_of
 from engine.rewards.score import BoundReward, Scores, bind_rewards, close_rewards, score
-from engine.rewards.shaping import shaped
+from engine.rewards.shaping import shaped, told_failed
 from engine.runs.durable import disk_errors, write_atomic
 from engine.runs.paths import RunPaths, parse_config_of, read_config
 from engine.runs.reader import RunReader
@@ -144,10 +144,20 @@ def _given(work: _Work, stored: StepInput) -> tuple[Scores, Sequence[str | None]
     names = tuple(spec.name for spec in work.after.rewards)
     values = np.column_stack([called[name] if name in called else stored.given[name] for name in names])
     kept = set(names) - set(called)
-    errors = [{**_of(old, kept), **new} for old, new in zip(stored.reasons, found.errors, strict=True)]
-    steps = [{**_of(old, kept), **new} for old, new in zip(stored.steps, found.steps, strict=True)]
+    # A stored value that is there now may have a reason all the same: it did not count then, beside a failure.
+    absent = [{name for name in kept if np.isnan(stored.given[name][row])} for row in range(len(stored.texts))]
+    old = list(zip(stored.reasons, absent, strict=True))
+    errors = [{**_of(*then), **new} for then, new in zip(old, found.errors, strict=True)]
+    gates = {spec.name: spec.gate for spec in work.before.rewards}
+    failed = [_failed_then(*then, gates) | new for then, new in zip(old, found.failed, strict=True)]
+    steps = [{**_of(then, kept), **new} for then, new in zip(stored.steps, found.steps, strict=True)]
     parsed = found.parsed if decides in called else stored.parsed
-    return Scores(names, values, errors, list(parsed), found.seconds, steps=steps), parsed
+    return Scores(names, values, errors, list(parsed), found.seconds, steps=steps, failed=failed), parsed
+
+
+def _failed_then(reasons: Mapping[str, str], absent: set[str], gates: Mapping[str, str]) -> frozenset[str]:
+    """Which of the stored values that are not there failed; a reward that has one failed with its gate."""
+    return frozenset(name if name in absent else gates.get(name, "") for name in told_failed(reasons)) & absent
 
 
 def _of(found: Mapping[str, Any], names: set[str]) -> dict[str, Any]:

@@ -11,12 +11,11 @@ import signal
 import subprocess
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-import engine
+from engine.child_environment import child_environment
 from engine.config_data import GYM, DataSource
 from engine.config_problems import closest, problems_from
 from engine.config_section import Section, knob
@@ -74,12 +73,10 @@ def gym_table(source: DataSource, held_out: int, seed: int, timeout_s: float = T
 
 def _ask(request: dict[str, Any], timeout_s: float) -> tuple[dict[str, Any], str]:
     """The child's first line, which says how it went, and its rows. Raises DatasetError when it gives no answer."""
-    home = str(Path(engine.__file__).parents[1])  # also when the package runs from a checkout
-    path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
     with subprocess.Popen(
         [sys.executable, "-P", "-m", "engine.data.gym_child"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        env={**os.environ, "PYTHONPATH": path},
+        env=child_environment(),
     ) as child:  # fmt: skip
         try:
             answer, errors = child.communicate(json.dumps(request).encode(), timeout=timeout_s)

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import engine
+from engine.child_environment import child_environment
 from engine.config_data import GYM, DataSource
 from engine.data.columns import FilePreview, preview_source, preview_table
 from engine.data.gym import gym_table
@@ -33,12 +33,10 @@ def preview_in_child(config: DataSource, *, limit: int = 3, timeout_s: float, cw
     request = json.dumps(
         {"config": config.model_dump(mode="json", include=set(DataSource.model_fields)), "limit": limit}
     )
-    home = str(Path(engine.__file__).parents[1])  # also when the package runs from a checkout
-    path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
     with subprocess.Popen(
         [sys.executable, "-P", "-m", "engine.data.preview_client"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, cwd=cwd,
-        env={**os.environ, "PYTHONPATH": path},
+        env=child_environment(),
     ) as child:  # fmt: skip
         try:
             answer, _ = child.communicate(request.encode("utf-8", "surrogatepass"), timeout=timeout_s)

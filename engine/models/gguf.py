@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import engine
 from engine.cache import cache_root
+from engine.child_environment import child_environment
 from engine.errors import ModelError
 from engine.models.folder import check_folder
 from engine.models.gguf_header import read_header
@@ -134,9 +134,7 @@ def _wait(child: subprocess.Popen[bytes], limit_s: float, beat: Callable[[float]
 
 def _child_environment() -> dict[str, str]:
     """Ours, without the network, and with this engine importable from wherever the child runs."""
-    paths = [str(Path(engine.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-    return {**os.environ, **offline, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return {**child_environment(), "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 
 def _reason(output: bytes, returncode: int) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NoReturn, TextIO, TypeVar
 
-import engine
+from engine.child_environment import child_environment
 
 T = TypeVar("T")
 PATIENCE_S = 3.0  # for a child that was asked to end; then it is killed
@@ -49,7 +49,7 @@ class ChildTask(Generic[T]):
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the thread that waits for the child
         self._child = subprocess.Popen(
             [sys.executable, "-P", "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr,
-            env=_environment(), start_new_session=True, cwd=cwd,
+            env=child_environment(), start_new_session=True, cwd=cwd,
         )  # fmt: skip
         self._thread = threading.Thread(target=self._follow, args=(request,), name=module, daemon=True)
         self._thread.start()
@@ -134,9 +134,3 @@ def _ended(number: int, _: object) -> NoReturn:
 def _write(stream: TextIO, message: object) -> None:
     stream.write(json.dumps(message) + "\n")
     stream.flush()
-
-
-def _environment() -> dict[str, str]:
-    home = str(Path(engine.__file__).parents[1])  # also when the package runs from a checkout
-    path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "PYTHONPATH": path}

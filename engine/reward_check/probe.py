@@ -80,10 +80,6 @@ class Probe:
         close_rewards([self.reward])
 
     @property
-    def reads_answer(self) -> bool:
-        return self.reward.parse is not None
-
-    @property
     def seconds_each(self) -> float:
         """Seconds per completion of the calls so far, the median; 0 before there was one."""
         return float(np.median([cost.seconds / cost.rows for cost in self.costs])) if self.costs else 0.0

@@ -6,6 +6,7 @@ input and output.
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -73,8 +74,8 @@ class PythonTestsParams(Section):
 def python_tests(params: PythonTestsParams, choose: Callable[[], Sandbox] = choose_sandbox) -> RewardFunction:
     """1 when the code passes its tests, or the share that it passes; else 0.
 
-    Missing for a row whose tests cannot be run, and when there is no sandbox or it fails; never because of what the
-    model's code does.
+    None for a row whose tests cannot be run, NaN when there is no sandbox or it fails, which is a failure; neither
+    because of what the model's code does.
     """
 
     def reward(
@@ -88,7 +89,7 @@ def python_tests(params: PythonTestsParams, choose: Callable[[], Sandbox] = choo
         try:
             sandbox = choose()
         except SandboxUnavailable as error:
-            values: list[float | None] = [None] * len(completions)
+            values: list[float | None] = [math.nan] * len(completions)
             reasons = [str(error)] * len(completions)
         else:
 
@@ -144,7 +145,7 @@ def judge(
 def _value(
     params: PythonTestsParams, sandbox: Sandbox, completion: str, prompt: str, row: Mapping[str, Any]
 ) -> tuple[float | None, str | None]:
-    """(value, None), or (None, why it is missing)."""
+    """(value, None), or None for a row that cannot be judged, NaN for a failure, each with why it is missing."""
     try:
         result = judge(params, sandbox, completion, prompt, row)
     except Missing as error:
@@ -152,7 +153,7 @@ def _value(
     except BrokenTests as error:
         return None, f"the tests of this row cannot be used: {error}"
     except SandboxFailed as error:
-        return None, str(error)
+        return math.nan, str(error)
     if params.credit == "all":
         return float(result.passed == result.total), None
     return result.passed / result.total, None

@@ -2,14 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any, Literal
 
 from engine.config_section import knob
 from engine.rewards.extract import FORM_WORDS, MAX_TEXT, Extract, ReadsAnswer, stated_answer
 from engine.rewards.info import Example, RewardInfo
-from engine.rewards.protocol import Completion, RewardFunction, completion_text
+from engine.rewards.protocol import MISSING, Completion, Missing, RewardFunction, completion_text
 
 MAX_WORDS = 5_000
 _WORD = re.compile(r"\w+")
@@ -33,19 +33,34 @@ def group_diversity(params: GroupDiversityParams) -> RewardFunction:
 
     ngrams: 1 − |A ∩ B| / |A ∪ B| over the sets of n-grams of words. same: 0 for an equal text, else 1.
     A group is a row of completions whose prompts are equal and stand side by side, which is how batches are made. Two
-    groups in a row with the same prompt count as one. A group of one is missing.
+    groups in a row with the same prompt count as one. A group of one is missing, and so is a completion whose answer
+    cannot be read in time: the others are compared without it.
     """
 
     def reward(
-        *, prompts: Sequence[Any], completions: Sequence[Completion], **_: Any
+        *, prompts: Sequence[Any], completions: Sequence[Completion],
+        log_extra: Callable[[str, list[Any]], None] | None = None, **_: Any,
     ) -> list[float | None]:  # fmt: skip
-        texts = [stated_answer(completion_text(c), params.extract, params.answer_pattern) or "" for c in completions]
-        values: list[float | None] = []
-        for _prompt, members in groupby(range(len(texts)), key=lambda index: prompts[index]):
-            values += _unlike([texts[index][:MAX_TEXT] for index in members], params)
+        values: list[float | None] = [None] * len(completions)
+        read = [_read(params, completion) for completion in completions]
+        for _prompt, members in groupby(range(len(completions)), key=lambda index: prompts[index]):
+            there = [(index, text) for index in members if (text := read[index][0]) is not None]
+            for (index, _text), value in zip(there, _unlike([text for _, text in there], params), strict=True):
+                values[index] = value
+        if log_extra is not None:
+            log_extra(MISSING, [reason for _, reason in read])
         return values
 
     return reward
+
+
+def _read(params: GroupDiversityParams, completion: Completion) -> tuple[str | None, str | None]:
+    """What is compared of a completion, or None and why that cannot be read."""
+    try:
+        text = stated_answer(completion_text(completion), params.extract, params.answer_pattern)
+    except Missing as error:
+        return None, str(error)
+    return (text or "")[:MAX_TEXT], None
 
 
 def _unlike(texts: Sequence[str], params: GroupDiversityParams) -> list[float | None]:

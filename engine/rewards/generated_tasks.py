@@ -1,5 +1,6 @@
 """A reward for rows that reasoning-gym made: its own scorer of the row's task judges the answer. Worker only."""
 
+import math
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -44,7 +45,8 @@ def reasoning_gym(params: ReasoningGymParams) -> RewardFunction:
         if task in UNSAFE and not params.allow_unsafe:
             raise Missing(f"the scorer of {task} runs the answer as code, and unsafe tasks are off")
         answer = stated_answer(text, params.extract, params.answer_pattern)
-        return min(1.0, max(0.0, float(_scorer(task)((answer or "")[:MAX_ANSWER], dict(entry)))))
+        score = float(_scorer(task)((answer or "")[:MAX_ANSWER], dict(entry)))
+        return score if math.isnan(score) else min(1.0, max(0.0, score))  # max would make 0 of it
 
     return per_row(rule, params.entry_column)
 

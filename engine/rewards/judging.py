@@ -161,7 +161,8 @@ def fluency(params: FluencyParams) -> RewardFunction:
             for row, mean in zip(
                 rows, _mean_logprobs(model, tokenizer, [(starts[r], rests[r]) for r in rows]), strict=True
             ):
-                values[row] = min(1.0, max(0.0, (mean - params.floor) / (params.ceiling - params.floor)))
+                share = (mean - params.floor) / (params.ceiling - params.floor)
+                values[row] = share if math.isnan(share) else min(1.0, max(0.0, share))  # max would make 0 of it
         return values, reasons
 
     return _on_texts(judge)

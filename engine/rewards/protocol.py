@@ -31,7 +31,8 @@ StepScores = list[tuple[int, float]]
 RewardFunction = Callable[..., Sequence[float | StepScores | None]]
 Completion = str | Sequence[dict[str, Any]]
 
-# The column that a function gives to log_extra to say why it returned None: a text, or None, for each completion.
+# The column that a function gives to log_extra to say why it returned None, where it does not apply, or NaN, where it
+# failed: a text, or None, for each completion.
 MISSING = "missing"
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engine.config import RewardSpec
 from engine.errors import ConfigError, RewardError
-from engine.rewards.protocol import MISSING, Completion, RewardFunction, StepScores, completion_text
+from engine.rewards.protocol import MISSING, Completion, Missing, RewardFunction, StepScores, completion_text
 from engine.rewards.python_file import PythonFileParams, limits_of, target_of
 from engine.rewards.registry import REWARDS, absence_problems, function_of, reward_problems
 from engine.rewards.worker.client import CallResult, LibraryTarget, RewardWorker
@@ -277,7 +277,9 @@ def _number(result: Any, reason: str | None) -> tuple[float, str | None]:
         value = float(result) if not isinstance(result, str) else math.nan
     except (TypeError, ValueError, OverflowError):
         value = math.nan
-    return (value, None) if math.isfinite(value) else (math.nan, f"returned {short(result)}, not a finite number")
+    if math.isfinite(value):
+        return value, None
+    return math.nan, reason or f"returned {short(result)}, not a finite number"
 
 
 def _mean_of_steps(
@@ -302,4 +304,13 @@ def _parsed(rewards: Sequence[BoundReward], texts: Sequence[str], wanted: str | 
     parse = next((r.parse for r in rewards if r.parse is not None and wanted in (None, r.name)), None)
     if parse is None:
         return [None] * len(texts)
-    return [answer if answer is None else answer[:MAX_PARSED] for answer in map(parse, texts)]
+    return [_read(parse, text) for text in texts]
+
+
+def _read(parse: Callable[[str], str | None], text: str) -> str | None:
+    """The answer in a completion; none where it cannot be read in time, for which the reward has its reason."""
+    try:
+        answer = parse(text)
+    except Missing:
+        return None
+    return answer if answer is None else answer[:MAX_PARSED]

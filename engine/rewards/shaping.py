@@ -1,5 +1,6 @@
 """What becomes of a reward's values before they count: limits, gates, and what a failure takes with it. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 from engine.config_rewards import RewardSpec, is_trained
 from engine.rewards.protocol import StepScores
 from engine.rewards.score import Scores
+
+_TAKEN = "it counts only together with {}, which failed"
+_TAKEN_BY = re.compile(re.escape(_TAKEN).replace(r"\{\}", "(.*)"), re.DOTALL)
 
 
 def shaped(scores: Scores, specs: Sequence[RewardSpec]) -> Scores:
@@ -34,6 +38,11 @@ def shaped(scores: Scores, specs: Sequence[RewardSpec]) -> Scores:
         for row in range(len(given))
     ]
     return replace(scores, values=values, errors=errors, raw=raw, steps=steps)
+
+
+def told_failed(errors: Mapping[str, str]) -> frozenset[str]:
+    """The rewards that failed at a completion, as far as the stored reasons of the others tell."""
+    return frozenset(found[1] for reason in errors.values() if (found := _TAKEN_BY.fullmatch(reason)))
 
 
 def _limited(values: NDArray[np.float64], spec: RewardSpec) -> NDArray[np.float64]:
@@ -68,7 +77,7 @@ def _without_failures(
             place = scores.names.index(name)
             if not np.isnan(values[row, place]):
                 values[row, place] = np.nan
-                errors[row][name] = f"it counts only together with {failed[0]}, which failed"
+                errors[row][name] = _TAKEN.format(failed[0])
         if steps:
             steps[row] = {name: found for name, found in steps[row].items() if name not in trained}
     return steps

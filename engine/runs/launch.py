@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import engine
+from engine.child_environment import python_path
 from engine.config import RunConfig
 from engine.config_io import dump_config
 from engine.errors import LabError, RunBusyError, RunNotFoundError, StoreError
@@ -219,9 +219,7 @@ def spawn(paths: RunPaths, cwd: str, command: list[str] | None = None) -> None:
 
 def _environment() -> dict[str, str]:
     passed = {k: v for k, v in os.environ.items() if k in PASSED_ON or k.startswith(PASSED_ON_PREFIXES)}
-    home = str(Path(engine.__file__).parents[1])  # also when the package runs from a checkout
-    passed["PYTHONPATH"] = os.pathsep.join([home, *filter(None, [passed.get("PYTHONPATH")])])
-    return {**passed, "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+    return {**passed, "PYTHONPATH": python_path(), "PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
 
 
 def _living_process(paths: RunPaths) -> Holder | None:

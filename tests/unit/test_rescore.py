@@ -1,5 +1,6 @@
 """The completions of a real run of the toy model, scored again: by its own rewards, and by others."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from engine.rescore_client import (
     start_rescore,
     stored_rescore,
 )
+from engine.rewards.registry import REWARDS as REGISTERED
 from engine.runs.paths import RunPaths, read_config
 from engine.runs.reader import RunReader
 from engine.train.loop import run_engine
@@ -159,6 +161,49 @@ def test_a_run_without_steps_has_nothing_to_score(tmp_path: Path) -> None:
 )
 def test_the_steps_are_bounded_and_said(choose: Any, steps: tuple[int, ...], words: str) -> None:
     assert chosen_steps(choose, 1, 20, 8, 24) == (steps, words)
+
+
+def _no_ones(params: Any) -> Any:
+    """digit_match, which cannot be had for completions that begin with 1."""
+
+    def reward(*, completions: list[str], answer: list[str], **_: Any) -> list[Any]:
+        return [float("nan") if text.startswith("1") else 0.5 for text in completions]
+
+    return reward
+
+
+def test_beside_a_reward_that_failed_nothing_counts_as_in_training(run: RunPaths) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(REGISTERED, "digit_match", replace(REGISTERED["digit_match"], make=_no_ones))
+        found = ask(run, specs(run, digit_match={"weight": 0.75}), recompute=True)
+    rows = read_rows(found)
+    failed = rows["after/digit_match"].isna().to_numpy()
+    assert failed.any() and not failed.all()
+    for name in ("after/short", "after/steps", "total_after"):
+        np.testing.assert_array_equal(rows[name].isna(), failed)
+
+
+@pytest.fixture(scope="module")
+def failing_run(tmp_path_factory: pytest.TempPathFactory) -> RunPaths:
+    """Whose trained reward digit_match fails at a few of its completions."""
+    config = toy_config().model_copy(update={"rewards": REWARDS})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.train.session.load_policy", lambda *_, **__: toy_policy())
+        patch.setattr("engine.train.failures.STOP_SHARE", 1.0)
+        patch.setitem(REGISTERED, "digit_match", replace(REGISTERED["digit_match"], make=_no_ones))
+        paths = make_run(tmp_path_factory.mktemp("runs") / "failing", config)
+        assert run_engine(paths) == "finished"
+    return paths
+
+
+def test_a_stored_failure_is_one_still_and_takes_its_reasons_with_it(failing_run: RunPaths) -> None:
+    rows = read_rows(ask(failing_run, specs(failing_run)))
+    assert rows["total_before"].isna().any()
+    np.testing.assert_array_equal(rows["total_before"], rows["total_after"])
+    assert rows["reasons_before"].tolist() == rows["reasons_after"].tolist()
+    without = [spec for spec in specs(failing_run) if spec["name"] != "digit_match"]
+    rows = read_rows(ask(failing_run, tuple(without)))
+    assert not rows["after/short"].isna().any() and not any(rows["reasons_after"])
 
 
 @pytest.mark.slow  # starts a worker

@@ -96,8 +96,9 @@ class Calling:
         )  # fmt: skip
 
     def begin(self) -> None:
-        if not self._closed.is_set() and self._start_failures < MAX_START_FAILURES:
-            self._start()
+        if self._start_failures < MAX_START_FAILURES:
+            with suppress(StartFailed):  # who waits for it is told
+                self._start()
 
     def ready(self) -> None:
         """Start the process if there is none, and wait until its target is loaded. Raises StartFailed."""
@@ -111,13 +112,14 @@ class Calling:
             if "ready" not in answer:
                 self.start_traceback = str(answer.get("traceback", ""))
                 raise Ended(str(answer["refused"]))
+            self.about = _about(answer["ready"])
         except TimeOut:
             self._start_failed(f"took longer than {self.limits.start_s:g} s to load")
         except Ended as error:
             self._start_failed(f"could not be loaded: {error}")
         except (*Unreadable, TypeError, KeyError, AttributeError):
             self._start_failed("could not be loaded: it wrote into the pipe of its worker")
-        self.about, self._ready, self._start_failures = answer["ready"], True, 0
+        self._ready, self._start_failures = True, 0
 
     def let_go(self) -> None:
         """Have the worker end, from whatever thread: the one that works with its pipes sees it, and closes them."""
@@ -134,7 +136,10 @@ class Calling:
         if self._closed.is_set():
             raise StartFailed("its worker was closed")
         if self._process is None:
-            self._process = WorkerProcess(self.target, self.limits)
+            try:
+                self._process = WorkerProcess(self.target, self.limits)
+            except OSError as error:  # no memory, no process, no space for its folder: of this moment
+                raise StartFailed(f"could not be started: {error}") from error
             if self._closed.is_set():  # meanwhile
                 self._process.let_go()
         return self._process
@@ -215,12 +220,30 @@ def _understood(line: bytes, wanted: int, rows: int) -> dict[str, Any]:
     """Raises Ended when the line is not what the worker writes: reward code has written into its pipe."""
     try:
         answer: dict[str, Any] = decode(line)
-        well_formed = answer["id"] == wanted and (answer.get("done") or _is_row(answer, rows))
+        well_formed = answer["id"] == wanted and (_is_end(answer) if answer.get("done") else _is_row(answer, rows))
     except (*Unreadable, TypeError, KeyError, AttributeError):
         well_formed = False
     if not well_formed:
         raise Ended("wrote into the pipe of its worker")
     return answer
+
+
+def _about(ready: Any) -> Mapping[str, Any]:
+    """What the worker says of a target. Raises TypeError or AttributeError when it is not what the worker writes."""
+    columns = ready.get("columns") or []
+    if not isinstance(ready, dict) or not all(isinstance(name, str) for name in columns):
+        raise TypeError
+    return ready
+
+
+def _is_end(answer: Mapping[str, Any]) -> bool:
+    metrics, extras = answer.get("metrics", {}), answer.get("extras", {})
+    return (
+        isinstance(metrics, dict)
+        and all(type(value) in (int, float) for value in metrics.values())
+        and isinstance(extras, dict)
+        and all(isinstance(column, list) for column in extras.values())
+    )
 
 
 def _is_row(answer: Mapping[str, Any], rows: int) -> bool:

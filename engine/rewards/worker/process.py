@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import engine
+from engine.child_environment import python_path
 from engine.rewards.worker.guard import LOST
 from engine.rewards.worker.tree import MARK, end_tree
 from engine.rewards.worker.types import DescribeTarget, FileTarget, LibraryTarget, Limits
@@ -39,7 +39,7 @@ class TimeOut(Exception):
 
 
 class WorkerProcess:
-    """A worker that was started. Not for several threads at once."""
+    """A worker that was started. Not for several threads at once. Raises OSError when no process can be had."""
 
     def __init__(self, target: AnyTarget, limits: Limits) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="grpo-lab-reward-"))
@@ -63,6 +63,11 @@ class WorkerProcess:
                 cwd=self.folder, env=self._environment(), stdin=subprocess.DEVNULL, stdout=printed, stderr=printed,
                 pass_fds=theirs, start_new_session=True,
             )  # fmt: skip
+        except OSError:
+            for fd in (self._to_worker, self._from_worker, self._printed, self._control, self._status):
+                os.close(fd)
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
         finally:
             for fd in (*theirs, printed):
                 os.close(fd)
@@ -171,13 +176,11 @@ class WorkerProcess:
         return f"ended by {_signal_words(-code)}" if code < 0 else f"ended its process with exit code {code}"
 
     def _environment(self) -> dict[str, str]:
-        home = str(Path(engine.__file__).parents[1])  # also when the package runs from a checkout
-        path = os.pathsep.join(filter(None, [home, os.environ.get("PYTHONPATH")]))
         return {
             **{name: os.environ[name] for name in PASSED_ON if name in os.environ},
             "HOME": str(self.folder),
             "TMPDIR": str(self.folder),
-            "PYTHONPATH": path,
+            "PYTHONPATH": python_path(),
             "PYTHONUNBUFFERED": "1",
             MARK: self._mark,
             "PYTHONDONTWRITEBYTECODE": "1",

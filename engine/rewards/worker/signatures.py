@@ -65,13 +65,8 @@ def recognise(signature: inspect.Signature, forced: Convention | None = None) ->
     return _single(parameters, takes_all, one)
 
 
-def missing_columns(found: Recognised, there: Collection[str]) -> list[str]:
-    """The columns that the function needs and the data does not have."""
-    return [name for name in found.columns if name not in there]
-
-
 def missing_words(function: str, missing: Sequence[str], there: Collection[str]) -> str:
-    """That sentence for people, with the columns that there are."""
+    """What a function takes that the data does not have, for people, with the columns that there are."""
     have = ", ".join(sorted(there)[:30]) or "none"
     columns = f"the column {missing[0]!r}" if len(missing) == 1 else f"the columns {_quoted(missing)}"
     return f"{function or 'it'} takes {columns}, which the data does not have; there are: {have}"

@@ -1,12 +1,16 @@
 """The reward that runs unit tests: which code it takes, what it credits, what is missing, and who cannot be fooled."""
 
 import json
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from engine.rewards.code_tests import PythonTestsParams, code_of, python_tests
-from engine.rewards.sandbox import Sandbox, SandboxUnavailable
+from engine.rewards.sandbox import Sandbox, SandboxFailed, SandboxUnavailable
+from engine.rewards.sandbox.limits import Limits
+from engine.rewards.sandbox.process import Confined
 from tests.unit.rewards.sandbox.offered import offered
 
 CHECK = """
@@ -27,7 +31,7 @@ def choose() -> Sandbox:
 
 
 def scored(completions: list[str], **columns: Any) -> tuple[list[float | None], list[str | None]]:
-    """(values, reasons) of completions that all belong to one row; what is a setting is taken as one."""
+    """(values, None where missing, and reasons) of completions of one row; what is a setting is taken as one."""
     settings = {name: columns.pop(name) for name in list(columns) if name in PythonTestsParams.model_fields}
     params = PythonTestsParams(**{"code_in": "whole", "timeout_s": 1.0, **settings})
     rows = {name: [value] * len(completions) for name, value in columns.items()}
@@ -35,7 +39,7 @@ def scored(completions: list[str], **columns: Any) -> tuple[list[float | None], 
     values = python_tests(params, choose)(
         completions=completions, completion_ids=[[1]] * len(completions), log_extra=extra.__setitem__, **rows
     )
-    return list(values), extra["missing"]  # type: ignore[arg-type]
+    return [None if value is None or math.isnan(value) else value for value in values], extra["missing"]  # type: ignore[arg-type]
 
 
 def same(found: tuple[list[float | None], list[str | None]], wanted: list[float]) -> bool:
@@ -176,13 +180,31 @@ def test_a_row_without_usable_tests_is_missing(row: dict[str, Any], reason: str)
     assert values == [None] and (reason if offered() else "Not here.") in str(reasons)
 
 
-def test_without_a_sandbox_every_value_is_missing_and_says_why() -> None:
+class Broken:
+    """A sandbox that cannot be set up."""
+
+    name = "broken"
+
+    def start(self, files: Mapping[str, str], limits: Limits) -> Confined:
+        raise SandboxFailed("The sandbox could not be set up: no memory.")
+
+
+def test_a_sandbox_that_fails_is_a_failure_and_a_row_without_tests_is_none() -> None:
+    extra: dict[str, list[Any]] = {}
+    reward = python_tests(PythonTestsParams(code_in="whole"), Broken)
+    values = reward(completions=[GOOD, GOOD], test=["assert total([]) == 0", None], log_extra=extra.__setitem__)
+    assert math.isnan(values[0]) and values[1] is None  # type: ignore[arg-type]
+    assert extra["missing"] == ["The sandbox could not be set up: no memory.", "this row has no tests in column 'test'"]
+
+
+def test_without_a_sandbox_every_value_fails_and_says_why() -> None:
     def none() -> Sandbox:
         raise SandboxUnavailable({"namespaces": "User namespaces are switched off."})
 
     extra: dict[str, list[Any]] = {}
     values = python_tests(PythonTestsParams(), none)(completions=[GOOD], test=[CHECK], log_extra=extra.__setitem__)
-    assert values == [None] and "User namespaces are switched off." in extra["missing"][0]
+    assert math.isnan(values[0])  # type: ignore[arg-type]
+    assert "User namespaces are switched off." in extra["missing"][0]
 
 
 @pytest.mark.parametrize(

@@ -32,5 +32,11 @@ def test_a_group_of_one_is_missing_and_chat_prompts_make_groups_too() -> None:
     assert call(["a", "b", "c"], [chat, list(chat), "other"]) == [1, 1, None]
 
 
+def test_the_others_are_compared_without_one_that_cannot_be_read_in_time() -> None:
+    texts = ["bc", "bc", "a" * 5000 + "b", "c"]
+    params = {"extract": "regex", "answer_pattern": "^(?:a|aa)+$|.*c$", "measure": "same"}
+    assert call(texts, ["p"] * 4, **params) == [0.5, 0.5, None, 1]
+
+
 def test_empty_completions_are_alike() -> None:
     assert call(["", ""], ["p", "p"]) == [0, 0]

@@ -1,6 +1,7 @@
 """The scorer of reasoning-gym, with a package in its place: what is handed to it, and when."""
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -49,6 +50,11 @@ def test_the_stated_answer_and_the_whole_entry_go_to_the_scorer(seen: list[tuple
 @pytest.mark.parametrize("entry", [None, "{", "5", {"answer": "14"}, {"metadata": {"source_dataset": "no_such_task"}}])
 def test_what_is_no_entry_is_missing(seen: list[tuple[str, Any]], entry: Any) -> None:
     assert call(["14"], [entry]) == [None] and seen == []
+
+
+def test_a_score_that_is_no_number_does_not_become_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generated_tasks, "_scorer", lambda task: lambda answer, entry: float("nan"))
+    assert [math.isnan(value or 0.0) for value in call(["14"], [ENTRY])] == [True]
 
 
 @pytest.mark.parametrize("task", generated_tasks.UNSAFE)

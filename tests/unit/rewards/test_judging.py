@@ -9,6 +9,7 @@ import torch
 from pydantic import ValidationError
 
 from engine.models.classifier import load_classifier, load_judge
+from engine.rewards import judging
 from engine.rewards.judging import FluencyParams, LocalJudgeParams, _filled
 from engine.rewards.protocol import MISSING
 from engine.rewards.registry import REWARDS
@@ -91,6 +92,22 @@ def test_fluency_is_the_mean_log_probability_between_floor_and_ceiling() -> None
     mean = sum(float(scores[len(start) - 1 + i, token]) for i, token in enumerate(rest)) / len(rest)
     values, _ = call("fluency", ["3+", ""], prompts=["1+2=", "1+2="], source="embedded", floor=-50.0, ceiling=0.0)
     assert values == [pytest.approx(1 + mean / 50, abs=1e-5), 0]
+
+
+class _Letters:
+    """A tokenizer whose tokens are the characters."""
+
+    bos_token_id, eos_token_id, model_max_length = None, 0, 100
+
+    def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
+        return [ord(letter) for letter in text]
+
+
+def test_a_likelihood_that_is_no_number_does_not_become_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(judging, "_load", lambda *_: (None, _Letters()))
+    monkeypatch.setattr(judging, "_mean_logprobs", lambda *_: [math.nan, -50.0])
+    values, _ = call("fluency", TEXTS, source="m")
+    assert math.isnan(values[0]) and values[1] == 0.0
 
 
 def test_the_ceiling_of_fluency_is_above_its_floor() -> None:

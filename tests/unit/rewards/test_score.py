@@ -82,6 +82,16 @@ def test_a_reason_given_to_log_extra_is_kept_with_its_completion() -> None:
     assert run(BoundReward("custom", function)).errors == [{"custom": "no reference"}, {}]
 
 
+def test_a_nan_with_a_reason_is_a_failure_with_that_reason() -> None:
+    def reward(*, log_extra: Any, **_: Any) -> list[float | None]:
+        log_extra("missing", ["the sandbox failed", "no tests"])
+        return [NAN, None]
+
+    found = run(BoundReward("custom", reward))
+    assert found.errors == [{"custom": "the sandbox failed"}, {"custom": "no tests"}]
+    assert found.failed == [{"custom"}, frozenset()]
+
+
 def test_metrics_of_a_function_are_kept() -> None:
     def function(*, log_metric: Any, **_: Any) -> list[float | None]:
         log_metric("digits", 2.0)
@@ -125,6 +135,15 @@ def test_parsed_is_what_the_pass_reward_read() -> None:
     completions = ["it is 1,072", "none"]
     assert run(*rewards, completions=completions, pass_reward="numeric_match").parsed == ["1072", None]
     assert run(*rewards, completions=completions).parsed == ["it is 1,072", "none"]
+
+
+def test_an_answer_that_cannot_be_read_in_time_costs_its_completion_alone() -> None:
+    params = {"extract": "regex", "answer_pattern": "^(?:a|aa)+$|c$"}
+    for name in ("exact_match", "group_diversity"):
+        rewards = bind_rewards([RewardSpec(name="mine", function=name, params=params)])
+        found = run(*rewards, completions=("c", "a" * 5000 + "b"))
+        assert (found.parsed, found.failed[0]) == ([None if name == "group_diversity" else "c", None], frozenset())
+        assert math.isnan(found.values[1, 0]) and "took longer than 0.1 s" in found.errors[1]["mine"]
 
 
 def test_nothing_is_parsed_where_no_reward_reads_an_answer() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.config import RewardSpec
 from engine.rewards.score import Scores
-from engine.rewards.shaping import shaped
+from engine.rewards.shaping import shaped, told_failed
 
 NAN = math.nan
 
@@ -69,6 +69,11 @@ def test_beside_a_trained_reward_that_failed_the_other_trained_ones_are_missing_
     )
     assert found.errors[0] == {"exact": "timeout", "short": "it counts only together with exact, which failed"}
     assert found.raw == [{"short": -0.2}, {}, {}]
+
+
+def test_the_reasons_of_the_others_tell_which_reward_failed() -> None:
+    found = shaped(scores((NAN, 0.8), (1.0, NAN), failed=("exact", "")), specs())
+    assert [told_failed(errors) for errors in found.errors] == [{"exact"}, set()]
 
 
 def test_a_reward_fails_with_its_gate() -> None:

@@ -153,8 +153,7 @@ def _relay(testing: Confined, candidate: _Candidate, longest: float) -> Judgemen
         data = _receive(testing, min(longest, time.monotonic() + candidate.time_left + _GRACE_S), _MAX_MESSAGE)
         message = _message(data)
         if "done" in message:
-            passed, total, failure = message["done"]
-            return Judgement(int(passed), int(total), str(failure))
+            return _judgement(message["done"])
         if "broken" in message:
             raise BrokenTests(str(message["broken"]))
         if "begin" in message:
@@ -169,6 +168,14 @@ def _relay(testing: Confined, candidate: _Candidate, longest: float) -> Judgemen
             if not begun or not calls:
                 raise BrokenTests("they end, or take very long, before they call anything")
             return Judgement(0, 1, "the tests did not come to an end with these results")
+
+
+def _judgement(done: Any) -> Judgement:
+    """What the tests say at their end. Raises BrokenTests for what tests_program.py does not say."""
+    match done:
+        case [int(passed), int(total), str(failure)] if 0 <= passed <= total and total:
+            return Judgement(passed, total, failure)
+    raise BrokenTests("they write into the channel of their own results")
 
 
 def _receive(process: Confined, deadline: float, most: int) -> bytes | None:

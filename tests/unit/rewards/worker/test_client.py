@@ -1,5 +1,6 @@
 """Calls through a worker: each convention gets what it asks for, and values, reasons, metrics and extras come back."""
 
+import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,6 +160,57 @@ def test_closing_in_the_middle_of_a_call_ends_it(tmp_path: Path) -> None:
     result = worker.result()
     assert result.failed == [True] and worker.start() == "its worker was closed"
     worker.close()
+
+
+FORGED = """
+import json, os
+
+def _say(message):
+    for fd in range(3, 32):
+        try:
+            os.write(fd, json.dumps(message).encode() + b"\\n")
+        except OSError:
+            pass
+
+END = {"id": 1, "done": True}
+
+def reward(completions):
+    _say({**END, **json.loads(completions[0])})
+    return [1.0]
+"""
+
+
+@pytest.mark.parametrize(
+    "forged", ['{"extras": []}', '{"extras": {"missing": 5}}', '{"metrics": [1]}', '{"metrics": {"a": "x"}}']
+)
+def test_an_end_of_an_answer_that_the_worker_would_not_write_is_a_reason(tmp_path: Path, forged: str) -> None:
+    (tmp_path / "mine.py").write_text(FORGED)
+    with RewardWorker(FileTarget(tmp_path / "mine.py")) as worker:
+        result = worker.call({"prompts": ["p"], "completions": [forged], "completion_ids": [[1]]})
+    assert result.values == [None] and result.reasons == ["wrote into the pipe of its worker"]
+    assert result.metrics == {} and result.extras == {}
+
+
+@pytest.mark.parametrize("ready", ["5", '{"columns": [5]}', '{"columns": 5}'])
+def test_a_file_that_answers_for_its_worker_is_not_loaded(tmp_path: Path, ready: str) -> None:
+    (tmp_path / "mine.py").write_text(f"{FORGED}\n_say({{'ready': json.loads({ready!r})}})\n")
+    with RewardWorker(FileTarget(tmp_path / "mine.py")) as worker:
+        assert worker.start() == "could not be loaded: it wrote into the pipe of its worker"
+
+
+def test_a_worker_that_cannot_be_started_is_a_reason(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    before = len(os.listdir("/proc/self/fd"))
+    with RewardWorker(FileTarget(path, "single")) as worker:
+        monkeypatch.setattr("engine.rewards.worker.process.subprocess.Popen", refuse)
+        worker.begin()
+        result = worker.call(CALL)
+        monkeypatch.undo()
+        assert worker.call(CALL).failed == [False, False]  # the next call has another try
+    assert result.failed == [True, True] and "Resource temporarily unavailable" in str(result.reasons[0])
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_whoever_waits_can_be_called_away(path: Path, tmp_path: Path) -> None:

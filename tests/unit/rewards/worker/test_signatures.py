@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.rewards.worker.signatures import missing_columns, missing_words, recognise
+from engine.rewards.worker.signatures import missing_words, recognise
 
 TRL: list[tuple[Callable[..., Any], tuple[str, ...], bool]] = [
     (lambda completions, **kwargs: 0, (), True),
@@ -92,6 +92,6 @@ def test_every_recognised_function_says_by_what() -> None:
 
 def test_a_missing_column_is_named_with_those_there_are() -> None:
     found = recognise(inspect.signature(lambda completions, level, topic, **_: 0))
-    assert missing_columns(found, ["level", "answer"]) == ["topic"]
+    assert found.columns == ("level", "topic")
     words = missing_words("reward", ["topic"], {"level", "answer"})
     assert words == "reward takes the column 'topic', which the data does not have; there are: answer, level"
