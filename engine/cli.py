@@ -211,11 +211,13 @@ def _runs(_: argparse.Namespace) -> int:
 
 
 def _doctor(_: argparse.Namespace) -> int:
-    """What a bug report needs: versions, devices, models that can be picked, and why others cannot."""
+    """What a bug report needs: versions, devices, models and rewards that can be picked, and why others cannot."""
     import sqlite3
     from importlib.metadata import PackageNotFoundError, version
 
     from engine.models.catalog import list_models
+    from engine.rewards.registry import REWARDS
+    from engine.rewards.sandbox.choose import why_unavailable
 
     print(f"grpo-lab {__version__}, Python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}")
     for package in ("torch", "transformers", "peft", "streamlit", "plotly", "gguf"):
@@ -226,6 +228,13 @@ def _doctor(_: argparse.Namespace) -> int:
     print(f"{os.cpu_count()} CPU cores; runs in {runs_root()}")
     for model in list_models():
         print(printable(f"  model {model.label}: {'ready' if model.available else model.reason}"))
+    for reward in REWARDS.values():
+        if reason := reward.unavailable():
+            print(printable(f"  reward {reward.name}: {reason}"))
+    sandbox = (
+        "withstands its attacks" if why_unavailable() is None else "none; `python -m engine.rewards.sandbox` says why"
+    )
+    print(f"  sandbox for code that a model wrote: {sandbox}")
     return 0
 
 

@@ -113,6 +113,11 @@ if is_preflight(paths):
 with st.container(horizontal=True, vertical_alignment="center"):
     back = st.empty()  # a fragment that draws again replaces what is in it
     view = chosen_view({name: f"{icon} {label}" for name, (label, icon, _) in VIEWS.items()}, key=VIEW_KEY)
+    if not is_preflight(paths):
+        st.page_link(
+            state.REWARDS_PAGE, label="Re-score with another reward", icon=":material/compare_arrows:",
+            query_params={state.VIEW: "rescore", state.RUN: paths.run_id},
+        )  # fmt: skip
 if view != "step":
     with back:
         back_link(state.number_in_url(state.STEP))

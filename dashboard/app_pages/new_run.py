@@ -19,10 +19,12 @@ follow_url(form)
 collect(form)
 open_sections(form)
 config, problems = form.parsed()
-problems += model_problems(str(form.value("model.source") or "")) + data_problems(form)
+of_data = data_problems(form)
+problems += model_problems(str(form.value("model.source") or "")) + of_data
 if config is not None:
     problems += form.fork_problems(config)
-    problems += [problem for problem in form.check_problems(config) if problem not in problems]
+    told = {problem.field for problem in of_data}  # the check finds them again, in other words
+    problems += [p for p in form.check_problems(config) if p not in problems and p.field not in told]
 placed, elsewhere = place_problems(problems, anchors(form))
 
 st.title("New run" if form.fork_step is None else "Fork a run", anchor=False)

@@ -15,6 +15,7 @@ from dashboard.views.form_preflight import draw_preflight
 from dashboard.views.form_sections import CONTROL, SECTIONS
 from dashboard.views.form_state import FormState, collect
 from dashboard.views.form_time import draw_time
+from dashboard.wording import plural
 from engine.check_client import Check, Preview, check_in_child
 from engine.config import RunConfig
 from engine.config_advice import advice
@@ -179,8 +180,10 @@ def draw_check(form: FormState, config: RunConfig) -> None:
         return
     result: Check = form.check
     already_told = {str(one) for one in advice(config)}
-    for warning in (warning for warning in result.remarks() if warning not in already_told):
+    for warning in (warning for warning in result.warnings if warning not in already_told):
         st.warning(as_label(warning, 1000), icon=":material/warning:")
+    if found := sum(finding.severity != "note" for finding in result.findings):
+        st.warning(f"{plural(found, 'finding')} about the data: see the Data section.", icon=":material/dataset:")
     if not result.problems:
         st.success(as_label(check_in_words(result), 500), icon=":material/check:")
     if result.previews and not result.problems:

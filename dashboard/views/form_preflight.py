@@ -23,6 +23,7 @@ from engine.preflight.folder import (
     relevant,
     result_path,
     start_preflight,
+    with_contents,
 )
 from engine.preflight.result import read_result
 from engine.runs.paths import RunPaths, read_config, runs_root
@@ -53,6 +54,7 @@ def draw_preflight(form: FormState, config: RunConfig) -> None:
 
 
 def _draw(form: FormState, config: RunConfig) -> None:
+    config = with_contents(config)  # so that a reward file that was edited since counts as a change
     paths = _shown(form, config)
     status = None if paths is None else run_status(paths)
     if paths is not None and status is not None and status.is_live:
@@ -111,8 +113,12 @@ def _progress(paths: RunPaths) -> None:
         so_far = duration(time.time() - launch.at) if launch else ""
         st.html(f'<div role="status"><b>{as_html(so_far)}</b> {as_html(_doing(status))}</div>')
         if st.button("Cancel", key="new_run.preflight_cancel", icon=":material/close:"):
-            with st.spinner("Ending …"):
-                cancel_preflight(runs_root(), paths)
+            try:
+                with st.spinner("Ending …"):
+                    cancel_preflight(runs_root(), paths)
+            except LabError as error:  # a rerun of this part alone: nobody above catches it
+                st.error(as_label(str(error), 1000), icon=":material/error:")
+                return
             st.rerun(scope="app")
 
 

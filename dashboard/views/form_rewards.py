@@ -5,9 +5,12 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard import state
 from dashboard.text import as_label, visible
-from dashboard.views.form import Placed, draw_grid, show_problems
+from dashboard.views.form import Placed, alert, draw_grid, show_problems
 from dashboard.views.form_model import controls
+from dashboard.views.form_reward_absent import absence
+from dashboard.views.form_reward_help import draw_help
 from dashboard.views.form_reward_more import draw_more
 from dashboard.views.form_state import FormState, collect, draft_info, params_controls
 from engine.config import RewardSpec
@@ -47,30 +50,49 @@ def draw_reward(form: FormState, index: int, spec: dict[str, Any], placed: Place
         if spec.get("weight") == 0:
             st.badge("monitor", color="gray", help="Recorded at every step, but not trained on.")
         st.space("stretch")
+        if info:
+            draw_help(info)
+            st.page_link(
+                state.REWARDS_PAGE, label="Check", icon=":material/fact_check:",
+                query_params={state.VIEW: "check", state.REWARD: str(spec["name"])},
+                help="What it says to right answers and to attempts to cheat it, on these data.",
+            )  # fmt: skip
         st.button(
             "Remove", key=form.key(f"{path}.remove"), icon=":material/close:", type="tertiary",
             on_click=remove_reward, args=(form, index),
         )  # fmt: skip
     if info:
         st.caption(as_label(info.help, 500))
+        if reason := absence(info):
+            alert(f"It cannot be used here. {reason}")
     weight = [control for control in controls(RewardSpec, path) if control.path == f"{path}.weight"]
-    draw_grid(form, weight + params_controls(index, spec), placed)
-    draw_more(form, index, placed, [other["name"] for other in form.value(LIST, []) if other["name"] != spec["name"]])
+    by_pattern = form.value(f"{path}.params.extract") == "regex"  # only then does a pattern say where the answer is
+    params = [c for c in params_controls(index, spec) if by_pattern or not c.path.endswith(".answer_pattern")]
+    draw_grid(form, weight + [control for control in params if not control.advanced], placed)
+    others = [other["name"] for other in form.value(LIST, []) if other["name"] != spec["name"]]
+    draw_more(form, index, placed, others, [control for control in params if control.advanced])
     show_problems(placed.get(path, []))
 
 
 def draw_adder(form: FormState) -> None:
-    """A menu of the rewards of the library; choosing one adds it."""
+    """A menu of the rewards of the library; choosing one adds it. Those that cannot be used here stand below."""
     key = form.key(f"{LIST}.add")
+    absent = {name: reason for name, info in REWARDS.items() if (reason := absence(info))}
     st.selectbox(
         "Add a reward",
-        list(REWARDS),
+        [name for name in REWARDS if name not in absent],
         index=None,
         key=key,
         format_func=lambda name: f"{REWARDS[name].label}: {REWARDS[name].help}",
         placeholder="Choose a reward function to add",
         on_change=lambda: add_reward(form, st.session_state[key]),
     )
+    st.page_link(
+        state.REWARDS_PAGE, label="Write a reward of your own", icon=":material/edit:",
+        help="A Python function in the browser; it is checked there and comes back to this form.",
+    )  # fmt: skip
+    for name, reason in absent.items():
+        st.caption(as_label(f"{REWARDS[name].label}: {reason}", 500))
 
 
 def add_reward(form: FormState, function: str | None) -> None:
@@ -78,13 +100,17 @@ def add_reward(form: FormState, function: str | None) -> None:
     if function not in REWARDS:
         return
     collect(form)
-    listed = {spec["name"] for spec in form.value(LIST, [])}
-    name = next(name for name in chain([function], (f"{function}_{n}" for n in count(2))) if name not in listed)
+    name = free_name(function, {spec["name"] for spec in form.value(LIST, [])})
     other = {"function": function} if name != function else {}
     form.draft[LIST] = [
         *form.value(LIST, []), {"name": name, **other, "weight": 1.0, "params": default_params(function)}
     ]  # fmt: skip
     form.redraw()
+
+
+def free_name(wanted: str, listed: set[str]) -> str:
+    """The wanted name, or the first of wanted_2, wanted_3, … that no reward of the list has."""
+    return next(name for name in chain([wanted], (f"{wanted}_{n}" for n in count(2))) if name not in listed)
 
 
 def remove_reward(form: FormState, index: int) -> None:

@@ -80,7 +80,9 @@ def data_summary(draft: Draft) -> str:
     name = (
         task_title(source, get_value(draft, "data.params", {})) if is_task(source) else source_name(source)
     ) or "no data chosen"
-    return _joined(name, f"{_text(draft, 'data.held_out')} held out")
+    mixed = len(get_value(draft, "data.mixture") or ())
+    more = [f"mixed with {mixed} more"] if mixed else []
+    return _joined(name, *more, f"{_text(draft, 'data.held_out')} held out")
 
 
 def rewards_summary(draft: Draft) -> str:
@@ -125,7 +127,9 @@ SECTIONS: tuple[FormSection, ...] = (
 
 def source_name(source: Any) -> str:
     """A model or data source in a few letters: the file or folder name of a path, a name as it is."""
-    text = str(source or "")
+    text, *more = str(source or "").strip().splitlines() or [""]
+    if more:
+        return f"{PurePath(text).name} and {len(more)} more"
     return PurePath(text).name if text.startswith(("/", "~", ".")) or text.endswith(".gguf") else text
 
 

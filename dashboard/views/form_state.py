@@ -16,7 +16,9 @@ from dashboard.views.form_model import Control, Draft, controls, from_widget, ge
 from dashboard.views.form_sections import ALL_CONTROLS, is_shown
 from engine.check_client import Check
 from engine.config import RewardSpec, RunConfig
+from engine.config_data import GYM, DataSource
 from engine.config_io import dump_config, flatten, parse_config, spelled_out
+from engine.data.gym import GymParams
 from engine.data.tasks.registry import TASKS, is_task
 from engine.errors import ConfigError, Problem
 from engine.presets import PRESETS
@@ -35,9 +37,10 @@ class FormState:
 
     `origin` says what filled the form; `parent` and `parent_id` are the run whose settings did, and `fork_step` is the
     checkpoint of it that is gone on from; `prefix` begins the keys of the widgets; `starting` is the draft that Start
-    was pressed for, while that is under way; `to_open` are sections to open when the page is drawn next; `notes` are
-    about uploads, `failure` about the start; `translation` says what became of the TRL config that filled the form;
-    `preflight` is the id of the pre-flight that is shown.
+    was pressed for, while that is under way; `to_open` are sections to open when the page is drawn next; `notes` say
+    what is wrong with uploaded or pasted data, and `data_kinds` which kind of source was chosen, each by the place of
+    the source in the draft; `failure` is about the start; `translation` says what became of the TRL config that filled
+    the form; `preflight` is the id of the pre-flight that is shown.
     """
 
     draft: Draft
@@ -52,7 +55,8 @@ class FormState:
     starting: Draft | None = None
     failure: str = ""
     to_open: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    notes: dict[str, list[str]] = field(default_factory=dict)
+    data_kinds: dict[str, str] = field(default_factory=dict)
     translation: TrlImport | None = None
     preflight: str = ""
 
@@ -77,8 +81,8 @@ class FormState:
     def _fill(self, draft: Draft, origin: str) -> None:
         self.draft, self.origin, self.translation = draft, origin, None
         self.parent, self.parent_id, self.fork_step = None, "", None
-        self.checked, self.check, self.starting, self.failure, self.notes = "", None, None, "", []
-        self.preflight = ""
+        self.checked, self.check, self.starting, self.failure = "", None, None, ""
+        self.preflight, self.notes, self.data_kinds = "", {}, {}
         self.redraw()
 
     def change(self, changes: Mapping[str, Any]) -> None:
@@ -146,7 +150,7 @@ def form_state() -> FormState:
 
 def collect(form: FormState) -> None:
     """Take what the widgets show into the draft."""
-    for control in (*ALL_CONTROLS, *reward_controls(form.draft), *task_controls(form.draft)):
+    for control in (*ALL_CONTROLS, *list_controls(form.draft)):
         key = form.key(control.path)
         if key in st.session_state:
             set_value(form.draft, control.path, from_widget(control, st.session_state[key]))
@@ -163,8 +167,15 @@ def anchors(form: FormState) -> list[str]:
     """The places of the form at which a problem can stand."""
     fields = [control.path for control in ALL_CONTROLS if is_shown(control, form.draft)]
     cards = [f"rewards[{index}]" for index, _ in enumerate(form.value("rewards", []))]
-    of_lists = (*reward_controls(form.draft), *task_controls(form.draft))
-    return [*fields, *cards, "rewards", *(control.path for control in of_lists)]
+    sources = ["data.params", "data.mixture"]
+    for index, _ in enumerate(form.value("data.mixture", [])):
+        sources += [f"data.mixture[{index}]", f"data.mixture[{index}].params"]
+    return [*fields, *cards, "rewards", *sources, *(control.path for control in list_controls(form.draft))]
+
+
+def list_controls(draft: Draft) -> list[Control]:
+    """The controls that there are because of what the draft holds: of rewards, tasks, and sources that are mixed in."""
+    return [*reward_controls(draft), *task_controls(draft), *mixture_controls(draft)]
 
 
 def reward_controls(draft: Draft) -> Iterable[Control]:
@@ -174,10 +185,19 @@ def reward_controls(draft: Draft) -> Iterable[Control]:
         yield from params_controls(index, spec)
 
 
-def task_controls(draft: Draft) -> list[Control]:
-    """The controls for the settings of the built-in task; none for other data."""
-    source = get_value(draft, "data.source")
-    return list(controls(TASKS[source].params, "data.params")) if is_task(source) else []
+def task_controls(draft: Draft, prefix: str = "data") -> list[Control]:
+    """The controls for the settings of the task that a source names; none for other data."""
+    source = str(get_value(draft, f"{prefix}.source"))
+    section = TASKS[source].params if is_task(source) else GymParams if source.startswith(GYM) else None
+    return [] if section is None else list(controls(section, f"{prefix}.params"))
+
+
+def mixture_controls(draft: Draft) -> Iterable[Control]:
+    """The controls of every source that is mixed in: where it is, how its rows are read, and its task's settings."""
+    for index, _ in enumerate(get_value(draft, "data.mixture") or ()):
+        prefix = f"data.mixture[{index}]"
+        yield from controls(DataSource, prefix)
+        yield from task_controls(draft, prefix)
 
 
 def draft_info(spec: Any) -> RewardInfo | None:

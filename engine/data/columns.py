@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.config_data import DataSource
+from engine.config_data import GYM, DataSource
 from engine.data.conversation import (
     as_plain_text,
     is_conversation,
@@ -21,6 +21,7 @@ from engine.data.hub import NotFetched
 from engine.data.shapes import Shape, detect_shape, reach
 from engine.data.sources import read_source
 from engine.data.table import Row, Table
+from engine.data.tasks.registry import is_task, sample_items, task_problems
 from engine.data.template import as_text, fill_template
 from engine.errors import DatasetError
 from engine.rewards.extract import stated_answer
@@ -61,7 +62,14 @@ def preview_file(path: str, limit: int = 3) -> FilePreview:
 
 
 def preview_source(config: DataSource, limit: int = 3, *, fetch: bool = False) -> FilePreview:
-    """The same with columns, split and subset as they are set. With `fetch` it downloads what is on the Hub alone."""
+    """The same with columns, split and subset as they are set; of a built-in task its first items.
+
+    With `fetch` it downloads what is on the Hub alone. Rows of reasoning-gym are never made here.
+    """
+    if is_task(config.source):
+        return _preview_task(config, limit)
+    if config.source.startswith(GYM):
+        return FilePreview(config.source, 0, [], [], None, [], [], "reasoning-gym makes the rows when the run starts.")
     try:
         table = read_source(config, fetch=fetch)
     except NotFetched as error:
@@ -69,6 +77,15 @@ def preview_source(config: DataSource, limit: int = 3, *, fetch: bool = False) -
     except DatasetError as error:
         return FilePreview(config.source, 0, [], [], None, [], [str(error)])
     return preview_table(table, config, limit)
+
+
+def _preview_task(config: DataSource, limit: int) -> FilePreview:
+    if problems := task_problems(config.source, config.params, "data.params"):
+        return FilePreview(config.source, 0, [], [], None, [], [str(problem) for problem in problems])
+    items = sample_items(config.source, config.params, limit)
+    rows = [{name: as_text(value) for name, value in {**item.columns, "answer": item.answer}.items()} for item in items]
+    examples = [(item.question, item.answer) for item in items]
+    return FilePreview(config.source, 0, list(rows[0]) if rows else [], rows, None, examples, [])
 
 
 def preview_table(table: Table, config: DataSource, limit: int = 3) -> FilePreview:

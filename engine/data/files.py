@@ -249,6 +249,8 @@ def _read_parquet(path: Path) -> Numbered:
     number, size_bytes, limit = 0, 0, unpacked_limit(path.stat().st_size)
     try:
         with parquet.ParquetFile(path) as file:
+            if _largest_chunk(file.metadata) > limit:
+                fail(f"{path.name} unpacks to more than {limit:,} bytes.", "Use a part of it.")
             if twice := repeated(file.schema_arrow.names):
                 fail(f"{path.name} has the column '{twice[:40]}' twice.", "Write it with different column names.")
             for batch in file.iter_batches(batch_size=BATCH):
@@ -261,6 +263,13 @@ def _read_parquet(path: Path) -> Numbered:
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         reason = str(error).partition("\n")[0].rstrip(".")[:200]
         fail(f"{path.name} is not a usable Parquet file ({reason}).", "Write or download it again.")
+
+
+def _largest_chunk(metadata: Any) -> int:
+    """Bytes of the largest column chunk of a Parquet file, unpacked: a cell may be as large, and many rows share it."""
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    chunks = (group.column(place) for group in groups for place in range(group.num_columns))
+    return max((int(chunk.total_uncompressed_size) for chunk in chunks), default=0)
 
 
 TEXT_READERS: dict[str, Callable[[str, str], Read]] = {

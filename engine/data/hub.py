@@ -55,6 +55,8 @@ def hub_files(config: DataSource, *, fetch: bool) -> list[Path]:
 def cached_snapshot(hub_id: str, revision: str) -> Path | None:
     """The folder of the Hub's cache with what was downloaded of this version, or None. Nothing is fetched."""
     repository = hub_cache() / f"datasets--{hub_id.replace('/', '--')}"
+    if revision.startswith("/") or ".." in revision:  # no name of a version, and it may lead to a file without end
+        return None
     try:
         commit = (repository / "refs" / revision).read_text(encoding="utf-8").strip()
     except (OSError, ValueError):

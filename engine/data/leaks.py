@@ -3,12 +3,14 @@
 An answer of at least LONG characters or LONG_WORDS words counts wherever it stands, between characters that are neither
 letters nor digits. A shorter one, such as 2 or "yes", counts only after words that announce an answer: "answer: 2",
 "the answer is 2", "#### 2", "\\boxed{2}", "<answer>2</answer>". So the 2 in "12 + 2" is no leak, nor is it in "a 2".
+A choice gives nothing away: "Answer yes or no", "Answer: A, B or C", "answer: true/false".
 """
 
 import re
 
 LONG, LONG_WORDS = 24, 4
-_ANNOUNCED = r"(?:\banswer(?:\s+is)?\s*[:=]?|####|\\boxed\{|<answer>)"
+_ANNOUNCED = r"(?:\banswer(?:\s+is\s*[:=]?|\s*[:=])|####|\\boxed\{|<answer>)"
+_CHOICE = r"(?![\"'`$*]* ?(?:[/|]|,[^.?!]{0,80}\bor\b|or\b))"  # one of several, which go on after it
 _SPACE = re.compile(r"\s+")
 
 
@@ -23,7 +25,7 @@ def shows_answer(question: str, answer: str | None) -> bool:
     there = f"{before}{re.escape(wanted)}{after}"
     if len(wanted) >= LONG or len(wanted.split(" ")) >= LONG_WORDS:
         return re.search(there, text) is not None
-    return re.search(f"{_ANNOUNCED} ?[\"'`$*]*{there}", text) is not None
+    return re.search(f"{_ANNOUNCED} ?[\"'`$*]*{there}{_CHOICE}", text) is not None
 
 
 def _flat(text: str) -> str:

@@ -71,9 +71,10 @@ def _read(text: str) -> Read:
     body = text.lstrip("\r\n")  # blank lines before the rows count as lines, but are no column names
     skipped = text[: len(text) - len(body)].count("\n")
     delimiter = delimiter_of(body)
-    first = [cell.strip().casefold() for cell in body.splitlines()[0].split(delimiter)]
+    first_line = _lines(body)[0]
+    first = [cell.strip().casefold() for cell in first_line.split(delimiter)]
     named = any(cell.strip('"') in (*PROMPT_NAMES, *ANSWER_NAMES) for cell in first)
-    if not named and "\t" not in body.splitlines()[0]:
+    if not named and "\t" not in first_line:
         fail(f"{NAME}: line {skipped + 1} names no column and has no tab between a question and its answer.", HINT)
     if named:
         unit, cells = read_csv(body, NAME, delimiter)
@@ -83,8 +84,13 @@ def _read(text: str) -> Read:
 
 def _tab_lines(text: str, skipped: int) -> Numbered:
     """Question and answer of each line: what is quoted stays quoted."""
-    for number, line in enumerate(text.splitlines(), start=skipped + 1):
+    for number, line in enumerate(_lines(text), start=skipped + 1):
         cells = line.split("\t")
         if line.strip():
             wrong = Unusable(f"has {len(cells)} cells, and should have two: question, tab, answer.")
             yield number, dict(zip(("question", "answer"), cells, strict=True)) if len(cells) == 2 else wrong
+
+
+def _lines(text: str) -> list[str]:
+    """By line ends alone: splitlines would also cut a text at the separators that Unicode has inside paragraphs."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")

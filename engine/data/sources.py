@@ -17,17 +17,27 @@ def read_source(config: DataSource, *, fetch: bool = True) -> Table:
 
     Without `fetch` nothing is downloaded: a data set of the Hub that is not here raises NotFetched.
     """
-    lines = [line.strip() for line in config.source.splitlines() if line.strip()]
-    if len(lines) > 1:
-        paths = [path for line in lines for path in _paths(config.model_copy(update={"source": line}), fetch)]
-        return read_files(paths, f"{len(lines)} sources, {lines[0][-60:]} first")
-    return read_files(_paths(config, fetch), source_name(config.source))
+    lines = _lines(config.source)
+    name = f"{len(lines)} sources, {lines[0][-60:]} first" if len(lines) > 1 else source_name(config.source)
+    return read_files(source_files(config, fetch=fetch), name)
+
+
+def source_files(config: DataSource, *, fetch: bool = True) -> list[Path]:
+    """The files of a source, in order; those that it names itself need not exist. Raises as `read_source` does."""
+    lines = _lines(config.source)
+    if len(lines) < 2:
+        return _paths(config, fetch)
+    return [path for line in lines for path in _paths(config.model_copy(update={"source": line}), fetch)]
 
 
 def source_name(source: str) -> str:
     """What a source is called in messages: a file or folder by its own name, a data set on the Hub as it is."""
     source = source.strip()
     return source if looks_like_hub(source) else PurePath(source).name or source
+
+
+def _lines(source: str) -> list[str]:
+    return [line.strip() for line in source.splitlines() if line.strip()]
 
 
 def _paths(config: DataSource, fetch: bool) -> list[Path]:

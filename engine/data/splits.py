@@ -6,6 +6,7 @@ Pure: works on names such as "data/train-00000-of-00002.parquet".
 import fnmatch
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -66,7 +67,7 @@ def card_files(card: Mapping[str, Any], subset: str | None, split: str, name: st
     configs = [entry for entry in _list(card.get("configs")) if isinstance(entry, dict) and entry.get("data_files")]
     if not configs:
         return None
-    by_name = {str(entry.get("config_name", "default")): entry for entry in configs}
+    by_name = {_word(entry.get("config_name", "default")): entry for entry in configs}
     chosen = by_name[choose_subset(list(by_name), subset, name, _default_of(configs))]
     return _patterns(chosen["data_files"], split, name)
 
@@ -96,8 +97,8 @@ def all_shards(names: Sequence[str]) -> bool:
 
 
 def _default_of(configs: Sequence[Mapping[str, Any]]) -> str | None:
-    marked = [str(entry.get("config_name")) for entry in configs if entry.get("default") is True]
-    names = [str(entry.get("config_name", "default")) for entry in configs]
+    marked = [_word(entry.get("config_name")) for entry in configs if entry.get("default") is True]
+    names = [_word(entry.get("config_name", "default")) for entry in configs]
     return marked[0] if marked else "default" if "default" in names else None
 
 
@@ -105,12 +106,17 @@ def _patterns(files: Any, split: str, name: str) -> list[str]:
     """`files`: a pattern, a list of them, or a list of {split, path}."""
     entries = [entry for entry in _list(files) if isinstance(entry, dict)]
     if not entries:
-        return [str(pattern) for pattern in _list(files)]
-    by_split = {str(entry.get("split", "train")): _list(entry.get("path")) for entry in entries}
+        return [_word(pattern) for pattern in _list(files)]
+    by_split = {_word(entry.get("split", "train")): _list(entry.get("path")) for entry in entries}
     if split not in by_split:
         known = ", ".join(by_split)
         fail(f"{name} has no split '{split[:60]}'; what is there: {known}.", "Choose one of these.", "data.split")
-    return [str(pattern) for pattern in by_split[split]]
+    return [_word(pattern) for pattern in by_split[split]]
+
+
+def _word(value: Any) -> str:
+    """A name or a pattern of a card. Lists that name one another in YAML would fill the memory when written out."""
+    return str(value) if isinstance(value, str | int | float | date) else ""
 
 
 def _list(value: Any) -> list[Any]:

@@ -121,12 +121,12 @@ def many_dead(result: Preflight) -> Advice | None:
     now = result.forecast.shares[result.group_size].value
     if now < DEAD:
         return None
-    solved = sum(prompt.kind == "solved" for prompt in result.prompts)
-    wrong = sum(prompt.kind == "hopeless" for prompt in result.prompts)
+    dead = sum(prompt.kind != "mixed" for prompt in result.prompts)
     return Advice(
         "many_dead",
-        f"{now:.0%} of the groups would carry no signal ({solved} of {len(result.prompts)} here are all right, {wrong} "
-        "all wrong), and twice the group size would hardly change that: choose data nearer to what the model can do.",
+        f"{now:.0%} of the groups would carry no signal ({dead} of {len(result.prompts)} here), and twice the group "
+        "size would hardly change that: choose data nearer to what the model can do, or a reward that tells "
+        "answers apart.",
     )
 
 

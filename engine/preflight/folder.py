@@ -15,10 +15,11 @@ from pathlib import Path
 
 from engine.config import CheckpointConfig, EvaluationConfig, OptimConfig, RolloutConfig, RunConfig
 from engine.config_io import dump_config, spelled_out
-from engine.errors import LabError, RunBusyError
+from engine.errors import ConfigError, LabError, RunBusyError
 from engine.runs.durable import disk_errors, write_atomic
 from engine.runs.launch import is_live, kill_run, launch_lock, spawn
 from engine.runs.paths import RunPaths, open_run
+from engine.runs.reward_copies import pin_rewards
 
 FOLDER = ".preflight"
 KEPT = 5  # of the newest; one of 16 × 8 short completions takes 0.3 MB, of 16 × 16 long ones some tens
@@ -61,14 +62,26 @@ def relevant(config: RunConfig) -> RunConfig:
     )
 
 
+def with_contents(config: RunConfig, cwd: Path | None = None) -> RunConfig:
+    """The configuration with its reward files named by what they hold now: another content is another question.
+
+    As it is where a file cannot be read, or is not the one that the configuration names: the process says so.
+    """
+    try:
+        return pin_rewards(config, cwd=cwd or Path.cwd()).config
+    except ConfigError:
+        return config
+
+
 def open_preflight(root: Path, key: str) -> RunPaths:
     """The pre-flight of this name. Raises RunNotFoundError, as open_run does."""
     return open_run(root / FOLDER, key if is_preflight_id(key) else "")
 
 
-def find_preflight(root: Path, config: RunConfig) -> RunPaths | None:
-    """The newest pre-flight of a configuration with these settings, at work or not; None when there is none."""
-    return next((paths for paths in _all(root) if paths.run_id.startswith(name_prefix(config))), None)
+def find_preflight(root: Path, config: RunConfig, cwd: Path | None = None) -> RunPaths | None:
+    """The newest pre-flight of these settings and reward files, at work or not; None when there is none."""
+    prefix = name_prefix(with_contents(config, cwd))
+    return next((paths for paths in _all(root) if paths.run_id.startswith(prefix)), None)
 
 
 def start_preflight(root: Path, config: RunConfig, *, prompts: int = PROMPTS, cwd: Path | None = None) -> RunPaths:
@@ -78,8 +91,9 @@ def start_preflight(root: Path, config: RunConfig, *, prompts: int = PROMPTS, cw
     """
     if not 1 <= prompts <= MAX_PROMPTS:
         raise LabError(f"A pre-flight of {prompts} prompts was asked for.", hint=f"Ask for 1 to {MAX_PROMPTS}.")
+    config = with_contents(config, cwd)
     with launch_lock(root):
-        known = find_preflight(root, config)
+        known = find_preflight(root, config, cwd)
         if known is not None and is_live(known):
             return known
         _make_folder(root)
@@ -105,7 +119,7 @@ def _command(paths: RunPaths, prompts: int) -> list[str]:
 
 
 def name_prefix(config: RunConfig) -> str:
-    """What the names of all pre-flights with these settings begin with."""
+    """What the names of all pre-flights with these settings begin with. `config` as with_contents gives it."""
     digest = hashlib.blake2b(dump_config(relevant(config)).encode(), digest_size=6).hexdigest()
     return f"preflight.{digest}."
 

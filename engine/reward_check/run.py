@@ -50,7 +50,7 @@ def check(request: CheckRequest, tell: Tell) -> RewardCheck:
         if spec is None:
             raise ConfigError([Problem("rewards", f"there is no reward {request.reward!r} in the list.")])
         tell(0, PARTS, "reading data")
-        dataset = open_dataset(config.data, config.seed)
+        dataset = open_dataset(config.data, config.seed, fetch=False)  # nobody asked for a download here
         copies = None if request.copies is None else Path(request.copies)
         bench = open_bench(config, spec, dataset, copies=copies, budget_s=request.budget_s)
     except LabError as error:

@@ -13,8 +13,10 @@ from typing import Any, Literal
 
 from engine.config_section import Section, knob
 from engine.rewards.extract import stated_answer
+from engine.rewards.info import Example, RewardInfo
 from engine.rewards.protocol import MISSING, Completion, Missing, RewardFunction, completion_text
 from engine.rewards.sandbox import Sandbox, SandboxFailed, SandboxUnavailable, choose_sandbox
+from engine.rewards.sandbox.choose import why_unavailable
 from engine.rewards.sandbox.judge.relay import BrokenTests, Judgement, judge_calls, judge_programs
 
 _MIB = 1 << 20
@@ -239,3 +241,34 @@ def _last_message(prompt: Completion) -> str:
 
 def _is_column(column: Any, length: int) -> bool:
     return isinstance(column, Sequence) and not isinstance(column, str) and len(column) == length
+
+
+_ROW = {"test": ["assert add(2, 3) == 5", "assert add(-1, 1) == 0"]}
+INFOS = (
+    RewardInfo(
+        "python_tests",
+        "Python unit tests",
+        "1 when the code in the completion passes the unit tests of its row, else 0.",
+        "task",
+        PythonTestsParams,
+        python_tests,
+        needs_answer=False,
+        parse=lambda params, text: code_of(params, text),
+        tries_machine=True,
+        unavailable=why_unavailable,
+        explanation=(
+            "The code is taken from where the setting says and run in a sandbox; the tests of the row run in another, "
+            "and only plain values cross between them, so nothing but a right result can pass. Tests are assertions "
+            "(HumanEval: column test with entry_point; MBPP: column test_list) or pairs of standard input and output. "
+            "A wrong value, an error, a crash or no end in time is 0. A row whose tests cannot be used, and a sandbox "
+            "that fails, give a missing value with the reason. The code can use Python's standard library and cannot "
+            "start processes."
+        ),
+        examples=(
+            Example("```python\ndef add(a, b):\n    return a + b\n```", 1.0, columns=_ROW),
+            Example("```python\ndef add(a, b):\n    return 5\n```", 0.0, columns=_ROW),
+            Example("```python\ndef add(a, b):\n    return 5\n```", 0.5, params={"credit": "fraction"}, columns=_ROW),
+            Example("```python\nimport sys\nsys.exit(0)\n```", 0.0, columns=_ROW),
+        ),
+    ),
+)

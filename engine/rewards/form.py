@@ -1,17 +1,16 @@
-"""Rewards for the form of a completion: a pattern, think and answer tags, digits only, its script, its length."""
+"""Rewards for the form of a completion: a pattern, think and answer tags, digits only."""
 
 import re
-from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import regex
 from pydantic import field_validator, model_validator
 
 from engine.config_section import Section, knob
-from engine.rewards.info import RewardInfo
+from engine.rewards.extract import REGEX_TIMEOUT_S, compiles
+from engine.rewards.info import Example, RewardInfo
 from engine.rewards.protocol import Missing, RewardFunction, per_completion, required
 
-REGEX_TIMEOUT_S = 0.1
 _DIGITS = re.compile(r"[-+]?[0-9]+")
 _TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 
@@ -32,20 +31,28 @@ class RegexMatchParams(Section):
         label="Answer group",
         max_length=100,
     )
+    count: int = knob(
+        1,
+        "How many matches earn 1; fewer earn their share. Only where the pattern may match anywhere.",
+        label="Matches wanted",
+        ge=1,
+        le=1000,
+    )
+    negate: bool = knob(False, "Turn it round: 1 for a completion that does not match.", label="Must not match")
 
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, pattern: str) -> str:
-        try:
-            regex.compile(pattern)
-        except (regex.error, RecursionError, MemoryError, OverflowError) as error:
-            raise ValueError(f"is not a regular expression ({error})") from None
-        return pattern
+        return compiles(pattern)
 
     @model_validator(mode="after")
-    def _has_group(self) -> "RegexMatchParams":
+    def _fits_together(self) -> "RegexMatchParams":
         if self.group and _group_key(self.pattern, self.group) is None:
             raise ValueError(f"the pattern has no group '{self.group}'")
+        if self.count > 1 and (self.group or self.negate or self.mode == "fullmatch"):
+            raise ValueError("several matches can be wanted only anywhere, without an answer group, and not negated")
+        if self.group and self.negate:
+            raise ValueError("an answer group and “must not match” exclude each other")
         return self
 
 
@@ -61,46 +68,25 @@ class NoParams(Section):
     """This reward has no settings."""
 
 
-class LengthTargetParams(Section):
-    target: int = knob(16, "Length that earns 1.", label="Target", unit="tokens", ge=1, le=8192)
-    tolerance: int = knob(
-        16, "Distance from the target at which the reward reaches 0.", label="Tolerance", unit="tokens", ge=1, le=8192
-    )
-
-
-class OverlongPenaltyParams(Section):
-    max_length: int = knob(
-        64, "Length at which the penalty is −1. Usually the completion limit.", label="Limit", unit="tokens",
-        ge=1, le=1_000_000,
-    )  # fmt: skip
-    cache: int = knob(
-        16, "The penalty begins this many tokens before the limit.", label="Cache", unit="tokens", ge=0, le=1_000_000
-    )
-
-    @model_validator(mode="after")
-    def _fits(self) -> "OverlongPenaltyParams":
-        if self.cache > self.max_length:
-            raise ValueError(f"the cache, {self.cache}, is longer than the limit, {self.max_length}")
-        return self
-
-
 def regex_match(params: RegexMatchParams) -> RewardFunction:
     """1 when the pattern matches (and its group equals the reference answer, if one is named), else 0.
 
-    Missing when matching takes longer than REGEX_TIMEOUT_S.
+    With `count`, the share of that many matches. Missing when matching takes longer than REGEX_TIMEOUT_S.
     """
     pattern = regex.compile(params.pattern)
-    match: Callable[..., Any] = pattern.fullmatch if params.mode == "fullmatch" else pattern.search
     group = _group_key(params.pattern, params.group) if params.group else None
 
     def rule(text: str, reference: str | None) -> float:
         wanted = None if group is None else required(reference).strip()
         try:
+            if params.count > 1:
+                return min(sum(1 for _ in pattern.finditer(text, timeout=REGEX_TIMEOUT_S)), params.count) / params.count
+            match: Any = pattern.fullmatch if params.mode == "fullmatch" else pattern.search
             found = match(text, timeout=REGEX_TIMEOUT_S)
         except TimeoutError:
             raise Missing(f"the pattern took longer than {REGEX_TIMEOUT_S} s on this text") from None
         if found is None or group is None:
-            return float(found is not None)
+            return float((found is not None) != params.negate)
         return float((found[group] or "").strip() == wanted)
 
     return per_completion(rule)
@@ -119,48 +105,6 @@ def think_answer_format(params: ThinkAnswerParams) -> RewardFunction:
 def digits_only(params: NoParams) -> RewardFunction:
     """1 when the completion is a whole number and nothing else, spaces around it allowed; else 0."""
     return per_completion(lambda text, reference: float(_DIGITS.fullmatch(text.strip()) is not None))
-
-
-def length_target(params: LengthTargetParams) -> RewardFunction:
-    """1 at the target length in tokens, falling in a straight line to 0 at the tolerance."""
-
-    def reward(*, completion_ids: Sequence[Sequence[int]], **_: Any) -> list[float | None]:
-        return [max(0.0, 1.0 - abs(len(ids) - params.target) / params.tolerance) for ids in completion_ids]
-
-    return reward
-
-
-def language_consistency(params: NoParams) -> RewardFunction:
-    """Share of the letters that are ASCII letters: 1 for English, 0.6 for "да yes", 0 without a letter.
-
-    The simple form of DeepSeek-R1's reward against mixing languages, Num(words of the target language) / Num(words)
-    (arXiv:2501.12948, equation 7). That takes a language detector for each word; a script is plain to see. The paper
-    leaves open what text without a word is worth: 0 here, so that writing nothing earns nothing.
-    """
-
-    def rule(text: str, reference: str | None) -> float:
-        letters = [character for character in text if character.isalpha()]
-        return sum(character.isascii() for character in letters) / len(letters) if letters else 0.0
-
-    return per_completion(rule)
-
-
-def overlong_penalty(params: OverlongPenaltyParams) -> RewardFunction:
-    """0 up to max_length − cache tokens, from there in a straight line to −1 at max_length, −1 beyond.
-
-    DAPO's soft overlong punishment (arXiv:2503.14476, section 3.4, equation 13); TRL's get_soft_overlong_punishment.
-    """
-    free = params.max_length - params.cache
-
-    def penalty(length: int) -> float:
-        if length <= free:
-            return 0.0
-        return -1.0 if length > params.max_length else (free - length) / params.cache
-
-    def reward(*, completion_ids: Sequence[Sequence[int]], **_: Any) -> list[float | None]:
-        return [penalty(len(ids)) for ids in completion_ids]
-
-    return reward
 
 
 def _in_order(text: str) -> bool:
@@ -189,6 +133,21 @@ INFOS = (
         RegexMatchParams,
         regex_match,
         needs_answer=False,
+        explanation=(
+            "Searches the completion for a regular expression (Python's, with the additions of the regex package). It "
+            "can also ask for several matches, for no match, or for a group that equals the reference answer. A "
+            "pattern sees letters and not sense: “Answer: [0-9]+” is satisfied by any number, and one that is "
+            "satisfied anywhere can be satisfied at the end of nonsense. A pattern that runs longer than 0.1 s on a "
+            "completion leaves its reward missing."
+        ),
+        examples=(
+            Example("Answer: 85", 1.0, None, {"pattern": "Answer: [0-9]+"}),
+            Example("85", 0.0, None, {"pattern": "Answer: [0-9]+"}),
+            Example("Answer: 1 Answer: 2", 1.0, None, {"pattern": "Answer: [0-9]+"}),
+            Example("Answer: 75", 0.0, "85", {"pattern": "Answer: ([0-9]+)", "group": "1"}),
+            Example("- one\n- two", 2 / 3, None, {"pattern": "(?m)^- ", "count": 3}),
+            Example("As an assistant, I", 0.0, None, {"pattern": "As an assistant", "negate": True}),
+        ),
     ),
     RewardInfo(
         "think_answer_format",
@@ -198,6 +157,19 @@ INFOS = (
         ThinkAnswerParams,
         think_answer_format,
         needs_answer=False,
+        explanation=(
+            "Each of the four tags has to occur once, in order, with text inside both pairs and nothing but space "
+            "outside of them. Graded gives a quarter for each tag that occurs once, wherever it stands. What is inside "
+            "is not read: one letter in each pair is enough, so without a task reward beside it a model learns an "
+            "empty shell."
+        ),
+        examples=(
+            Example("<think>40 + 38</think>\n<answer>78</answer>", 1.0),
+            Example("78", 0.0),
+            Example("<think></think><answer>78</answer>", 0.0),
+            Example("<think>x</think><answer>x</answer>", 1.0),
+            Example("<think>40 + 38</think> 78", 0.5, None, {"graded": True}),
+        ),
     ),
     RewardInfo(
         "digits_only",
@@ -207,33 +179,17 @@ INFOS = (
         NoParams,
         digits_only,
         needs_answer=False,
-    ),
-    RewardInfo(
-        "length_target",
-        "Length target",
-        "1 at the target length in tokens, falling to 0 at the tolerance.",
-        "format",
-        LengthTargetParams,
-        length_target,
-        needs_answer=False,
-    ),
-    RewardInfo(
-        "language_consistency",
-        "One language",
-        "Share of the letters that are ASCII letters, so that 1 is English and other scripts lower it.",
-        "format",
-        NoParams,
-        language_consistency,
-        needs_answer=False,
-    ),
-    RewardInfo(
-        "overlong_penalty",
-        "Overlong penalty",
-        "0 for completions well below a limit, falling to −1 at the limit.",
-        "penalty",
-        OverlongPenaltyParams,
-        overlong_penalty,
-        needs_answer=False,
-        value_range=(-1.0, 0.0),
+        explanation=(
+            "The completion, without the spaces around it, has to be digits with at most a sign before them. Any "
+            "number will do, so a model that always writes 1 earns all of it: give it a small weight beside a task "
+            "reward."
+        ),
+        examples=(
+            Example("85", 1.0),
+            Example(" -7\n", 1.0),
+            Example("The answer is 85", 0.0),
+            Example("85.", 0.0),
+            Example("1,072", 0.0),
+        ),
     ),
 )

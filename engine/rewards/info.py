@@ -17,16 +17,21 @@ Where = Literal["engine", "worker", "model"]
 class Example:
     """One completion and what the reward gives it: shown to people, and tested.
 
-    `params` differ from the defaults; `columns` are further columns of the row; `tokens` is the completion's length
-    where the reward counts tokens.
+    `params` differ from the defaults; `columns` are further columns of the row, `prompt` the prompt. `tokens` is the
+    completion's length where the reward counts tokens, or its tokens where it looks at them. `others` are the other
+    completions of its group. `value` is None where the reward is missing, and the mean of the steps for a reward that
+    scores steps; `approx` is how exact it is.
     """
 
     completion: str
-    value: float
+    value: float | None
     answer: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, Any] = field(default_factory=dict)
-    tokens: int | None = None
+    tokens: int | tuple[int, ...] | None = None
+    prompt: str = ""
+    others: tuple[str, ...] = ()
+    approx: float = 1e-9
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,8 @@ class RewardInfo:
     `kind`: task rewards judge the answer and can decide right or wrong; format rewards judge the form; penalties only
     take away. `help` is one line, `explanation` the whole rule. `parse(params, completion)` is the answer that the
     reward reads in a completion, for showing. `steps`: it scores the steps of a completion, and each token is credited
-    with those that end at or after it. `unavailable()` says why it cannot be used here, None when it can.
+    with those that end at or after it. `unavailable()` says why it cannot be used here, None when it can;
+    `tries_machine`: it tries something out for that, which takes seconds.
     """
 
     name: str
@@ -52,4 +58,5 @@ class RewardInfo:
     explanation: str = ""
     examples: tuple[Example, ...] = ()
     where: Where = "engine"
+    tries_machine: bool = False
     unavailable: Callable[[], str | None] = lambda: None

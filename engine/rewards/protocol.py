@@ -48,19 +48,28 @@ def completion_text(completion: Completion) -> str:
 
 def per_completion(rule: Callable[[str, str | None], float]) -> RewardFunction:
     """A reward function from a rule that judges one completion's text against its reference answer."""
+    return per_row(lambda text, row: rule(text, row["answer"]), "answer")
+
+
+def per_row(rule: Callable[[str, dict[str, Any]], float], *columns: str) -> RewardFunction:
+    """A reward function from a rule that judges one completion's text with these columns of its row; None where absent.
+
+    Where the rule raises Missing, the value is None and the reason goes to log_extra.
+    """
 
     def reward(
         *,
         completions: Sequence[Completion],
-        answer: Sequence[str | None] | None = None,
         log_extra: Callable[[str, list[Any]], None] | None = None,
-        **_: Any,
+        **given: Any,
     ) -> list[float | None]:
         values: list[float | None] = []
         reasons: list[str | None] = []
-        for completion, reference in zip(completions, answer or [None] * len(completions), strict=True):
+        empty = [None] * len(completions)
+        cells = [given.get(name) or empty for name in columns]
+        for completion, *row in zip(completions, *cells, strict=True):
             try:
-                values.append(rule(completion_text(completion), reference))
+                values.append(rule(completion_text(completion), dict(zip(columns, row, strict=True))))
                 reasons.append(None)
             except Missing as error:
                 values.append(None)

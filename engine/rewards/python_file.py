@@ -95,7 +95,7 @@ def _make(_: Any) -> RewardFunction:
 INFOS = (
     RewardInfo(
         NAME,
-        "Your own Python function",
+        "Your own function",
         "A function in a Python file of yours, as written for TRL or verl, or for one completion at a time.",
         "task",
         PythonFileParams,

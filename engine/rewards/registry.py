@@ -8,12 +8,44 @@ from pydantic import ValidationError
 from engine.config import RewardSpec
 from engine.config_problems import closest, problems_from, short
 from engine.errors import Problem
-from engine.rewards import form, matching, python_file, steps
+from engine.rewards import (
+    choices,
+    code_tests,
+    constraints,
+    diversity,
+    form,
+    generated_tasks,
+    judging,
+    language,
+    length,
+    matching,
+    mathematics,
+    python_file,
+    similarity,
+    steps,
+    structure,
+)
 from engine.rewards.info import Kind, RewardInfo
 
-REWARDS: dict[str, RewardInfo] = {
-    info.name: info for info in (*matching.INFOS, *steps.INFOS, *form.INFOS, *python_file.INFOS)
-}
+_INFOS = (
+    *matching.INFOS,
+    *choices.INFOS,
+    *similarity.INFOS,
+    *mathematics.INFOS,
+    *generated_tasks.INFOS,
+    *steps.INFOS,
+    *form.INFOS,
+    *structure.INFOS,
+    *constraints.INFOS,
+    *length.INFOS,
+    *language.INFOS,
+    *code_tests.INFOS,
+    *diversity.INFOS,
+    *judging.INFOS,
+    *python_file.INFOS,
+)
+# By name, in the order in which they are offered.
+REWARDS: dict[str, RewardInfo] = {info.name: info for info in _INFOS}
 
 
 def function_of(spec: RewardSpec) -> str:
@@ -49,6 +81,16 @@ def kind_of(spec: RewardSpec) -> Kind | None:
         return None
     chosen = spec.params.get("kind") if "kind" in info.params.model_fields else None
     return chosen if chosen in get_args(Kind) else info.kind
+
+
+def absence_problems(index: int, spec: RewardSpec) -> list[Problem]:
+    """Why this reward cannot be used on this machine, though nothing is wrong with it.
+
+    Apart from reward_problems, so that a run can still be opened where its rewards could not be computed.
+    """
+    info = info_of(spec)
+    reason = None if info is None else info.unavailable()
+    return [] if reason is None else [Problem(f"rewards[{index}]", f"{spec.name} cannot be used here.", reason)]
 
 
 def reward_problems(index: int, spec: RewardSpec) -> list[Problem]:

@@ -16,7 +16,7 @@ from engine.config import RewardSpec
 from engine.errors import ConfigError, RewardError
 from engine.rewards.protocol import MISSING, Completion, RewardFunction, StepScores, completion_text
 from engine.rewards.python_file import PythonFileParams, limits_of, target_of
-from engine.rewards.registry import REWARDS, function_of, reward_problems
+from engine.rewards.registry import REWARDS, absence_problems, function_of, reward_problems
 from engine.rewards.worker.client import CallResult, LibraryTarget, RewardWorker
 from engine.shown import short
 
@@ -100,10 +100,12 @@ class _Cell:
 def bind_rewards(specs: Sequence[RewardSpec], copies: Path | None = None) -> list[BoundReward]:
     """The functions of these rewards; those with a worker have to be closed (close_rewards).
 
-    `copies`: the folder with the run's own copies of reward files. Raises ConfigError for an unknown name or bad
-    settings.
+    `copies`: the folder with the run's own copies of reward files. Raises ConfigError for an unknown name, bad
+    settings, or a package that is not here.
     """
-    problems = [p for index, spec in enumerate(specs) for p in reward_problems(index, spec)]
+    problems = [
+        p for index, spec in enumerate(specs) for p in (*reward_problems(index, spec), *absence_problems(index, spec))
+    ]
     if problems:
         raise ConfigError(problems)
     return [_bind(spec, copies) for spec in specs]

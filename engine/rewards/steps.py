@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from engine.config_section import Section
-from engine.rewards.info import RewardInfo
+from engine.rewards.info import Example, RewardInfo
 from engine.rewards.protocol import MISSING, Completion, Missing, RewardFunction, StepScores, completion_text, required
 
 MAX_TEXT = 20_000  # characters that are searched for steps
@@ -146,6 +146,19 @@ INFOS = (
         NoStepParams,
         digit_steps,
         steps=True,
+        explanation=(
+            "Each character of the answer, spaces around it left out, is a step: 1 if the reference has it at the same "
+            "place from the front, else 0. An answer that ends too soon has one more step, which is wrong. Each token "
+            "is credited with the steps that end at or after it; the value shown is the mean. One digit too many or "
+            "too few at the front makes all the others wrong."
+        ),
+        examples=(
+            Example("85", 1.0, "85"),
+            Example("86", 0.5, "85"),
+            Example("", 0.0, "85"),
+            Example("185", 0.0, "85"),
+            Example("8", 0.5, "85"),
+        ),
     ),
     RewardInfo(
         "equation_steps",
@@ -156,5 +169,17 @@ INFOS = (
         equation_steps,
         needs_answer=False,
         steps=True,
+        explanation=(
+            "Each equation in the text, such as 48 / 2 = 24, is a step: 1 if it is true to its last decimal, else 0. A "
+            "completion without an equation is missing. It does not ask whether an equation has to do with the task, "
+            "so 1 = 1 would do if it were an equation here (one side needs an operator), and 1 + 1 = 2 does."
+        ),
+        examples=(
+            Example("48 / 2 = 24, and 24 + 48 = 72", 1.0),
+            Example("48 / 2 = 24, and 24 + 48 = 70", 0.5),
+            Example("48 / 2 = 25", 0.0),
+            Example("It is 72.", None),
+            Example("1 + 1 = 2. The answer is 7.", 1.0),
+        ),
     ),
 )

@@ -108,6 +108,11 @@ def runs_root() -> Path:
     return Path(os.environ.get("GRPO_LAB_RUNS") or "runs").absolute()
 
 
+def rewards_root(root: Path) -> Path:
+    """The folder of the reward files that people write in the browser: beside the runs, and no run."""
+    return root / "rewards"
+
+
 def new_run_id(name: str, now: datetime) -> str:
     """A folder name for a new run: the name as far as it is plain ASCII, the time, and four random digits."""
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()

@@ -50,7 +50,7 @@ def test_what_a_folder_is_called_steers_no_terminal(
 ) -> None:
     monkeypatch.setattr(
         "engine.models.catalog.list_models",
-        lambda: [ModelChoice("x", "evil\x1b[31m", available=False, reason="no\x07")],
+        lambda: [ModelChoice("x", "evil\x1b[31m", reason="no\x07")],
     )
     assert main(["doctor"]) == 0
     assert r"model evil\x1b[31m: no\x07" in capsys.readouterr().out

@@ -1,7 +1,9 @@
 """Data files made to crash, fill memory, reach the file system, or end up where text is interpreted."""
 
+import gzip
 import json
 import os
+import random
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +14,7 @@ import pytest
 from pyarrow import parquet
 
 from engine.config import DataConfig
-from engine.data import files
+from engine.data import files, sources
 from engine.data.columns import preview_file
 from engine.data.examples import open_dataset
 from engine.errors import DatasetError
@@ -215,3 +217,64 @@ def test_a_preview_of_any_of_these_is_a_problem_not_an_exception(tmp_path: Path)
         preview = preview_file(str(path))
         assert preview.problems or preview.num_rows
     assert preview_file("a\0b").problems and preview_file("/dev/zero").problems
+
+
+FOLDERS: dict[str, tuple[dict[str, str], str]] = {
+    "one bad file among good ones": ({"a.jsonl": GOOD, "b.jsonl": GOOD + "{"}, "b.jsonl, line 2: is not JSON"),
+    "an empty file among good ones": ({"a.jsonl": GOOD, "b.jsonl": ""}, "b.jsonl is empty."),
+    "other columns in another file": (
+        {"a.jsonl": GOOD, "b.csv": "prompt,label\n1+2?,3\n"},
+        "a.jsonl, line 1: 'prompt' is missing.",
+    ),
+    "a split that is not there": ({"test.jsonl": GOOD}, "has no split 'train'; what is there: test."),
+    "nothing but notes": ({"README.md": "x", "config.json": "{}"}, "has no data files."),
+    "pickles": ({"data.pkl": "x", "pytorch_model.bin": "x"}, "has no data files."),
+    "a script": ({"sums.py": "raise SystemExit"}, "has no data files."),
+    "what save_to_disk writes": ({"state.json": "{}", "data.arrow": "x"}, "holds Arrow files"),
+    "a file named like a split of nothing": ({"train.jsonl": " \n"}, "has no rows."),
+    "the same file in two folders": ({"a/d.jsonl": GOOD, "b/d.jsonl": GOOD}, "has 1 different prompt"),
+    "names with signs of a terminal": ({"\x1b[31m.jsonl": "{\n"}, "\\x1b[31m.jsonl, line 1: is not JSON"),
+}
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_bad_folder_is_told_with_the_file_that_is_bad(name: str, tmp_path: Path) -> None:
+    files, told = FOLDERS[name]
+    for file, content in files.items():
+        (tmp_path / "d" / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "d" / file).write_text(content)
+    assert told in message(tmp_path / "d")
+
+
+def test_a_folder_of_more_files_than_a_data_set_has_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MAX_ENTRIES", 3)
+    for number in range(5):
+        (tmp_path / f"{number}.jsonl").write_text(GOOD)
+    assert "has more than 3 files" in message(tmp_path)
+
+
+def test_the_files_of_a_folder_count_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "MAX_BYTES", 100)
+    for number in range(3):
+        (tmp_path / f"{number}.jsonl").write_text(GOOD)
+    assert f"has {3 * len(GOOD)} bytes, more than 100." in message(tmp_path)
+
+
+def test_two_thousand_files_with_changed_bytes_are_data_or_a_sentence(tmp_path: Path) -> None:
+    """Every format, with single bytes of a good file replaced: 400 cases of each."""
+    rng = random.Random(7)
+    good = {
+        "d.jsonl": (GOOD * 3).encode(),
+        "d.json": f"[{GOOD.strip()}, {GOOD.strip()}]".encode(),
+        "d.csv": b'question,answer\n"1+1?",2\n1+2?,3\n',
+        "d.tsv": b"question\tanswer\n1+1?\t2\n",
+        "d.jsonl.gz": gzip.compress(GOOD.encode()),
+    }
+    for file, content in good.items():
+        for _ in range(400):
+            changed = bytearray(content)
+            for _ in range(rng.randint(1, 4)):
+                changed[rng.randrange(len(changed))] = rng.randrange(256)
+            (tmp_path / file).write_bytes(changed[: rng.randint(1, len(changed))])
+            preview = preview_file(str(tmp_path / file))
+            assert preview.problems or preview.num_rows

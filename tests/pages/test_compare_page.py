@@ -1,5 +1,7 @@
 """The Compare page: which runs it is about, and what it says of them beside each other."""
 
+import shutil
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -14,15 +16,22 @@ from tests.pages.reading import boxes, component, html_text, in_url, open_page, 
 VIEWS = ("curves", "settings", "kl", "answers", "evaluations")
 
 
-@pytest.fixture
-def two(root):
-    """The same prompts first in each step; the second has half the KL weight, and a monitor in place of a reward."""
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """The two runs of these tests, written once."""
+    root = tmp_path_factory.mktemp("written")
     write_fake_run(root, "plain", steps=30)
     config = fake_config(name="other", steps=30)
     rewards = (config.rewards[0], config.rewards[1].model_copy(update={"weight": 0.0}))
     changed = config.model_copy(update={"rewards": rewards, "loss": config.loss.model_copy(update={"beta": 0.02})})
     write_fake_run(root, "other", steps=30, config=changed)
     return root
+
+
+@pytest.fixture
+def two(root, written):
+    """The same prompts first in each step; the second has half the KL weight, and a monitor in place of a reward."""
+    return shutil.copytree(written, root, dirs_exist_ok=True)
 
 
 def charts(app: AppTest, key: str) -> dict:

@@ -1,5 +1,7 @@
 """Compare two, on the Groups page: the best and the worst at first, any other by choice, and one held elsewhere."""
 
+import shutil
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -10,10 +12,17 @@ from tests.fakes import write_fake_run
 from tests.pages.reading import html_text, open_page, raw_html, words
 
 
-@pytest.fixture(autouse=True)
-def a_run(root):
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    root = tmp_path_factory.mktemp("written")
     write_fake_run(root, "done", steps=6)
     write_fake_run(root, "again", steps=6, seed=1)
+    return root
+
+
+@pytest.fixture(autouse=True)
+def a_run(root, written):
+    shutil.copytree(written, root, dirs_exist_ok=True)
 
 
 def opened(run_id: str, step: int, group: int) -> AppTest:

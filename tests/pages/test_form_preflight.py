@@ -8,9 +8,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.views import form_preflight
-from engine.config_io import parse_config
+from engine.config_io import default_params, parse_config
 from engine.errors import LabError
-from engine.preflight.folder import find_preflight, result_path
+from engine.preflight.folder import find_preflight, result_path, with_contents
 from engine.presets import LEARN_TO_ADD
 from engine.runs.lease import Lease
 from engine.runs.paths import RunPaths
@@ -96,6 +96,22 @@ def test_use_g_sets_the_group_size_and_the_result_is_then_outdated(root: Path, a
     assert draft(page)["rollout"]["num_generations"] == 16
     assert "Outdated: 1 setting changed since this pre-flight." in words(page)
     assert "Group size G 8 → 16" in html_text(page)
+
+
+def test_a_reward_file_that_was_edited_since_makes_it_outdated(root: Path) -> None:
+    file = root / "mine.py"
+    file.write_text("def reward(completion, answer):\n    return 1.0\n")
+    params = {**default_params("python_file"), "path": str(file)}
+    spec = {"name": "mine", "function": "python_file", "weight": 1.0, "params": params}
+    page = good(open_page("new_run"))
+    page.session_state["new_run.form"].draft |= {"rewards": [spec]}
+    page.session_state["new_run.form"].draft["evaluation"]["pass_reward"] = None
+    page.session_state["new_run.form"].redraw()
+    stored(root, result(), config=with_contents(parse_config(draft(page))))
+    page = good(page.run())
+    assert "Outdated" not in words(page) and "A look ahead" in words(page)
+    file.write_text("def reward(completion, answer):\n    return 0.0\n")
+    assert "Outdated: 1 setting changed since this pre-flight." in words(good(page.run()))
 
 
 def test_a_setting_that_changes_nothing_in_it_leaves_it_valid(root: Path, advised: RunPaths) -> None:

@@ -62,3 +62,8 @@ def test_the_readme_names_both_commands_and_the_makefile_has_them() -> None:
     for command in ("demo", "test"):
         assert f"make {command}" in README
         assert re.search(rf"^{command}:", makefile, re.M)
+
+
+def test_the_page_of_rewards_is_that_of_the_library_and_of_the_table_of_cases() -> None:
+    page = (ROOT / "docs" / "rewards.md").read_text()
+    assert script("reward_tables").updated(page) == page, "run: python docs/reward_tables.py"

@@ -15,12 +15,12 @@ HEAVY = ("torch", "transformers", "peft", "accelerate")
 LIGHT_MODULES = [
     "engine.check_client", "engine.config", "engine.config_advice", "engine.config_io", "engine.errors",
     "engine.glossary", "engine.measure", "engine.memory", "engine.presets", "engine.recipes", "engine.seeds",
-    "engine.analysis.evaluation", "engine.analysis.groups", "engine.analysis.what_if_run", "engine.data.examples",
-    "engine.models.catalog", "engine.preflight.advice", "engine.preflight.folder", "engine.rescore_client",
-    "engine.reward_check.client",
-    "engine.rewards.registry", "engine.rewards.score", "engine.runs.best", "engine.runs.fork",
-    "engine.runs.launch", "engine.runs.manage", "engine.runs.notes", "engine.runs.reader", "engine.runs.search",
-    "engine.runs.status", "engine.runs.store", "engine.trl.config",
+    "engine.analysis.evaluation", "engine.analysis.groups", "engine.analysis.what_if_run", "engine.data.checks",
+    "engine.data.examples", "engine.data.paste", "engine.data.preview_client", "engine.models.catalog",
+    "engine.preflight.advice", "engine.preflight.folder", "engine.rescore_client", "engine.reward_check.client",
+    "engine.rewards.registry", "engine.rewards.score", "engine.runs.best", "engine.runs.fork", "engine.runs.launch",
+    "engine.runs.manage", "engine.runs.notes", "engine.runs.reader", "engine.runs.search", "engine.runs.status",
+    "engine.runs.store", "engine.trl.config",
 ]  # fmt: skip
 
 

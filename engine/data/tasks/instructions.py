@@ -43,6 +43,8 @@ def make(params: InstructionsParams, number: int) -> Item:
     chosen = rng.sample(sorted(_RULES), rng.randint(params.min_rules, params.max_rules))
     if {"avoids", "contains", "first_letter"} & set(chosen) and "avoids" in chosen:
         chosen = [name for name in chosen if name not in ("contains", "first_letter")]  # which might need that letter
+    if {"words", "contains", "first_letter"} <= set(chosen):  # one word cannot begin with another letter than its own
+        chosen.remove("first_letter")
     spec: dict[str, Any] = {}
     asked = []
     for name in chosen:

@@ -93,14 +93,15 @@ def version_name(sha256: str) -> str:
 
 
 def list_reward_files(folder: Path) -> list[RewardFile]:
-    """The saved files, newest first; what cannot be read is left out."""
+    """The saved files, newest first; what cannot be read, or has a name that is no text, is left out."""
     found = []
     paths = sorted(folder.glob("*.py"))[:MAX_LISTED] if folder.is_dir() else []
     for path in paths:
         try:
+            path.name.encode()
             sha256 = hashlib.sha256(read_reward_file(path)).hexdigest()
             found.append(RewardFile(path, path.stem, sha256, path.stat().st_mtime))
-        except (RewardError, OSError):
+        except (RewardError, OSError, UnicodeEncodeError):
             continue
     return sorted(found, key=lambda file: (-file.changed_at, file.name))
 

@@ -183,7 +183,9 @@ def test_every_setting_of_every_reward_has_a_control():
 
 def test_a_union_of_literals_is_one_list_of_choices():
     extract = next(c for c in controls(REWARDS["numeric_match"].params) if c.path == "extract")
-    assert extract.choices == ("auto", "tag", "boxed", "hashes", "last_number")
+    assert extract.choices == (
+        "auto", "tag", "boxed", "hashes", "answer", "regex", "last_line", "last_number", "whole",
+    )  # fmt: skip
 
 
 def test_choices_have_words():

@@ -90,6 +90,18 @@ def test_parquet_values_become_what_json_can_hold(tmp_path: Path) -> None:
     assert values(read_table(str(tmp_path / "d.parquet"))) == [expected]
 
 
+def test_a_parquet_file_whose_rows_share_one_huge_cell_is_refused_before_it_is_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    huge = pa.DictionaryArray.from_arrays(pa.array([0] * 50, pa.int32()), pa.array(["a" * (33 * 2**20)]))
+    path = tmp_path / "d.parquet"
+    parquet.write_table(pa.table({"question": huge}), path, compression="zstd", store_schema=False)
+    assert path.stat().st_size < 10_000
+    monkeypatch.setattr(parquet.ParquetFile, "iter_batches", lambda *_args, **_kwargs: pytest.fail("it was unpacked"))
+    with pytest.raises(DatasetError, match="unpacks to more than"):
+        read_table(str(path))
+
+
 def test_bad_rows_are_told_with_their_line_and_good_ones_kept(tmp_path: Path) -> None:
     lines = ['{"a": 1}', "{", "[1]", '{"a": NaN}', '{"a": 1', '"text"', "true", '{"a": "\\u0000"}', '{"a": 2}']
     table = read(tmp_path, "d.jsonl", "\n".join(lines))

@@ -165,7 +165,11 @@ def test_the_expected_rate_knows_how_much_was_tried() -> None:
         ("What is 2 + 2? The answer is **4**.", "4", True),
         ("What is 2 + 2? The answer is 40.", "4", False),
         ("What is 2 + 2? The answer is 4.5.", "4", False),
-        ("Is it so? Answer yes or no.", "yes", True),  # "Answer yes" reads like an answer
+        ("Is it so? Answer yes or no.", "yes", False),
+        ("Is it so? Answer: yes/no", "yes", False),
+        ("Which one? Answer: A, B, C or D", "A", False),
+        ("Which one? Answer: A, because it is red.", "A", True),
+        ("Which one? The answer is: A", "A", True),
         ("Say yes or no.", "yes", False),
         (r"Solve. \boxed{x+1}", "x+1", True),
         ("Solve it.\n#### 7", "7", True),

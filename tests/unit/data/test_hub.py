@@ -181,3 +181,22 @@ def test_a_folder_of_that_name_goes_first(hub: FakeHub, tmp_path: Path, monkeypa
 def test_an_odd_card_is_as_good_as_none(hub: FakeHub, card: str) -> None:
     hub.versions["main"]["README.md"] = card
     assert size() == 9
+
+
+def test_a_card_whose_lists_hold_one_another_is_not_written_out(hub: FakeHub) -> None:
+    """Ten levels of ten would be ten gigabytes of text; five are enough to see that nobody writes them."""
+    levels = "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 5))
+    card = f"---\na0: &a0 [{', '.join('x' * 10)}]\n{levels}configs:\n- config_name: *a4\n  data_files: x.jsonl\n---\n"
+    hub.versions["main"] = {"README.md": card, "train.jsonl": ROWS}
+    with pytest.raises(DatasetError) as caught:
+        open_dataset(DataConfig(source=NAME, subset="b", held_out=1), 0)
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize("revision", ["/dev/zero", "../../../../dev/zero"])
+def test_a_revision_leads_to_no_file_outside_the_cache(
+    hub: FakeHub, revision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (hub.repository / "snapshots").mkdir(parents=True)
+    monkeypatch.setattr(Path, "read_text", lambda path, **_: pytest.fail(f"{path} was read"))
+    assert hub_module.cached_snapshot(NAME, revision) is None

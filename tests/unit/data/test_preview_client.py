@@ -43,3 +43,13 @@ def test_what_is_on_the_hub_alone_is_not_fetched_unasked(tmp_path: Path, monkeyp
     monkeypatch.setattr("engine.data.hub._download", lambda config: pytest.fail("downloaded"))
     found = preview_source(DataSource(source="org/sums"))
     assert found.problems == [] and found.note == "org/sums is not on this machine; starting the run downloads it."
+
+
+def test_a_built_in_task_shows_its_first_items_and_reasoning_gym_a_note() -> None:
+    found = preview_source(DataSource(source="sorting", params={"min_items": 4, "max_items": 4}), 2)
+    assert len(found.examples) == 2 and found.columns == ["items", "direction", "answer"] and found.problems == []
+    assert all(answer is not None and answer.count(",") == 3 for _, answer in found.examples)
+    wrong = preview_source(DataSource(source="sorting", params={"min_items": 0}))
+    assert "data.params.min_items: 0 is not accepted" in wrong.problems[0]
+    gym = preview_source(DataSource(source="reasoning-gym:sums"))
+    assert gym.problems == [] and "when the run starts" in gym.note

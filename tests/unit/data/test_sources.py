@@ -150,6 +150,13 @@ PASTED = {
 }
 
 
+@pytest.mark.parametrize("separator", ["\u2028", "\x85", "\x0b", "\x1c"])
+def test_only_line_ends_part_pasted_rows(separator: str) -> None:
+    rows = pasted_table(f"one{separator}two?\tyes\r\nthree?\tno\r").rows
+    assert [tuple(row.values.values()) for row in rows] == [(f"one{separator}two?", "yes"), ("three?", "no")]
+    assert [row.number for row in rows] == [1, 2]
+
+
 @pytest.mark.parametrize("form", PASTED)
 def test_pasted_rows_become_a_file(form: str, tmp_path: Path) -> None:
     path = save_pasted(PASTED[form], tmp_path / "uploads")

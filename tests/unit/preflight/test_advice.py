@@ -80,7 +80,7 @@ def test_a_larger_group_is_advised_with_its_price_when_it_saves_many_dead_groups
 def test_a_larger_group_that_saves_little_is_not_advised():
     found = advice.advise(result(forecast=forecast(g4=0.5, g8=0.45)))
     assert (found.rule, found.group_size) == ("many_dead", None)
-    assert found.sentence.startswith("50% of the groups would carry no signal")
+    assert found.sentence.startswith("50% of the groups would carry no signal (0 of 4 here)")
 
 
 def test_no_group_size_above_what_the_setting_allows_is_advised():

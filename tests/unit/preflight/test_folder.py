@@ -1,16 +1,18 @@
 """Hidden folders of pre-flights: found by their settings, few, and cleared without touching anything else."""
 
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
-from engine.config import RunConfig
+from engine.config import RewardSpec, RunConfig
+from engine.config_io import default_params
 from engine.errors import LabError, RunNotFoundError
 from engine.preflight import folder
 from engine.preflight.folder import FOLDER, KEPT, cancel_preflight, find_preflight, open_preflight, start_preflight
 from engine.runs.lease import Lease
-from engine.runs.paths import RunPaths, list_runs
+from engine.runs.paths import RunPaths, list_runs, read_config
 from tests.fakes import fake_config
 
 
@@ -62,6 +64,20 @@ def test_the_weight_of_a_reward_and_the_seed_matter(tmp_path: Path) -> None:
     lighter = base.rewards[0].model_copy(update={"weight": 0.5})
     assert find_preflight(tmp_path, base.model_copy(update={"rewards": (lighter, *base.rewards[1:])})) is None
     assert find_preflight(tmp_path, base.model_copy(update={"seed": 1})) is None
+
+
+def test_another_content_of_a_reward_file_is_another_question(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("def reward(completion, answer):\n    return 1.0\n")
+    spec = RewardSpec(name="mine", function="python_file", params={**default_params("python_file"), "path": "mine.py"})
+    mine = config().model_copy(update={"rewards": (spec,)})
+    first = start_preflight(tmp_path, mine, cwd=tmp_path)
+    assert find_preflight(tmp_path, mine, tmp_path) == first
+    assert read_config(first).rewards[0].params["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    file.write_text("def reward(completion, answer):\n    return 0.0\n")
+    assert find_preflight(tmp_path, mine, tmp_path) is None
+    file.unlink()  # the process will say that it is missing
+    assert find_preflight(tmp_path, mine, tmp_path) is None
 
 
 def test_only_the_newest_are_kept(tmp_path: Path) -> None:
@@ -124,3 +140,13 @@ def test_an_impossible_number_of_prompts_is_refused(prompts: int, tmp_path: Path
     with pytest.raises(LabError, match="Ask for 1 to 256"):
         start_preflight(tmp_path, config(), prompts=prompts)
     assert not (tmp_path / FOLDER).exists()
+
+
+def test_a_link_is_never_taken_for_a_preflight(tmp_path: Path) -> None:
+    paths = start_preflight(tmp_path, config())
+    elsewhere = tmp_path / "elsewhere"
+    paths.root.rename(elsewhere)
+    paths.root.symlink_to(elsewhere)
+    assert find_preflight(tmp_path, config()) is None
+    with pytest.raises(RunNotFoundError):
+        open_preflight(tmp_path, paths.run_id)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine.config_io import dump_config
 from engine.presets import LEARN_TO_ADD
 from engine.reward_check.run import check
 from engine.reward_check.types import CheckRequest, RewardCheck
@@ -217,3 +218,13 @@ def test_a_file_that_does_not_parse_fails_with_its_line(tmp_path: Path) -> None:
 def test_a_column_that_the_data_do_not_have_is_named(tmp_path: Path) -> None:
     found = of_file(tmp_path, "columns")
     assert verdicts(found)["columns"] == "failed" and "It takes difficulty, which" in text(found, "columns")
+
+
+def test_a_check_downloads_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("engine.data.hub._download", lambda _: pytest.fail("it was downloaded"))
+    data = LEARN_TO_ADD.data.model_copy(update={"source": "org/sums", "params": {}})
+    config = dump_config(LEARN_TO_ADD.model_copy(update={"data": data}))
+    found = check(CheckRequest(config, LEARN_TO_ADD.rewards[0].name), lambda *_: None)
+    assert "org/sums is not on this machine" in found.problem

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from engine.rewards.form import LengthTargetParams, OverlongPenaltyParams, RegexMatchParams
+from engine.rewards.form import RegexMatchParams
 from engine.rewards.registry import REWARDS
 
 
@@ -38,11 +38,25 @@ def test_a_pattern_that_runs_away_is_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    "params", [{"pattern": "("}, {"pattern": ""}, {"pattern": "a", "group": "2"}, {"pattern": "a", "group": "-1"}]
+    "params",
+    [
+        {"pattern": "("},
+        {"pattern": ""},
+        {"pattern": "a", "group": "2"},
+        {"pattern": "a", "group": "-1"},
+        {"pattern": "a", "count": 2, "negate": True},
+        {"pattern": "a", "count": 2, "mode": "fullmatch"},
+        {"pattern": "(a)", "group": "1", "negate": True},
+    ],
 )
 def test_a_pattern_that_cannot_work_is_refused(params: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         RegexMatchParams(**params)
+
+
+def test_several_matches_can_be_wanted_and_none_can() -> None:
+    assert call("regex_match", ["a", "aa", "aaaa"], pattern="a", count=2) == [0.5, 1, 1]
+    assert call("regex_match", ["a", "b"], pattern="a", negate=True) == [0, 1]
 
 
 GOOD = "<think>40+38</think>\n<answer>78</answer>"
@@ -72,38 +86,3 @@ def test_graded_tags_earn_a_quarter_each() -> None:
 
 def test_digits_only_wants_a_whole_number_and_nothing_else() -> None:
     assert call("digits_only", ["85", " -85\n", "+8", "85.", "8 5", "٨", ""]) == [1, 1, 1, 0, 0, 0, 0]
-
-
-def test_length_target_falls_in_a_straight_line() -> None:
-    info = REWARDS["length_target"]
-    reward = info.make(LengthTargetParams(target=4, tolerance=2))
-    ids = [[0] * 4, [0] * 5, [0] * 3, [0] * 6, [0] * 100, []]
-    assert reward(completions=[""] * 6, completion_ids=ids) == [1, 0.5, 0.5, 0, 0, 0]
-
-
-def test_language_consistency_is_the_share_of_ascii_letters() -> None:
-    # "да yes" has 2 letters of 5 in another script; digits and tags' brackets are no letters.
-    assert call("language_consistency", ["It is 85.", "да yes", "答案", "<b>1+1=2</b>"]) == [1, 0.6, 0, 1]
-
-
-def test_text_without_a_letter_is_in_no_language() -> None:
-    assert call("language_consistency", ["85", "", "!? 1"]) == [0, 0, 0]
-
-
-def overlong(lengths: list[int], **params: int) -> list[float | None]:
-    info = REWARDS["overlong_penalty"]
-    return info.make(OverlongPenaltyParams(**params))(completion_ids=[[0] * length for length in lengths])
-
-
-def test_the_overlong_penalty_falls_in_a_straight_line_to_the_limit() -> None:
-    # DAPO, equation 13, with a limit of 20 and a cache of 4.
-    assert overlong([0, 16, 17, 19, 20, 21], max_length=20, cache=4) == [0, 0, -0.25, -0.75, -1, -1]
-
-
-def test_without_a_cache_only_what_is_beyond_the_limit_is_punished() -> None:
-    assert overlong([19, 20, 21], max_length=20, cache=0) == [0, 0, -1]
-
-
-def test_a_cache_longer_than_the_limit_is_refused() -> None:
-    with pytest.raises(ValidationError, match="the cache, 30, is longer than the limit, 20"):
-        OverlongPenaltyParams(max_length=20, cache=30)

@@ -1,9 +1,16 @@
 """The library and what is said about wrong names and settings."""
 
+import subprocess
+import sys
+
 import pytest
 
 from engine.config import RewardSpec
-from engine.rewards.registry import REWARDS, deciding_reward, kind_of, needs_answer, reward_problems
+from engine.errors import ConfigError
+from engine.rewards import extras
+from engine.rewards.registry import REWARDS, absence_problems, deciding_reward, kind_of, needs_answer, reward_problems
+from engine.rewards.score import bind_rewards
+from tests.unit.rewards.settings import HERE, made
 
 
 @pytest.mark.parametrize("name", REWARDS)
@@ -14,15 +21,15 @@ def test_every_reward_and_setting_says_what_it_is(name: str) -> None:
         assert field.description and isinstance(field.json_schema_extra, dict) and field.json_schema_extra["label"]
 
 
-@pytest.mark.parametrize("name", [name for name, info in REWARDS.items() if info.where == "engine"])
+@pytest.mark.parametrize("name", HERE)
 def test_every_reward_takes_trls_call_and_stays_in_its_range(name: str) -> None:
     info = REWARDS[name]
-    params = info.params(**({"pattern": "8"} if name == "regex_match" else {}))
+    answer = "B" if name == "multiple_choice" else "85"
     completions = ["85", "", "<think>80 + 5 = 85</think><answer>85</answer>", "\0"]
     offsets = {"completion_offsets": [range(1, 100)] * 4} if info.steps else {}
-    values = info.make(params)(
+    values = made(name)(
         **offsets, prompts=["p"] * 4, completions=completions, completion_ids=[[1], [], [1] * 9, [1] * 999],
-        answer=["85"] * 4, difficulty=["easy"] * 4, trainer_state=None,
+        answer=[answer] * 4, test=["assert f(1) == 1"] * 4, difficulty=["easy"] * 4, trainer_state=None,
         log_extra=lambda *_: None, log_metric=lambda *_: None,
     )  # fmt: skip
     low, high = info.value_range
@@ -71,3 +78,37 @@ def test_one_reward_can_stand_in_a_list_twice_under_two_names() -> None:
 def test_an_unknown_function_is_what_is_wrong_not_the_name() -> None:
     (problem,) = reward_problems(0, RewardSpec(name="mine", function="exct_match"))
     assert str(problem) == "rewards[0].function: there is no reward 'exct_match'. Did you mean 'exact_match'?"
+
+
+def test_a_reward_whose_package_is_not_here_is_refused_with_the_install_that_brings_it(monkeypatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda module: None)
+    spec = RewardSpec(name="mood", function="sentiment")
+    assert [str(problem) for problem in absence_problems(1, spec)] == [
+        "rewards[1]: mood cannot be used here. It needs the package vaderSentiment, which is not installed. Install it "
+        'with: pip install --constraint constraints.txt --editable ".[rewards]"'
+    ]
+    assert reward_problems(1, spec) == []  # a run that used it can still be opened
+    with pytest.raises(ConfigError, match="mood cannot be used here"):
+        bind_rewards([spec])
+
+
+def test_what_is_here_is_available() -> None:
+    assert (
+        absence_problems(0, RewardSpec(name="sentiment")) == absence_problems(0, RewardSpec(name="exact_match")) == []
+    )
+
+
+def test_the_library_loads_without_the_libraries_of_single_rewards() -> None:
+    code = "import sys, engine.rewards.registry; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    others = {
+        "torch",
+        "rapidfuzz",
+        "jsonschema",
+        "math_verify",
+        "sympy",
+        "py3langid",
+        "vaderSentiment",
+        "reasoning_gym",
+    }
+    assert others & set(loaded) == set()

@@ -15,6 +15,7 @@ from engine.config_io import parse_config
 from engine.errors import ConfigError, RewardError
 from engine.models.load import load_policy
 from engine.runs import launch
+from engine.runs.control import request_stop
 from engine.runs.fork import fork_run
 from engine.runs.launch import start_run
 from engine.runs.paths import RunPaths, read_config
@@ -136,6 +137,18 @@ def test_one_failed_step_is_a_warning_and_the_run_goes_on(tmp_path: Path) -> Non
     assert missing == [0, 8, 0, 0, 0, 0]
 
 
+def test_a_completion_of_which_a_trained_reward_failed_has_no_total_and_teaches_nothing(tmp_path: Path) -> None:
+    paths = made(tmp_path, config_with({"name": "exact_match"}, own(write(tmp_path, FLAKY))))
+    assert run_engine(paths) == "finished"
+    second = RunReader(paths.db).completions(2)
+    assert second["total"].isna().all() and (second["advantage"] == 0).all()
+    reasons = {errors["exact_match"] for errors in second["errors"]}
+    assert reasons == {"it counts only together with own, which failed"}
+    assert all(raw["exact_match"] in (0.0, 1.0) for raw in second["raw"])  # what it gave is kept
+    metrics = RunReader(paths.db).steps().set_index("step")
+    assert metrics["reward_error_rate"].tolist() == [0, 0.5, 0, 0, 0, 0]  # own failed, exact_match did not
+
+
 def test_a_reward_that_keeps_failing_ends_the_run_with_its_first_tracebacks(tmp_path: Path) -> None:
     source = "def reward(completions, **kwargs):\n    return [len(c) / 0 for c in completions]\n"
     paths = made(tmp_path, config_with(own(write(tmp_path, source))))
@@ -217,3 +230,19 @@ def test_a_file_that_cannot_score_this_data_ends_the_run_before_it_begins(
     with pytest.raises(RewardError, match=told):
         run_engine(paths)
     assert json.loads(paths.config.read_text())["rewards"][0]["params"]["path"] == str(tmp_path / "mine.py")
+
+
+def test_a_stop_is_heard_while_a_reward_hangs(tmp_path: Path) -> None:
+    source = (
+        "import pathlib, time\n"
+        "def reward(completion):\n"
+        f"    stop = pathlib.Path({str(tmp_path / 'stop')!r}).read_text()\n"
+        "    pathlib.Path(stop).touch()\n"
+        "    time.sleep(1000)\n"
+    )
+    paths = made(tmp_path, config_with(own(write(tmp_path, source), timeout_s=600.0)))
+    request_stop(paths)
+    (request,) = paths.control.iterdir()
+    request.unlink()
+    (tmp_path / "stop").write_text(str(request))
+    assert run_engine(paths) == "stopped"

@@ -139,6 +139,12 @@ def test_words_are_letters_with_what_joins_them() -> None:
     assert words_in("It's a well-known – fact, isn’t it?") == ["It's", "a", "well-known", "fact", "isn’t", "it"]
 
 
+def test_one_word_is_never_asked_for_with_a_first_letter_of_its_own() -> None:
+    """In exactly one word, using the word 'stone' and beginning with the letter a: no answer would do."""
+    for example in examples("instructions", min_rules=4, max_rules=4, max_words=1):
+        assert not {"words", "contains", "first_letter"} <= set(example.columns["spec"])
+
+
 def test_instructions_are_as_many_as_set_and_the_question_tells_each() -> None:
     for example in examples("instructions", min_rules=2, max_rules=3):
         spec = example.columns["spec"]

@@ -1,0 +1,261 @@
+"""The check of a reward: which one, on which data, its progress, and what was found, row by row."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import streamlit as st
+
+from dashboard import state
+from dashboard.text import as_html, as_label, one_line
+from dashboard.views.form_rewards import LIST
+from dashboard.views.form_sections import data_summary
+from dashboard.views.form_state import FormState, form_state
+from dashboard.views.reward_board_html import board_html, evidence_html, finding_head, headline
+from dashboard.views.reward_use import file_spec, use_in_new_run
+from dashboard.wording import plural
+from engine.config import RunConfig
+from engine.config_io import dump_config, parse_config
+from engine.errors import ConfigError, LabError
+from engine.reward_check.client import CheckRequest, ChildTask, Finding, RewardCheck, start_check
+from engine.rewards.worker.files import RewardFile, list_reward_files
+from engine.runs.paths import RunPaths, list_runs, read_config, rewards_root, runs_root
+from engine.runs.process import started_in
+
+TASK: Final = "rewards.task"  # (key, task) of the check under way
+FOUND: Final = "rewards.found"  # (key, result) of the last one
+WHICH: Final = "rewards.which"  # place of the reward that is chosen
+ASKED: Final = "rewards.which_asked"  # what the URL named when it was
+TICK_S: Final = 0.5
+NUM_RUNS: Final = 30  # whose data are offered
+OF_FORM: Final = ""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A reward that can be checked: a function of a saved file, or one of the new run's list."""
+
+    label: str
+    spec: dict[str, Any]
+    file: RewardFile | None = None
+    function: str = ""
+
+    def is_at(self, file: str, reward: str) -> bool:
+        """Whether the URL means this one: by its file, else by its name in the list."""
+        return self.file.name == file if self.file and file else not file and bool(self.spec["name"] == reward)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One check: the configuration with this reward alone, and where its relative paths begin."""
+
+    request: CheckRequest
+    cwd: Path | None
+
+    @property
+    def key(self) -> str:
+        return hashlib.sha256(self.request.to_json().encode()).hexdigest()
+
+
+def check_view() -> None:
+    form = form_state()
+    choices = reward_choices(form)
+    if not choices:
+        st.info("There is no reward to check: the new run has none, and no file is saved.", icon=":material/info:")
+        st.button("Write one", icon=":material/edit:", on_click=state.set_in_url, kwargs={state.VIEW: None})
+        return
+    _follow_url(choices)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        choice = _choose_reward(choices)
+        asked = _choose_data(form, choice)
+        running = TASK in st.session_state
+        pressed = st.button(
+            "Check", key="rewards.check", icon=":material/fact_check:", type="primary",
+            disabled=asked is None or running,
+        )  # fmt: skip
+    if pressed and asked is not None:
+        st.session_state[TASK] = (asked.key, start_check(asked.request, cwd=asked.cwd))
+    if TASK in st.session_state:
+        _progress()
+        return
+    _draw_found(asked, choice)
+
+
+def reward_choices(form: FormState) -> list[Choice]:
+    """Saved files first, then the rewards of the new run."""
+    files = [
+        Choice(f"your file {file.name}", file_spec(file, "", file.name), file)
+        for file in list_reward_files(rewards_root(runs_root()))
+    ]
+    listed = [Choice(f"{spec['name']} of the new run", _plain(spec)) for spec in form.value(LIST, [])]
+    return [*files, *listed]
+
+
+def _plain(spec: dict[str, Any]) -> dict[str, Any]:
+    """The reward by itself: what it gives, whatever it counts for."""
+    return {key: spec[key] for key in ("name", "function", "params") if key in spec}
+
+
+def _asked() -> tuple[str, str]:
+    """File and reward that the URL names."""
+    return st.query_params.get(state.FILE, ""), st.query_params.get(state.REWARD, "")
+
+
+def _follow_url(choices: list[Choice]) -> None:
+    """Choose what the URL names, until another one is chosen; what is not there is said, and the first one taken."""
+    here = _asked()
+    if st.session_state.get(ASKED) != here or WHICH not in st.session_state:  # another view does not keep the choice
+        place = next((place for place, choice in enumerate(choices) if choice.is_at(*here)), None)
+        if place is None and any(here):
+            what = f"reward file {here[0]}" if here[0] else f"reward {here[1]} in the new run"
+            st.warning(f"There is no {as_label(what)}. Choose another one.", icon=":material/warning:")
+            state.set_in_url(**{state.FILE: None, state.REWARD: None})
+        st.session_state[ASKED], st.session_state[WHICH] = _asked(), place or 0
+    if not 0 <= st.session_state[WHICH] < len(choices):
+        st.session_state[WHICH] = 0
+
+
+def _choose_reward(choices: list[Choice]) -> Choice:
+    asked_file, asked = _asked()
+    place = st.selectbox(
+        "Reward",
+        range(len(choices)),
+        key=WHICH,
+        format_func=lambda place: one_line(choices[place].label, 80),
+        width=320,
+    )
+    choice = choices[place or 0]
+    if choice.file is not None and choice.file.name == asked_file and asked:
+        name = choice.spec["name"]
+        return Choice(f"{choice.label}, {asked}", file_spec(choice.file, asked, str(name)), choice.file, asked)
+    return choice
+
+
+def _choose_data(form: FormState, choice: Choice) -> Asked | None:
+    """The data to try it on: those of the new run, or of a run that there is."""
+    runs = {paths.run_id: paths for paths in list_runs(runs_root())[:NUM_RUNS]}
+    run_id = st.selectbox(
+        "Data and prompts of", [OF_FORM, *runs], key="rewards.data", width=420,
+        format_func=lambda run_id: one_line(run_id or f"the new run: {data_summary(form.draft)}", 60),
+        help="The check takes reference answers from these rows, and writes them as this run asks for them.",
+    )  # fmt: skip
+    try:
+        return asked_of_run(runs[run_id], choice) if run_id in runs else asked_of_form(form, choice)
+    except ConfigError as error:
+        st.session_state["rewards.problem"] = "; ".join(str(problem) for problem in error.problems[:3])
+    except LabError as error:
+        st.session_state["rewards.problem"] = str(error)
+    return None
+
+
+def asked_of_form(form: FormState, choice: Choice) -> Asked:
+    """Raises ConfigError when the form has no data that could be used, or the reward's settings are wrong."""
+    draft = {**form.draft, "rewards": [choice.spec]}
+    draft["evaluation"] = {**draft.get("evaluation", {}), "pass_reward": None}
+    return Asked(_request(parse_config(draft), choice), None)
+
+
+def asked_of_run(paths: RunPaths, choice: Choice) -> Asked:
+    config = read_config(paths).model_dump(mode="json")
+    config["evaluation"]["pass_reward"] = None
+    return Asked(_request(parse_config({**config, "rewards": [choice.spec]}), choice), started_in(paths))
+
+
+def _request(config: RunConfig, choice: Choice) -> CheckRequest:
+    """A file is named with its content, so that a change makes another question of it."""
+    spec = config.rewards[0]
+    if choice.file is not None:
+        spec = spec.model_copy(update={"params": {**spec.params, "sha256": choice.file.sha256}})
+        config = config.model_copy(update={"rewards": (spec,)})
+    return CheckRequest(dump_config(config), spec.name)
+
+
+@st.fragment(run_every=TICK_S)
+def _progress() -> None:
+    """How far the check is, twice a second, until it has ended."""
+    if TASK not in st.session_state:
+        st.rerun(scope="app")
+    key, task = st.session_state[TASK]
+    if task.finished:
+        _finish(key, task)
+    done, total = task.progress.done, task.progress.total
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.progress(done / total if total else 0.0, text=as_label(task.progress.doing or "Starting a process", 100))
+        if st.button("Cancel", key="rewards.cancel", icon=":material/close:"):
+            with st.spinner("Ending …"):
+                task.cancel()
+            del st.session_state[TASK]
+            st.rerun(scope="app")
+
+
+def _finish(key: str, task: ChildTask[RewardCheck]) -> None:
+    st.session_state[FOUND] = (key, task.result())
+    st.session_state.pop(TASK, None)
+    st.rerun(scope="app")
+
+
+def _draw_found(asked: Asked | None, choice: Choice) -> None:
+    if asked is None:
+        st.error(as_label(st.session_state.get("rewards.problem", ""), 1000), icon=":material/error:")
+        st.caption("The new run's settings have to be whole first; or choose the data of a run.")
+        return
+    key, found = st.session_state.get(FOUND, ("", None))
+    if found is None:
+        st.caption(
+            "Tries the reward on rows of these data: right answers, which have to earn its maximum, and ways to earn "
+            "it without solving anything. Takes a few seconds."
+        )
+        return
+    if key != asked.key:
+        st.warning(
+            "What follows is of an earlier check: the reward, its file or the data changed since.",
+            icon=":material/history:",
+        )
+    draw_check(found)
+    if choice.file is not None and key == asked.key:
+        st.button(
+            "Use in a new run", key="rewards.use_checked", icon=":material/rocket_launch:", type="primary",
+            on_click=use_in_new_run, args=(choice.file, choice.function),
+        )  # fmt: skip
+
+
+def _draw_finding(finding: Finding) -> None:
+    st.html(finding_head(finding))
+    if finding.evidence:
+        with st.expander(f"Show {plural(len(finding.evidence), 'row')}", key=f"rewards.finding.{finding.name}"):
+            st.html(evidence_html(finding.evidence))
+
+
+def draw_check(found: RewardCheck) -> None:
+    """The verdict in a sentence, the questions one by one, and the board of strategies."""
+    tone, sentence = headline(found)
+    {"ok": st.success, "warning": st.warning, "failed": st.error}[tone](as_label(sentence, 1000))
+    if found.problem:
+        return
+    st.caption(
+        as_label(
+            f"{plural(found.num_completions, 'completion')} in {plural(found.num_calls, 'call')}, "
+            f"{found.seconds:.1f} s, on {found.data}. Answers were written {found.form}.",
+            500,
+        )
+    )
+    st.subheader("Questions", anchor=False)
+    good = [finding for finding in found.findings if finding.verdict in ("ok", "not applicable")]
+    for finding in found.findings:
+        if finding not in good:
+            _draw_finding(finding)
+    with st.expander(f"{plural(len(good), 'question')} with nothing to remark", key="rewards.good"):
+        for finding in good:
+            _draw_finding(finding)
+    if found.board:
+        st.subheader("Ways to earn it without solving the task", anchor=False)
+        st.caption(
+            "Each was tried on rows of the data. Look for holes: what pays for completions that solve nothing is what "
+            "a policy will find."
+        )
+        st.html(board_html(found))
+        with st.expander("What was written, and what it earned", key="rewards.board_rows"):
+            for score in found.board:
+                if score.evidence:
+                    st.html(f"<b>{as_html(score.label)}</b>{evidence_html(score.evidence)}")
