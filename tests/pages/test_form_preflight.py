@@ -184,6 +184,22 @@ def test_cancel_ends_it_and_gives_the_button_back(
     assert PREFLIGHT in buttons(good(page.run()))
 
 
+def test_a_cancel_that_fails_is_said(root: Path, advised: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fragment that runs by itself has nobody above it who turns an error into a sentence."""
+    store = StoreWriter(advised.db)
+    store.begin_attempt(0, {})
+    store.close()
+
+    def refuse(*_: Any) -> None:
+        raise LabError("The pre-flight cannot be ended.", hint="Wait until it has finished.")
+
+    monkeypatch.setattr(form_preflight, "cancel_preflight", refuse)
+    with Lease(advised.lock):
+        page = good(open_page("new_run"))
+        page = good(page.button(key="new_run.preflight_cancel").click().run())
+        assert "The pre-flight cannot be ended" in plain(page) and "Cancel" in [button.label for button in page.button]
+
+
 def test_one_that_failed_says_why(root: Path, advised: RunPaths) -> None:
     store = StoreWriter(advised.db)
     store.begin_attempt(0, {})
