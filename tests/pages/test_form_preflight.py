@@ -117,10 +117,10 @@ def test_a_reward_file_that_was_edited_since_makes_it_outdated(root: Path) -> No
 
 def test_a_data_file_that_was_edited_since_makes_it_outdated(root: Path) -> None:
     file = root / "sums.jsonl"
-    file.write_text('{"question": "1+1=", "answer": 2}\n' * 2)
+    file.write_text("".join(f'{{"question": "1+{i}=", "answer": {1 + i}}}\n' for i in range(3)))
     page = good(open_page("new_run"))
     form = page.session_state["new_run.form"]
-    form.draft["data"] |= {"source": str(file), "params": {}}
+    form.draft["data"] |= {"source": str(file), "params": {}, "held_out": 1}
     form.redraw()
     paths = stored(root, result(), config=with_contents(parse_config(draft(page))))
     os.utime(file, (1, 1))
