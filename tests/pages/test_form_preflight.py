@@ -117,10 +117,10 @@ def test_a_reward_file_that_was_edited_since_makes_it_outdated(root: Path) -> No
 
 def test_a_data_file_that_was_edited_since_makes_it_outdated(root: Path) -> None:
     file = root / "sums.jsonl"
-    file.write_text('{"question": "1+1=", "answer": 2}\n' * 2)
+    file.write_text("".join(f'{{"question": "1+{i}=", "answer": {1 + i}}}\n' for i in range(3)))
     page = good(open_page("new_run"))
     form = page.session_state["new_run.form"]
-    form.draft["data"] |= {"source": str(file), "params": {}}
+    form.draft["data"] |= {"source": str(file), "params": {}, "held_out": 1}
     form.redraw()
     paths = stored(root, result(), config=with_contents(parse_config(draft(page))))
     os.utime(file, (1, 1))
@@ -182,6 +182,22 @@ def test_cancel_ends_it_and_gives_the_button_back(
     page = good(page.button(key="new_run.preflight_cancel").click().run())
     assert [paths.run_id for paths in cancelled] == [advised.run_id]
     assert PREFLIGHT in buttons(good(page.run()))
+
+
+def test_a_cancel_that_fails_is_said(root: Path, advised: RunPaths, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fragment that runs by itself has nobody above it who turns an error into a sentence."""
+    store = StoreWriter(advised.db)
+    store.begin_attempt(0, {})
+    store.close()
+
+    def refuse(*_: Any) -> None:
+        raise LabError("The pre-flight cannot be ended.", hint="Wait until it has finished.")
+
+    monkeypatch.setattr(form_preflight, "cancel_preflight", refuse)
+    with Lease(advised.lock):
+        page = good(open_page("new_run"))
+        page = good(page.button(key="new_run.preflight_cancel").click().run())
+        assert "The pre-flight cannot be ended" in plain(page) and "Cancel" in [button.label for button in page.button]
 
 
 def test_one_that_failed_says_why(root: Path, advised: RunPaths) -> None:
