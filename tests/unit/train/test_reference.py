@@ -17,12 +17,15 @@ from tests.toy import toy_config, toy_lora_policy, toy_policy
 from tests.unit.train.conftest import make_run
 
 KINDS: dict[str, Callable[[], Policy]] = {"full": toy_policy, "lora": toy_lora_policy}
+# So many completions that every step has groups with signal: a step without leaves the policy where it is.
+ROLLOUT: dict[str, object] = {"num_generations": 8, "prompts_per_step": 4}
+OPTIM: dict[str, object] = {"learning_rate": 1e-2}
 
 
 def refreshing(alpha: float = 1.0, **loss: object) -> RunConfig:
     """Six steps, refreshed after steps 2, 4 and 6, checkpoints after 3 and 6."""
     sync = {"sync_ref_model": True, "ref_model_sync_steps": 2, "ref_model_mixup_alpha": alpha}
-    return toy_config(loss={**sync, **loss}, optim={"learning_rate": 1e-2})
+    return toy_config(loss={**sync, **loss}, optim=OPTIM, rollout=ROLLOUT)
 
 
 def finished(root: Path, config: RunConfig, make: Callable[[], Policy], monkeypatch: pytest.MonkeyPatch) -> RunPaths:
@@ -68,7 +71,7 @@ def test_the_reference_of_a_checkpoint_is_the_one_of_the_last_refresh(refreshed:
 
 def test_after_part_of_a_refresh_kl_is_smaller_but_not_zero(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     moved = finished(tmp_path / "moved", refreshing(0.6), toy_policy, monkeypatch)
-    still = finished(tmp_path / "still", toy_config(optim={"learning_rate": 1e-2}), toy_policy, monkeypatch)
+    still = finished(tmp_path / "still", toy_config(optim=OPTIM, rollout=ROLLOUT), toy_policy, monkeypatch)
     (after, before) = (RunReader(paths.db).steps().set_index("step")["kl"] for paths in (moved, still))
     assert after[2] == before[2]
     assert 1e-6 < after[3] < 0.5 * before[3]
