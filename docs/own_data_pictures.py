@@ -64,7 +64,7 @@ def walk(page: Page, url: str, root: Path) -> None:
     page.get_by_text("Data", exact=True).click()
     page.get_by_role("radio", name="Upload").click()
     page.locator("input[type=file]").first.set_input_files(write_sums(root / "sums.jsonl"))
-    expect(page.get_by_text(re.compile("400 rows"))).to_be_visible()
+    expect(page.get_by_text("400 rows, 2 columns")).to_be_visible()
     picture(page, "file", 1500)
     nav(page, "Rewards")
     write_and_check(page, IDEA)

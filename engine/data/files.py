@@ -18,7 +18,7 @@ from engine.data.table import MAX_FAULTS, Faults, Place, Row, Table, fail
 MAX_BYTES = 256 * 2**20  # of all files of a source, and of what they unpack to: rows are held in memory
 MAX_ROWS = 1_000_000
 MAX_COLUMNS = 1_000
-BATCH = 25  # rows of a Parquet file that are unpacked at once: each may have megabytes
+BATCH = 12  # rows of a Parquet file that are unpacked at once: each may have megabytes
 # A packed file that grows more than this, and beyond so many bytes, was made to fill memory.
 MAX_GROWTH, SMALL_BYTES = 30, 32 * 2**20
 

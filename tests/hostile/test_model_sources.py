@@ -22,6 +22,7 @@ from tests.model_folders import (
     write_model,
 )
 
+pytestmark = pytest.mark.slow  # a hundred child processes, each of which loads a model or refuses it
 LIMIT_S, LIMIT_BYTES = 10.0, 2 * 2**30
 CANARY = "import pathlib; pathlib.Path({!r}).write_text('ran')"
 

@@ -17,6 +17,7 @@ LIMITS = Limits(wall_s=5.0, memory_bytes=512 * MIB)
 _SHORT = replace(LIMITS, wall_s=0.2)  # for attacks that wait until they are ended
 _AT_ONCE = 4
 GONE_S = 2.0  # a killed process takes a moment to leave /proc
+DYING_S = 0.3  # and one that was killed by an attack a moment to be dead
 
 Evidence = Callable[["Attempt"], str | None]
 
@@ -67,7 +68,13 @@ def _reached(attempt: Attempt) -> str | None:
 
 
 def _hurt_victim(attempt: Attempt) -> str | None:
-    return None if attempt.around.victim_is_alive() else "it ended another process"
+    """A process that is killed is gone a little later; without this wait an attack that worked might look repelled."""
+    deadline = time.monotonic() + DYING_S
+    while attempt.around.victim_is_alive():
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(0.01)
+    return "it ended another process"
 
 
 def _hurt_starter(attempt: Attempt) -> str | None:
