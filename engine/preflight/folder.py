@@ -10,6 +10,7 @@ import re
 import secrets
 import shutil
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -107,7 +108,10 @@ def start_preflight(root: Path, config: RunConfig, *, prompts: int = PROMPTS, cw
 
 def cancel_preflight(root: Path, paths: RunPaths) -> None:
     """End a pre-flight and remove what it left. Raises RunBusyError when its process cannot be ended."""
-    kill_run(paths, CANCEL_GRACE_S)
+    deadline = time.monotonic() + CANCEL_GRACE_S
+    # A process that has just begun may hold the lock and not yet have said who it is: asked again, it has.
+    while not kill_run(paths, CANCEL_GRACE_S) and is_live(paths) and time.monotonic() < deadline:
+        time.sleep(0.05)
     with launch_lock(root):
         if is_live(paths):
             raise RunBusyError(f"The pre-flight {paths.run_id} cannot be ended.", hint="Wait until it has finished.")

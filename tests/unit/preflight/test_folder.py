@@ -150,3 +150,15 @@ def test_a_link_is_never_taken_for_a_preflight(tmp_path: Path) -> None:
     assert find_preflight(tmp_path, config()) is None
     with pytest.raises(RunNotFoundError):
         open_preflight(tmp_path, paths.run_id)
+
+
+def test_a_process_that_has_not_said_yet_who_it_is_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel knows that the lock is held before the file beside it says by whom."""
+    paths = start_preflight(tmp_path, config())
+    answers = [False, False, True]
+    monkeypatch.setattr(folder, "kill_run", lambda *_: answers.pop(0))
+    monkeypatch.setattr(folder, "is_live", lambda _: bool(answers))
+    cancel_preflight(tmp_path, paths)
+    assert answers == [] and not paths.root.exists()
