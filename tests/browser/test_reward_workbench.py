@@ -49,7 +49,7 @@ def test_from_a_jsonl_file_and_an_idea_to_a_checked_launched_and_rescored_run(
     page.get_by_text("Data", exact=True).click()
     page.get_by_role("radio", name="Upload").click()
     page.locator("input[type=file]").first.set_input_files(sums(tmp_path))
-    expect(page.get_by_text("900 rows, 2 columns; the first 3:")).to_be_visible()
+    expect(page.get_by_text("900 rows, 2 columns")).to_be_visible()
 
     # The idea, written down and saved: what was recognised in it is said.
     nav(page, "Rewards")
