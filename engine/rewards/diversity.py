@@ -41,26 +41,26 @@ def group_diversity(params: GroupDiversityParams) -> RewardFunction:
         *, prompts: Sequence[Any], completions: Sequence[Completion],
         log_extra: Callable[[str, list[Any]], None] | None = None, **_: Any,
     ) -> list[float | None]:  # fmt: skip
-        values: list[float | None] = [None] * len(completions)
         read = [_read(params, completion) for completion in completions]
+        values = [unread for _, _, unread in read]
         for _prompt, members in groupby(range(len(completions)), key=lambda index: prompts[index]):
             there = [(index, text) for index in members if (text := read[index][0]) is not None]
             for (index, _text), value in zip(there, _unlike([text for _, text in there], params), strict=True):
                 values[index] = value
         if log_extra is not None:
-            log_extra(MISSING, [reason for _, reason in read])
+            log_extra(MISSING, [reason for _, reason, _ in read])
         return values
 
     return reward
 
 
-def _read(params: GroupDiversityParams, completion: Completion) -> tuple[str | None, str | None]:
-    """What is compared of a completion, or None and why that cannot be read."""
+def _read(params: GroupDiversityParams, completion: Completion) -> tuple[str | None, str | None, float | None]:
+    """What is compared of a completion; or None, why that cannot be read, and the value it then has."""
     try:
         text = stated_answer(completion_text(completion), params.extract, params.answer_pattern)
     except Missing as error:
-        return None, str(error)
-    return (text or "")[:MAX_TEXT], None
+        return None, str(error), error.value
+    return (text or "")[:MAX_TEXT], None, None
 
 
 def _unlike(texts: Sequence[str], params: GroupDiversityParams) -> list[float | None]:

@@ -15,7 +15,7 @@ from pydantic import field_validator, model_validator
 
 from engine.config_section import Section, knob
 from engine.rewards.numbers import Number, asserted, asserted_span
-from engine.rewards.protocol import Missing
+from engine.rewards.protocol import Failed
 
 Form = Literal["tag", "boxed", "hashes", "answer", "regex", "last_line", "last_number", "whole"]
 Extract = Literal["auto"] | Form
@@ -93,7 +93,7 @@ def stated_answer(text: str, extract: Extract, pattern: str = "") -> str | None:
     tag: inside the last <answer>…</answer>. boxed: inside the last \\boxed{…}. hashes: the rest of the line after the
     last ####. answer: the rest of the line after "answer:" or "the answer is". regex: what `pattern` matches last.
     last_line: the last line that is not blank. last_number: the last number that is asserted. whole: everything. auto:
-    the first of tag, boxed, hashes, answer and last_line that occurs. Raises Missing when the pattern takes too long.
+    the first of tag, boxed, hashes, answer and last_line that occurs. Raises Failed when the pattern takes too long.
     """
     text = without_thought(text[-MAX_TEXT:])
     for form in _TEXT_ORDER if extract == "auto" else (extract,):
@@ -107,7 +107,7 @@ def stated_answer(text: str, extract: Extract, pattern: str = "") -> str | None:
 def read_number(text: str, extract: Extract, pattern: str = "") -> Number | None:
     """The number that a completion states as its answer; None when it states none, or several.
 
-    As stated_answer, but auto ends with the last number of the text. Raises Missing when the pattern takes too long.
+    As stated_answer, but auto ends with the last number of the text. Raises Failed when the pattern takes too long.
     """
     text = without_thought(text[-MAX_TEXT:])
     for form in _NUMBER_ORDER if extract == "auto" else (extract,):
@@ -240,7 +240,7 @@ def _matches(text: str, pattern: str) -> list[_Statement]:
     try:
         newest = deque(compiled.finditer(text, timeout=REGEX_TIMEOUT_S), maxlen=1)
     except TimeoutError:
-        raise Missing(f"the answer pattern took longer than {REGEX_TIMEOUT_S} s on this text") from None
+        raise Failed(f"the answer pattern took longer than {REGEX_TIMEOUT_S} s on this text") from None
     return [_Statement(str(match[1 if compiled.groups else 0] or "").strip(), *match.span()) for match in newest]
 
 

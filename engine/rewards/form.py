@@ -9,7 +9,7 @@ from pydantic import field_validator, model_validator
 from engine.config_section import Section, knob
 from engine.rewards.extract import REGEX_TIMEOUT_S, compiles
 from engine.rewards.info import Example, RewardInfo
-from engine.rewards.protocol import Missing, RewardFunction, per_completion, required
+from engine.rewards.protocol import Failed, RewardFunction, per_completion, required
 
 _DIGITS = re.compile(r"[-+]?[0-9]+")
 _TAGS = ("<think>", "</think>", "<answer>", "</answer>")
@@ -84,7 +84,7 @@ def regex_match(params: RegexMatchParams) -> RewardFunction:
             match: Any = pattern.fullmatch if params.mode == "fullmatch" else pattern.search
             found = match(text, timeout=REGEX_TIMEOUT_S)
         except TimeoutError:
-            raise Missing(f"the pattern took longer than {REGEX_TIMEOUT_S} s on this text") from None
+            raise Failed(f"the pattern took longer than {REGEX_TIMEOUT_S} s on this text") from None
         if found is None or group is None:
             return float((found is not None) != params.negate)
         return float((found[group] or "").strip() == wanted)

@@ -166,9 +166,12 @@ def cosine_length(params: CosineLengthParams) -> RewardFunction:
     def reward(
         *, completions: Sequence[Completion], completion_ids: Sequence[Sequence[int]] = (), **columns: Any
     ) -> list[float | None]:
-        right = judge(completions=completions, **columns)
+        right: Sequence[Any] = judge(completions=completions, **columns)
         lengths = measured(params.unit, completions, completion_ids)
-        return [None if r is None else scaled(bool(r), length) for r, length in zip(right, lengths, strict=True)]
+        return [
+            r if r is None or math.isnan(r) else scaled(bool(r), length)
+            for r, length in zip(right, lengths, strict=True)
+        ]
 
     def scaled(is_right: bool, length: int) -> float:
         progress = min(1.0, length / params.max_length)

@@ -10,7 +10,7 @@ from engine.config_section import knob
 from engine.rewards.extract import FORM_WORDS, Extract, ReadsAnswer, read_number, reference_number, stated_answer
 from engine.rewards.info import Example, RewardInfo
 from engine.rewards.numbers import Number, equal, show
-from engine.rewards.protocol import Missing, RewardFunction, per_completion, required
+from engine.rewards.protocol import Failed, Missing, RewardFunction, per_completion, required
 from engine.shown import short
 
 
@@ -111,7 +111,7 @@ def numeric_answer(params: ReadsAnswer, text: str) -> str | None:
     """The number that numeric match and digit match read."""
     try:
         number = read_number(text, params.extract, params.answer_pattern)
-    except Missing:
+    except Failed:
         return None
     return None if number is None else show(number)
 

@@ -10,6 +10,7 @@ list of (token position, score) pairs, each at the last token of its step. It ma
 completion the number of characters up to the end of each token.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +38,18 @@ MISSING = "missing"
 
 
 class Missing(Exception):
-    """Raised by a per-completion rule that cannot judge this row; its text is the reason."""
+    """Raised by a per-completion rule that has nothing to say about this row; its text is the reason."""
+
+    value: float | None = None  # what the function returns for it
+
+
+class Failed(Missing):
+    """Raised by a rule that should judge this row and cannot, such as for want of time: a failure.
+
+    The other rewards do not make up for it, so a completion gains nothing by being too hard to judge.
+    """
+
+    value = math.nan
 
 
 def completion_text(completion: Completion) -> str:
@@ -55,7 +67,7 @@ def per_completion(rule: Callable[[str, str | None], float]) -> RewardFunction:
 def per_row(rule: Callable[[str, dict[str, Any]], float], *columns: str) -> RewardFunction:
     """A reward function from a rule that judges one completion's text with these columns of its row; None where absent.
 
-    Where the rule raises Missing, the value is None and the reason goes to log_extra.
+    Where the rule raises Missing, the value is None, for Failed NaN, and the reason goes to log_extra.
     """
 
     def reward(
@@ -73,7 +85,7 @@ def per_row(rule: Callable[[str, dict[str, Any]], float], *columns: str) -> Rewa
                 values.append(rule(completion_text(completion), dict(zip(columns, row, strict=True))))
                 reasons.append(None)
             except Missing as error:
-                values.append(None)
+                values.append(error.value)
                 reasons.append(str(error))
         if log_extra is not None:
             log_extra(MISSING, reasons)

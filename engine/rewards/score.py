@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engine.config import RewardSpec
 from engine.errors import ConfigError, RewardError
-from engine.rewards.protocol import MISSING, Completion, Missing, RewardFunction, StepScores, completion_text
+from engine.rewards.protocol import MISSING, Completion, Failed, RewardFunction, StepScores, completion_text
 from engine.rewards.python_file import PythonFileParams, limits_of, target_of
 from engine.rewards.registry import REWARDS, absence_problems, function_of, reward_problems
 from engine.rewards.worker.client import CallResult, LibraryTarget, RewardWorker
@@ -311,6 +311,6 @@ def _read(parse: Callable[[str], str | None], text: str) -> str | None:
     """The answer in a completion; none where it cannot be read in time, for which the reward has its reason."""
     try:
         answer = parse(text)
-    except Missing:
+    except Failed:
         return None
     return answer if answer is None else answer[:MAX_PARSED]

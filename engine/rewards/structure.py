@@ -12,7 +12,7 @@ from pydantic import field_validator, model_validator
 from engine.config_section import Section, knob
 from engine.rewards.extract import MAX_TEXT, REGEX_TIMEOUT_S, without_thought
 from engine.rewards.info import Example, RewardInfo
-from engine.rewards.protocol import Missing, RewardFunction, per_completion
+from engine.rewards.protocol import Failed, RewardFunction, per_completion
 
 MAX_JSON = 20_000  # characters; a schema can compare every item with every other
 _FENCE = re.compile(r"```(?:json|JSON)?[ \t]*\n(.*?)```", re.S)
@@ -128,7 +128,7 @@ def _validator(text: str) -> Callable[[Any], bool]:
         try:
             return bool(validator.is_valid(value))
         except RecursionError:
-            raise Missing("the schema refers to itself without end") from None
+            raise Failed("the schema refers to itself without end") from None
 
     return fits
 
@@ -159,7 +159,7 @@ def _is_found(pattern: str, text: str) -> bool:
     try:
         return regex.search(pattern, text, timeout=REGEX_TIMEOUT_S) is not None
     except TimeoutError:
-        raise Missing(f"a pattern of the schema took longer than {REGEX_TIMEOUT_S} s on this text") from None
+        raise Failed(f"a pattern of the schema took longer than {REGEX_TIMEOUT_S} s on this text") from None
 
 
 def keywords(params: KeywordsParams) -> RewardFunction:

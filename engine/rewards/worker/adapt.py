@@ -196,7 +196,9 @@ class LibraryAdapted:
                 result = self.function(
                     **one, trainer_state=_state(call), log_extra=extra.__setitem__, log_metric=metrics.log
                 )
-                value = values.number(result[0])
+                told = next(iter(extra.get(MISSING, [])), None)
+                number, reason = values.number(result[0])
+                value = number, reason and (told or reason)
             except BaseException as error:
                 value = None, outcome.note(error, self.shown)
             missing.append(next(iter(extra.get(MISSING, [])), None))

@@ -1,5 +1,6 @@
 """Rewards for the form of a completion."""
 
+import math
 import time
 from typing import Any
 
@@ -31,9 +32,9 @@ def test_a_group_that_took_no_part_in_the_match_is_wrong_not_an_error() -> None:
     assert call("regex_match", ["b"], ["a"], pattern="(a)?b", group="1") == [0]
 
 
-def test_a_pattern_that_runs_away_is_missing() -> None:
+def test_a_pattern_that_runs_away_has_failed() -> None:
     started = time.process_time()
-    assert call("regex_match", ["a" * 50_000 + "!"], pattern="(a|aa)+$") == [None]
+    assert math.isnan(call("regex_match", ["a" * 50_000 + "!"], pattern="(a|aa)+$")[0])
     assert time.process_time() - started < 1  # it is given 0.1 s
 
 

@@ -1,5 +1,7 @@
 """Rewards for length and repetition: tokens, words or characters."""
 
+import math
+
 import pytest
 from pydantic import ValidationError
 
@@ -78,3 +80,11 @@ def test_repetition_costs_the_share_of_runs_that_occurred_before() -> None:
     reward = REWARDS["repetition_penalty"].make(RepetitionPenaltyParams(ngram=2, size=0.5))
     # runs: 12 23 31 12 23, of which 2 of 5 occurred before; 11 11; none
     assert reward(completion_ids=[[1, 2, 3, 1, 2, 3], [1, 1, 1], [1]]) == [-0.2, -0.25, 0]
+
+
+def test_what_could_not_be_compared_in_time_is_no_number() -> None:
+    params = CosineLengthParams(compare="text", extract="regex", answer_pattern="^(?:a|aa)+$|c$")
+    values = REWARDS["cosine_length"].make(params)(
+        completions=["c", "a" * 5000 + "b"], completion_ids=[[1], [1]], answer=["c", "c"]
+    )
+    assert values[0] is not None and math.isnan(values[1])

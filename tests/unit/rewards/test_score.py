@@ -142,7 +142,8 @@ def test_an_answer_that_cannot_be_read_in_time_costs_its_completion_alone() -> N
     for name in ("exact_match", "group_diversity"):
         rewards = bind_rewards([RewardSpec(name="mine", function=name, params=params)])
         found = run(*rewards, completions=("c", "a" * 5000 + "b"))
-        assert (found.parsed, found.failed[0]) == ([None if name == "group_diversity" else "c", None], frozenset())
+        assert found.parsed == [None if name == "group_diversity" else "c", None]
+        assert found.failed == [frozenset(), frozenset({"mine"})]  # or the other rewards would make up for it
         assert math.isnan(found.values[1, 0]) and "took longer than 0.1 s" in found.errors[1]["mine"]
 
 

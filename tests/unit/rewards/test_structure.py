@@ -1,6 +1,7 @@
 """Rewards for JSON that fits a schema, and for keywords."""
 
 import json
+import math
 from typing import Any
 
 import pytest
@@ -42,14 +43,14 @@ def test_json_that_does_not_fit_the_schema_is_worth_what_is_set() -> None:
     assert call("json_format", texts, json_schema=json.dumps(SCHEMA), valid_share=0.5) == [1, 0.5, 0.5, 0.5, 0]
 
 
-def test_a_pattern_of_a_schema_that_runs_away_is_missing() -> None:
+def test_a_pattern_of_a_schema_that_runs_away_has_failed() -> None:
     schema = json.dumps({"type": "string", "pattern": "(a|aa)+$"})
-    assert call("json_format", ['"' + "a" * 15_000 + '!"'], json_schema=schema) == [None]
+    assert math.isnan(call("json_format", ['"' + "a" * 15_000 + '!"'], json_schema=schema)[0])
 
 
-def test_a_schema_that_refers_to_itself_without_end_is_missing() -> None:
+def test_a_schema_that_refers_to_itself_without_end_has_failed() -> None:
     schema = json.dumps({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}})
-    assert call("json_format", ["1"], json_schema=schema) == [None]
+    assert math.isnan(call("json_format", ["1"], json_schema=schema)[0])
 
 
 @pytest.mark.parametrize(

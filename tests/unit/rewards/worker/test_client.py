@@ -225,3 +225,11 @@ def test_whoever_waits_can_be_called_away(path: Path, tmp_path: Path) -> None:
         worker.submit({"prompts": ["p"], "completions": ["c"], "completion_ids": [[1]]})
         with pytest.raises(Enough):
             worker.result(waiting)  # type: ignore[arg-type]
+
+
+def test_a_library_reward_that_fails_says_why() -> None:
+    target = LibraryTarget("exact_match", {"extract": "regex", "answer_pattern": "^(?:a|aa)+$|c$"})
+    with RewardWorker(target) as worker:
+        found = worker.call({"completions": ["c", "a" * 5000 + "b"], "answer": ["c", "c"]})
+    assert (found.values, found.failed) == ([1.0, None], [False, True])
+    assert found.reasons[1] == "the answer pattern took longer than 0.1 s on this text"
