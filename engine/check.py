@@ -14,7 +14,7 @@ from engine.config import RunConfig
 from engine.config_advice import advice
 from engine.config_io import parse_config, pass_reward
 from engine.data.answers import NUMERIC, check_answers, count_numbers
-from engine.data.checks import Bin, check_examples, histogram
+from engine.data.checks import Bin, Finding, check_examples, histogram, missing_columns
 from engine.data.examples import Dataset, Example, open_dataset
 from engine.data.hub import NotFetched
 from engine.data.prompts import Renderer, check_lengths, drop_long
@@ -22,7 +22,7 @@ from engine.errors import ConfigError, LabError, ModelError, Problem
 from engine.machine_speed import keep_speed
 from engine.models.catalog import cached_snapshot, model_facts, resolve_source
 from engine.rewards.file_check import check_reward_files
-from engine.rewards.registry import absence_problems, function_of
+from engine.rewards.registry import absence_problems, columns_of, function_of
 
 PREVIEWS = 3
 SAMPLE = 200  # examples that warnings are judged by
@@ -67,7 +67,10 @@ def check_run(config: RunConfig) -> Check:
     file_problems, file_warnings = check_reward_files(config.rewards, columns)
     problems += file_problems
     warnings += file_warnings
-    findings = check_examples(dataset) if dataset else ()
+    findings: list[Finding] = []
+    if dataset:
+        needed = {spec.name: columns_of(spec) for spec in config.rewards}
+        findings = [*missing_columns(dataset, needed), *check_examples(dataset)]
     train_size = dataset.train_size if dataset else None
     return Check(
         tuple(problems), tuple(warnings), tuple(previews), context_length, train_size, tuple(findings), prompt_tokens

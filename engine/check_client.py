@@ -5,17 +5,12 @@ time limit.
 """
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.child_environment import child_environment
+from engine.child_answer import ask_child
 from engine.config import RunConfig
 from engine.config_io import dump_config
 from engine.data.checks import Bin, Finding
@@ -77,29 +72,13 @@ def check_in_child(config: RunConfig | str, *, timeout_s: float, cwd: Path | Non
     Never raises for what the child meets: a check that ends without an answer is itself a problem.
     """
     text = dump_config(config) if isinstance(config, RunConfig) else config
-    with subprocess.Popen(
-        [sys.executable, "-P", "-m", "engine.check"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=child_environment(),
-        start_new_session=True, cwd=cwd,
-    ) as child:  # fmt: skip
-        try:
-            answer, errors = child.communicate(text.encode("utf-8", "surrogatepass"), timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            return _unanswered(f"the check took longer than {timeout_s:g} s", "Choose a smaller file or model.")
-        finally:
-            if child.poll() is None:
-                _kill(child.pid)
+    answer = ask_child("engine.check", text, timeout_s=timeout_s, cwd=cwd)
+    if not answer.in_time:
+        return _unanswered(f"the check took longer than {timeout_s:g} s", "Choose a smaller file or model.")
     try:
-        return Check.from_json(answer.decode())
+        return Check.from_json(answer.output)
     except (ValueError, KeyError, TypeError):
-        last_words = errors.decode(errors="replace").strip().rpartition("\n")[2][:300]
-        return _unanswered(f"the check ended with exit code {child.returncode}", last_words)
-
-
-def _kill(process_group: int) -> None:
-    """The child with all it started, such as a GGUF conversion."""
-    with suppress(ProcessLookupError):
-        os.killpg(process_group, signal.SIGKILL)
+        return _unanswered(f"the check ended with exit code {answer.exit_code}", answer.last_words)
 
 
 def _unanswered(message: str, hint: str) -> Check:

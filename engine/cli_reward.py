@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from engine.child_task import ChildTask
 from engine.config import RewardSpec, RunConfig
 from engine.config_io import dump_config, parse_config, pass_reward
 from engine.errors import LabError, RewardError, printable
 from engine.presets import LEARN_TO_ADD as DEMO
 from engine.rescore_client import Rescored, RescoreRequest, start_rescore, stored_rescore
-from engine.reward_check.child import ChildTask
 from engine.reward_check.client import CheckRequest, start_check
 from engine.reward_check.table import check_lines, rescored_lines
 from engine.rewards.python_file import NAME as PYTHON_FILE

@@ -6,7 +6,6 @@ that are as they were keep their stored values.
 
 import io
 import json
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,14 +19,14 @@ import pyarrow.parquet as pq
 
 from engine.analysis.rescored import step_rows, summary, worth_reading
 from engine.analysis.what_if import Settings
+from engine.child_task import serve
 from engine.config import RewardSpec, RunConfig
 from engine.config_io import default_params, pass_reward
 from engine.errors import LabError, StoreError
 from engine.rescore_client import FOLDER, METADATA, Job, ReadRow, Rescored
 from engine.rescore_data import StepInput, read_step
-from engine.reward_check.child import answered, messages, tell
 from engine.reward_check.types import shown
-from engine.rewards.protocol import TrainerState
+from engine.rewards.protocol import PASS, TrainerState
 from engine.rewards.registry import function_of
 from engine.rewards.score import BoundReward, Scores, bind_rewards, close_rewards, score
 from engine.rewards.shaping import shaped, told_failed
@@ -35,7 +34,6 @@ from engine.runs.durable import disk_errors, write_atomic
 from engine.runs.paths import RunPaths, parse_config_of, read_config
 from engine.runs.reader import RunReader
 
-PASS = 1.0 - 1e-9  # as engine.train.rollout, which loads torch: a pass reward of 1 means right
 MAX_READ = 12  # completions worth reading, in each direction
 
 Tell = Callable[[int, int, str], None]
@@ -237,13 +235,5 @@ def _storable(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def main() -> int:
-    with messages() as stream:
-        job = Job.from_json(sys.stdin.buffer.read().decode("utf-8", "surrogatepass"))
-        found = rescore(job, lambda done, total, doing: tell(stream, done, total, doing))
-        answered(stream, found.to_json())
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(serve(lambda request, tell: rescore(Job.from_json(request), tell).to_json()))

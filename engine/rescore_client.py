@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 
 from engine.analysis.rescored import Passes, RewardChange, Summary
 from engine.analysis.step_sample import sample_of
+from engine.child_task import ChildTask
 from engine.config_io import default_params
 from engine.errors import RewardError, StoreError
-from engine.reward_check.child import ChildTask
 from engine.rewards.python_file import NAME as PYTHON_FILE
 from engine.rewards.worker.files import read_reward_file
 from engine.runs.paths import RunPaths, read_config

@@ -29,6 +29,7 @@ from dashboard.views.rescore_html import (
 )
 from dashboard.views.run_choice import LAST_RUN, NUM_OFFERED
 from dashboard.wording import ago, plural
+from engine.child_task import ChildTask
 from engine.config import RewardSpec, RunConfig
 from engine.config_io import parse_config, pass_reward
 from engine.errors import ConfigError, LabError
@@ -41,7 +42,6 @@ from engine.rescore_client import (
     start_rescore,
     stored_rescore,
 )
-from engine.reward_check.child import ChildTask
 from engine.rewards.python_file import NAME as PYTHON_FILE
 from engine.rewards.registry import deciding_reward
 from engine.runs.imported import is_imported

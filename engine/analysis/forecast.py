@@ -96,14 +96,6 @@ def same_value_chance(a: ArrayLike, b: ArrayLike, group_size: int) -> Floats:
     return chance
 
 
-def dead_chance(a: ArrayLike, b: ArrayLike, group_size: int) -> Floats:
-    """The chance that all completions of a group are right or all wrong, for a pass rate that is Beta(a, b).
-
-    E[p^G + (1−p)^G] = B(a + G, b) / B(a, b) + B(a, b + G) / B(a, b).
-    """
-    return same_value_chance(a, b, group_size) + same_value_chance(b, a, group_size)
-
-
 def forecast_dead(
     totals: Sequence[Sequence[float]], *, prompts_per_step: int, group_sizes: Sequence[int] = GROUP_SIZES,
     rise: float = RISE, seed: int = 0,

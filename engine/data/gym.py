@@ -6,16 +6,11 @@ here: some of them evaluate the text they judge.
 
 import importlib.util
 import json
-import os
-import signal
-import subprocess
-import sys
-from contextlib import suppress
 from typing import Any
 
 from pydantic import ValidationError
 
-from engine.child_environment import child_environment
+from engine.child_answer import ask_child
 from engine.config_data import GYM, DataSource
 from engine.config_problems import closest, problems_from
 from engine.config_section import Section, knob
@@ -73,23 +68,13 @@ def gym_table(source: DataSource, held_out: int, seed: int, timeout_s: float = T
 
 def _ask(request: dict[str, Any], timeout_s: float) -> tuple[dict[str, Any], str]:
     """The child's first line, which says how it went, and its rows. Raises DatasetError when it gives no answer."""
-    with subprocess.Popen(
-        [sys.executable, "-P", "-m", "engine.data.gym_child"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        env=child_environment(),
-    ) as child:  # fmt: skip
-        try:
-            answer, errors = child.communicate(json.dumps(request).encode(), timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            fail(f"reasoning-gym took longer than {timeout_s:g} s to make the rows.", "Ask for fewer.", "data.params")
-        finally:
-            if child.poll() is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(child.pid, signal.SIGKILL)
-    first, _, rows = answer.decode(errors="replace").partition("\n")
+    answer = ask_child("engine.data.gym_child", json.dumps(request), timeout_s=timeout_s)
+    if not answer.in_time:
+        fail(f"reasoning-gym took longer than {timeout_s:g} s to make the rows.", "Ask for fewer.", "data.params")
+    first, _, rows = answer.output.partition("\n")
     try:
         head = json.loads(first)
     except ValueError:
-        last_words = errors.decode(errors="replace").strip().rpartition("\n")[2][:300]
-        fail(f"reasoning-gym ended with exit code {child.returncode}: {last_words}", "Ask for fewer rows, or others.")
+        why = f"reasoning-gym ended with exit code {answer.exit_code}: {answer.last_words}"
+        fail(why, "Ask for fewer rows, or others.")
     return head, rows

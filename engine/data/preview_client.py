@@ -4,17 +4,14 @@ The child, `python -m engine.data.preview_client`, can be ended at any time.
 """
 
 import json
-import os
-import signal
-import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from engine.child_environment import child_environment
+from engine.child_answer import ask_child
 from engine.config_data import GYM, DataSource
 from engine.data.columns import FilePreview, preview_source, preview_table
 from engine.data.gym import gym_table
@@ -33,23 +30,13 @@ def preview_in_child(config: DataSource, *, limit: int = 3, timeout_s: float, cw
     request = json.dumps(
         {"config": config.model_dump(mode="json", include=set(DataSource.model_fields)), "limit": limit}
     )
-    with subprocess.Popen(
-        [sys.executable, "-P", "-m", "engine.data.preview_client"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, cwd=cwd,
-        env=child_environment(),
-    ) as child:  # fmt: skip
-        try:
-            answer, _ = child.communicate(request.encode("utf-8", "surrogatepass"), timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            return _failed(config, f"Reading {config.source[:200]} took longer than {timeout_s:g} s.")
-        finally:
-            if child.poll() is None:
-                with suppress(ProcessLookupError):
-                    os.killpg(child.pid, signal.SIGKILL)
+    answer = ask_child("engine.data.preview_client", request, timeout_s=timeout_s, cwd=cwd)
+    if not answer.in_time:
+        return _failed(config, f"Reading {config.source[:200]} took longer than {timeout_s:g} s.")
     try:
-        return _from_json(json.loads(answer))
+        return _from_json(json.loads(answer.output))
     except (ValueError, TypeError, KeyError):
-        return _failed(config, f"Reading {config.source[:200]} ended with exit code {child.returncode}.")
+        return _failed(config, f"Reading {config.source[:200]} ended with exit code {answer.exit_code}.")
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ found = task.result()
 
 from pathlib import Path
 
-from engine.reward_check.child import ChildTask, Progress
+from engine.child_task import ChildTask, Progress
 from engine.reward_check.types import CheckRequest, Evidence, Finding, RewardCheck, StrategyScore
 
 __all__ = [

@@ -32,6 +32,8 @@ StepScores = list[tuple[int, float]]
 RewardFunction = Callable[..., Sequence[float | StepScores | None]]
 Completion = str | Sequence[dict[str, Any]]
 
+PASS = 1.0 - 1e-9  # a pass reward of 1 means right; partial credit does not
+
 # The column that a function gives to log_extra to say why it returned None, where it does not apply, or NaN, where it
 # failed: a text, or None, for each completion.
 MISSING = "missing"

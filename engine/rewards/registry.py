@@ -64,6 +64,14 @@ def needs_answer(spec: RewardSpec) -> bool:
     return info is not None and (info.needs_answer or bool(spec.params.get("group")))
 
 
+def columns_of(spec: RewardSpec) -> list[str]:
+    """The columns of the data that its settings name."""
+    info = info_of(spec)
+    fields = {} if info is None else info.params.model_fields
+    named = [spec.params.get(key, field.default) for key, field in fields.items() if key.endswith("column")]
+    return [name for name in named if isinstance(name, str) and name]
+
+
 def deciding_reward(wanted: str | None, specs: Sequence[RewardSpec]) -> str | None:
     """The reward that decides right or wrong: the wanted one, else the first task reward, else none."""
     if wanted is not None:

@@ -9,14 +9,13 @@ import numpy as np
 
 from engine.data.examples import Example
 from engine.data.prompts import Rendered
+from engine.rewards.protocol import PASS
 from engine.rewards.score import Scores, score
 from engine.rewards.shaping import shaped
 from engine.rollout.sampler import Completions, SamplingParams, sample_completions
 from engine.train.session import Session
 
 T = TypeVar("T")
-
-PASS = 1.0 - 1e-9  # a pass reward of 1 means right; partial credit does not
 
 
 @dataclass(frozen=True)

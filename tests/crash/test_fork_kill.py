@@ -37,6 +37,7 @@ fork.fork_run(root, "parent", 10, changed(open_run(root, "parent")))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["link", "verify", "origin", "config", "rename", "spawn"])
 def test_a_kill_at_any_moment_leaves_no_fork_or_a_whole_one(
     moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

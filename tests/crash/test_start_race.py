@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from engine.runs.launch import kill_run, stop_run
 from engine.runs.paths import list_runs
 from engine.runs.status import run_status
@@ -68,6 +70,7 @@ def go(process: "subprocess.Popen[str]") -> None:
     process.stdin.flush()
 
 
+@pytest.mark.slow
 def test_two_processes_that_start_at_once_make_one_run(tmp_path: Path) -> None:
     starters = [starter(tmp_path, "hang") for _ in range(2)]
     for process in starters:
@@ -90,6 +93,7 @@ def test_an_engine_outlives_the_dashboard_and_obeys_the_next_one(tmp_path: Path)
     wait_until(lambda: run_status(paths).state == "stopped", "the engine to stop")
 
 
+@pytest.mark.slow
 def test_of_twenty_processes_exactly_one_gets_the_lease(tmp_path: Path) -> None:
     command = [sys.executable, "-c", CROWD, str(tmp_path / "engine.lock")]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)

@@ -65,6 +65,7 @@ def check_kills(path: Path, kills: int, seed: int) -> None:
     assert [attempt.outcome for attempt in RunReader(path).attempts()] == [None] * kills
 
 
+@pytest.mark.slow
 def test_five_kills_lose_no_acknowledged_step(tmp_path: Path) -> None:
     check_kills(tmp_path / "run.db", kills=5, seed=0)
 

@@ -11,9 +11,9 @@ from streamlit.testing.v1 import AppTest
 from dashboard.views import rescore_view, reward_board, reward_editor
 from dashboard.views.form_state import FORM
 from dashboard.views.reward_templates import TEMPLATES
+from engine.child_task import Progress
 from engine.errors import StoreError
 from engine.rescore_client import Rescored, RescoreRequest, list_rescored
-from engine.reward_check.child import Progress
 from engine.reward_check.types import CheckRequest, Evidence, Finding, RewardCheck, StrategyScore
 from engine.rewards.worker.files import save_reward_file
 from engine.rewards.worker.types import CallableInfo, FileInfo

@@ -160,6 +160,7 @@ def test_a_check_survives_the_way_through_json() -> None:
     assert Check.from_json(result.to_json()) == result
 
 
+@pytest.mark.slow
 def test_the_child_answers_with_one_json_object_and_the_same_check(raw: Raw) -> None:
     config = parse_config(raw())
     assert check_in_child(config, timeout_s=PATIENCE_S) == check_run(config)
@@ -238,3 +239,10 @@ def test_a_hub_data_set_that_is_not_here_is_left_to_the_run(
     result = check(raw(data={"source": "someone/some-data"}))
     assert result.problems == () and result.previews == () and result.train_size is None
     assert result.warnings[-1].startswith("someone/some-data is not on this machine; starting the run downloads it.")
+
+
+def test_a_column_that_a_reward_names_and_no_row_has_is_told(raw: Raw) -> None:
+    rewards = [{"name": "exact_match"}, {"name": "constraints", "params": {"column": "spec"}}]
+    (finding,) = check({**raw(), "rewards": rewards}).findings
+    assert (finding.key, finding.severity, finding.count) == ("missing_column", "error", 20)
+    assert finding.message == "constraints needs the column 'spec', which all 20 examples lack."

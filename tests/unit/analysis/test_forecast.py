@@ -5,7 +5,6 @@ import pytest
 
 from engine.analysis.forecast import (
     GROUP_SIZES,
-    dead_chance,
     forecast_dead,
     pass_posterior,
     same_value_chance,
@@ -19,22 +18,27 @@ def beta(a: float, b: float) -> float:
     return math.exp(math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b))
 
 
+def dead(a: float, b: float, group_size: int) -> float:
+    """The chance that all are right or all wrong, for a pass rate that is Beta(a, b)."""
+    return float(same_value_chance(a, b, group_size) + same_value_chance(b, a, group_size))
+
+
 @pytest.mark.parametrize("group_size", [1, 4, 8, 32])
 def test_the_chance_of_a_dead_group_is_the_quotient_of_beta_functions(group_size):
     a, b = 3.5, 5.5
     expected = beta(a + group_size, b) / beta(a, b) + beta(a, b + group_size) / beta(a, b)
-    assert dead_chance(a, b, group_size) == pytest.approx(expected, rel=1e-12)
+    assert dead(a, b, group_size) == pytest.approx(expected, rel=1e-12)
 
 
 def test_spread_prompts_have_far_more_dead_groups_than_their_mean_says():
     """Beta(0.4, 0.6), G = 8: 0.41549 by the formula, 0.4^8 + 0.6^8 = 0.01745 for prompts that are all alike."""
-    assert dead_chance(0.4, 0.6, 8) == pytest.approx(0.41549, abs=1e-5)
-    assert dead_chance(0.4e6, 0.6e6, 8) == pytest.approx(0.4**8 + 0.6**8, rel=1e-3)
+    assert dead(0.4, 0.6, 8) == pytest.approx(0.41549, abs=1e-5)
+    assert dead(0.4e6, 0.6e6, 8) == pytest.approx(0.4**8 + 0.6**8, rel=1e-3)
 
 
 def test_a_uniform_pass_rate_fills_a_group_of_four_with_right_ones_in_a_fifth_of_cases():
     assert same_value_chance(1.0, 1.0, 4) == pytest.approx(1 / 5)  # ∫ p⁴ dp
-    assert dead_chance(1.0, 1.0, 4) == pytest.approx(2 / 5)
+    assert dead(1.0, 1.0, 4) == pytest.approx(2 / 5)
 
 
 @pytest.mark.parametrize(

@@ -142,6 +142,7 @@ def test_a_commit_name_cannot_lead_out_of_the_cache(tmp_path: Path) -> None:
     assert cached_snapshot("org/odd") is None
 
 
+@pytest.mark.slow
 def test_the_hub_cache_is_where_huggingface_hub_puts_it(tmp_path: Path) -> None:
     settings: list[dict[str, str]] = [
         {},

@@ -29,6 +29,7 @@ def test_another_script_can_be_wanted() -> None:
     assert call("language_consistency", ["é"]) == [1]
 
 
+@pytest.mark.slow
 def test_the_codes_that_are_offered_are_those_of_the_detector() -> None:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 

@@ -8,7 +8,15 @@ import pytest
 from engine.config import RewardSpec
 from engine.errors import ConfigError
 from engine.rewards import extras
-from engine.rewards.registry import REWARDS, absence_problems, deciding_reward, kind_of, needs_answer, reward_problems
+from engine.rewards.registry import (
+    REWARDS,
+    absence_problems,
+    columns_of,
+    deciding_reward,
+    kind_of,
+    needs_answer,
+    reward_problems,
+)
 from engine.rewards.score import bind_rewards
 from tests.unit.rewards.settings import HERE, made
 
@@ -112,3 +120,9 @@ def test_the_library_loads_without_the_libraries_of_single_rewards() -> None:
         "reasoning_gym",
     }
     assert others & set(loaded) == set()
+
+
+def test_settings_say_which_columns_of_the_data_a_reward_reads() -> None:
+    assert columns_of(RewardSpec(name="python_tests")) == ["test"]
+    assert columns_of(RewardSpec(name="constraints", params={"column": "spec"})) == ["spec"]
+    assert columns_of(RewardSpec(name="constraints")) == columns_of(RewardSpec(name="no such")) == []

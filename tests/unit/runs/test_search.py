@@ -95,6 +95,7 @@ def keys_of(rows: list[dict[str, Any]]) -> list[int]:
     return [completion_id(row["step"], row["group_index"], row["completion_index"]) for row in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("few", [10_000, 20, 1], ids=["either side may be rare", "some are common", "all are common"])
 def test_a_search_equals_a_filter_over_every_row(
     fake: RunPaths, rows: list[dict[str, Any]], few: int, monkeypatch: pytest.MonkeyPatch

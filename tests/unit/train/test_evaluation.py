@@ -166,6 +166,7 @@ def test_without_a_measure_no_checkpoint_is_kept_for_its_score(
     assert kept(paths) == ["step-000006"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "name", "before"),
     [

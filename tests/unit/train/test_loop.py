@@ -242,6 +242,7 @@ def test_data_that_changed_since_the_checkpoint_are_refused(tmp_path: Path) -> N
     assert RunReader(paths.db).last_step() == 3
 
 
+@pytest.mark.slow
 def test_a_replay_that_differs_puts_the_old_steps_and_what_followed_from_them_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,7 @@ def test_after_part_of_a_refresh_kl_is_smaller_but_not_zero(tmp_path: Path, monk
     assert not (still.checkpoints / "step-000006" / "reference.safetensors").exists()  # the base model, as configured
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "alpha"), [("full", 0.6), ("lora", 1.0)])
 def test_a_run_killed_again_and_again_resumes_bit_for_bit_with_everything_that_carries_over(
     kind: str, alpha: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,7 +1,7 @@
 """A child process that says how far it is and ends with one answer: for work that its caller must be able to stop.
 
 The child reads its request from standard input and writes lines of JSON: {"progress": [done, total, doing]}, and at the
-end {"answer": text}. `tell` and `answered` are the child's side of it.
+end {"answer": text}. `serve` is the child's side of it.
 """
 
 import json
@@ -11,17 +11,18 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from collections.abc import Callable
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, NoReturn, TextIO, TypeVar
 
+from engine.child_answer import last_line
 from engine.child_environment import child_environment
 
 T = TypeVar("T")
+Tell = Callable[[int, int, str], None]  # done, total, what is under way
 PATIENCE_S = 3.0  # for a child that was asked to end; then it is killed
-STDERR_SHOWN = 300  # characters of the last line that a failed child wrote
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class ChildTask(Generic[T]):
             code = self._child.wait()
             if self._answer is None and not self._why:
                 self._stderr.seek(0)
-                last = self._stderr.read().decode(errors="replace").strip().rpartition("\n")[2][:STDERR_SHOWN]
+                last = last_line(self._stderr.read())
                 self._why = f"it ended with exit code {code}{f': {last}' if last else ''}"
 
     def _hear(self, line: bytes) -> None:
@@ -108,23 +109,18 @@ class ChildTask(Generic[T]):
                 os.killpg(self._child.pid, signal.SIGKILL)
 
 
-def tell(stream: TextIO, done: int, total: int, doing: str) -> None:
-    """The child: say how far it is."""
-    _write(stream, {"progress": [done, total, doing]})
+def serve(work: Callable[[str, Tell], str]) -> int:
+    """The child: give `work` the request and a way to say how far it is, and write what it returns. Returns 0.
 
-
-def answered(stream: TextIO, text: str) -> None:
-    """The child: give the answer."""
-    _write(stream, {"answer": text})
-
-
-@contextmanager
-def messages() -> Iterator[TextIO]:
-    """The child's stream for these; whatever else prints meanwhile goes to standard error. SIGTERM ends it in order."""
+    Whatever else prints meanwhile goes to standard error. SIGTERM ends it in order.
+    """
     stream = sys.stdout
     signal.signal(signal.SIGTERM, _ended)
     with redirect_stdout(sys.stderr):
-        yield stream
+        request = sys.stdin.buffer.read().decode("utf-8", "surrogatepass")
+        answer = work(request, lambda done, total, doing: _write(stream, {"progress": [done, total, doing]}))
+        _write(stream, {"answer": answer})
+    return 0
 
 
 def _ended(number: int, _: object) -> NoReturn:

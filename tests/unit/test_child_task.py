@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from engine.reward_check.child import ChildTask, Progress
+from engine.child_task import ChildTask, Progress
 from tests.waiting import wait_until
 
-HEAD = "import sys, time\nfrom engine.reward_check.child import answered, messages, tell\n"
-ANSWER = """with messages() as stream:
+HEAD = "import time\nfrom engine.child_task import serve\n"
+ANSWER = """def work(request, tell):
     print('noise')
-    tell(stream, 1, 2, 'half')
-    answered(stream, sys.stdin.read())
+    tell(1, 2, 'half')
+    return request
+serve(work)
 """
 
 
@@ -37,12 +38,12 @@ def test_a_child_that_fails_says_its_last_words(start) -> None:  # type: ignore[
 
 
 def test_a_child_that_takes_too_long_is_ended(start) -> None:  # type: ignore[no-untyped-def]
-    task = start("with messages() as stream:\n    time.sleep(600)\n", timeout_s=0.5)
+    task = start("serve(lambda request, tell: time.sleep(600))\n", timeout_s=0.5)
     assert task.result() == "no: it took longer than 0.5 s"
 
 
 def test_a_cancelled_child_is_gone_when_cancel_returns(start) -> None:  # type: ignore[no-untyped-def]
-    task = start("with messages() as stream:\n    tell(stream, 1, 9, 'going')\n    time.sleep(600)\n")
+    task = start("serve(lambda request, tell: tell(1, 9, 'going') or time.sleep(600))\n")
     wait_until(lambda: task.progress.done == 1, "its first word")
     task.cancel()
     assert task.finished and task.result() == "no: it was cancelled" and task._child.poll() is not None
