@@ -24,7 +24,7 @@ def headline(found: RewardCheck) -> tuple[Literal["ok", "warning", "failed"], st
     holes = [score for score in found.board if score.outcome == "hole"]
     failed = [finding for finding in found.findings if finding.verdict == "failed"]
     if failed:
-        found_out = f"{plural(len(holes), 'way')} to earn it without solving the task" if holes else ""
+        found_out = plural(len(holes), "hole") if holes else ""
         questions = ", ".join(finding.label.lower() for finding in failed if not holes or finding.name != "exploits")
         reasons = " and ".join(filter(None, [found_out, f"it fails on: {questions}" if questions else ""]))
         return "failed", f"Not fit to train on yet: {reasons}."

@@ -16,6 +16,7 @@ from engine.data.files import MAX_BYTES
 from engine.data.splits import all_shards, card_files, choose_subset, data_files, matching, split_files
 from engine.data.table import fail
 from engine.errors import DatasetError
+from engine.hub_errors import hub_refusal
 from engine.models.catalog import hub_cache
 from engine.models.hub import is_offline
 
@@ -114,20 +115,12 @@ def _download(config: DataSource) -> list[Path]:
     name = config.source
     try:
         return _fetch(config)
-    except errors.GatedRepoError:
-        fail(f"{name} is gated: its owner must grant access first.",
-             "Ask for it on the data set's page, then log in with `hf auth login`.")  # fmt: skip
-    except errors.RepositoryNotFoundError:
-        fail(f"There is no data set {name} on the Hub, or it is private.",
-             "Check its name, or log in first. A file's name ends with .jsonl or the like.")  # fmt: skip
     except errors.RevisionNotFoundError:
         fail(f"{name} has no version {config.revision!r}.", "Name a branch, a tag or a commit.", "data.revision")
     except DatasetError:
         raise
-    except Exception as error:  # whichever HTTP library the client has below it: every failure means the same here
-        first = next(iter(str(error).strip().splitlines()), type(error).__name__)[:300].rstrip(".")
-        fail(f"{name} is not on this machine, and could not be downloaded: {first}.",
-             "Check the connection, or name a local file.")  # fmt: skip
+    except Exception as error:
+        fail(*hub_refusal(name, "data set", error, "file"))
 
 
 def _fetch(config: DataSource) -> list[Path]:

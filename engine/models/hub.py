@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from engine.errors import ModelError
+from engine.hub_errors import hub_refusal
 from engine.models.catalog import cached_snapshot
 from engine.models.folder import PICKLE_SUFFIXES
 from engine.models.licence import CARD
@@ -34,29 +35,17 @@ def is_offline() -> bool:
 
 def _download(hub_id: str) -> Path:
     import huggingface_hub  # here, because it takes half a second that local models need not pay
-    from huggingface_hub import errors
 
     try:
         names = [name for name in huggingface_hub.HfApi().list_repo_files(hub_id) if "/" not in name]
         _require_safetensors(hub_id, names)
         wanted = [name for name in names if name.endswith(_WANTED) or name == CARD]
         return Path(huggingface_hub.snapshot_download(hub_id, allow_patterns=wanted, ignore_patterns=["*/*"]))
-    except errors.GatedRepoError:
-        raise ModelError(
-            f"{hub_id} is gated: its owner must grant access first.",
-            hint="Ask for it on the model's page, then log in with `hf auth login`.",
-        ) from None
-    except errors.RepositoryNotFoundError:
-        raise ModelError(
-            f"There is no model {hub_id} on the Hub, or it is private.", hint="Check its name, or log in first."
-        ) from None
     except ModelError:
         raise
-    except Exception as error:  # whichever HTTP library the client has below it: every failure means the same here
-        raise ModelError(
-            f"{hub_id} could not be downloaded: {_first_line(error)}",
-            hint="Check the connection, or name a local folder.",
-        ) from error
+    except Exception as error:
+        message, hint = hub_refusal(hub_id, "model", error, "folder")
+        raise ModelError(message, hint=hint) from error
 
 
 def _require_safetensors(hub_id: str, names: list[str]) -> None:
@@ -68,7 +57,3 @@ def _require_safetensors(hub_id: str, names: list[str]) -> None:
             hint="Choose a model with safetensors.",
         )
     raise ModelError(f"{hub_id} holds no weights as safetensors.", hint="Choose another model.")
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)[:300].rstrip(".") + "."

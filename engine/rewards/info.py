@@ -38,11 +38,12 @@ class Example:
 class RewardInfo:
     """One reward of the library.
 
-    `kind`: task rewards judge the answer and can decide right or wrong; format rewards judge the form; penalties only
-    take away. `help` is one line, `explanation` the whole rule. `parse(params, completion)` is the answer that the
-    reward reads in a completion, for showing. `steps`: it scores the steps of a completion, and each token is credited
-    with those that end at or after it. `unavailable()` says why it cannot be used here, None when it can;
-    `tries_machine`: it tries something out for that, which takes seconds.
+    `make(params)` gives the function; None: it is in a file of the user's. `kind`: task rewards judge the answer and
+    can decide right or wrong; format rewards judge the form; penalties only take away. `help` is one line,
+    `explanation` the whole rule. `parse(params, completion)` is the answer that the reward reads in a completion, for
+    showing. `steps`: it scores the steps of a completion, and each token is credited with those that end at or after
+    it. `unavailable()` says why it cannot be used here, None when it can; `tries_machine`: it tries something out for
+    that, which takes seconds.
     """
 
     name: str
@@ -50,7 +51,7 @@ class RewardInfo:
     help: str
     kind: Kind
     params: type[Section]
-    make: Callable[[Any], RewardFunction]
+    make: Callable[[Any], RewardFunction] | None
     needs_answer: bool = True
     value_range: tuple[float, float] = (0.0, 1.0)
     parse: Callable[[Any, str], str | None] | None = None

@@ -1,11 +1,10 @@
 """The user's own reward: a function in a Python file, run in a worker process. What can be set, and what is run."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from engine.config_section import Section, knob
 from engine.rewards.info import RewardInfo
-from engine.rewards.protocol import RewardFunction
 from engine.rewards.worker.files import version_name
 from engine.rewards.worker.types import FileTarget, Limits
 
@@ -88,10 +87,6 @@ def limits_of(params: PythonFileParams) -> Limits:
     return Limits(timeout_s=params.timeout_s, memory_mb=params.memory_mb)
 
 
-def _make(_: Any) -> RewardFunction:
-    raise NotImplementedError("the user's code runs in a worker: engine.rewards.score.bind_rewards")
-
-
 INFOS = (
     RewardInfo(
         NAME,
@@ -99,7 +94,7 @@ INFOS = (
         "A function in a Python file of yours, as written for TRL or verl, or for one completion at a time.",
         "task",
         PythonFileParams,
-        _make,
+        None,
         needs_answer=False,
         where="worker",
         explanation=(

@@ -219,6 +219,7 @@ def _bind(spec: RewardSpec, copies: Path | None) -> BoundReward:
     params, parse = info.params.model_validate(spec.params), info.parse
     bound_parse = None if parse is None else lambda text: parse(params, text)
     if info.where != "worker":
+        assert info.make is not None
         return BoundReward(spec.name, info.make(params), bound_parse, info.steps)
     if isinstance(params, PythonFileParams):
         worker = RewardWorker(target_of(params, copies), limits_of(params))

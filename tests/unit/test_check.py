@@ -245,4 +245,4 @@ def test_a_column_that_a_reward_names_and_no_row_has_is_told(raw: Raw) -> None:
     rewards = [{"name": "exact_match"}, {"name": "constraints", "params": {"column": "spec"}}]
     (finding,) = check({**raw(), "rewards": rewards}).findings
     assert (finding.key, finding.severity, finding.count) == ("missing_column", "error", 20)
-    assert finding.message == "constraints needs the column 'spec', which all 20 examples lack."
+    assert finding.message == "constraints needs the column 'spec', which 20 of 20 examples lack."

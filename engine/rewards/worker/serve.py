@@ -56,6 +56,7 @@ def _load(target: Mapping[str, Any], timeout_s: float) -> tuple[Any, Any]:
         from engine.rewards.registry import REWARDS
 
         reward = REWARDS[target["function"]]
+        assert reward.make is not None  # a file is another target
         function = reward.make(reward.params.model_validate(target["params"]))
         return LibraryAdapted(function, reward.name), {"name": reward.name}
     module = load.load_module(Path(target["path"]), target["sha256"], target["shown"])

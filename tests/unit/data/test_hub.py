@@ -155,7 +155,7 @@ def test_a_revision_is_asked_for_by_its_name_or_its_commit(hub: FakeHub) -> None
     [
         ("GatedRepoError", "org/sums is gated: its owner must grant access first."),
         ("RepositoryNotFoundError", "There is no data set org/sums on the Hub, or it is private."),
-        ("HfHubHTTPError", "org/sums is not on this machine, and could not be downloaded: refused."),
+        ("HfHubHTTPError", "org/sums could not be downloaded: refused."),
     ],
 )
 def test_a_refusal_of_the_hub_becomes_a_sentence(hub: FakeHub, kind: str, sentence: str) -> None:
