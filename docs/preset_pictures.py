@@ -28,7 +28,7 @@ from tests.waiting import wait_until
 
 HERE = Path(__file__).parent
 COLOURS = 128  # of a picture: enough for the pages, and a third of the size
-RUN_S = 3600.0  # how long one run may take
+RUN_S = 3 * 3600.0  # how long one run may take
 BY_END = 10  # steps over which the last numbers are averaged
 
 

@@ -24,6 +24,10 @@ BACKWARD = 2
 # Numbers that an update moves for each trained weight: gradients written, zeroed and clipped, and AdamW, whose ten
 # operations each read and write. Fitted to SmolLM2 with all weights trained.
 OPTIMIZER_NUMBERS = 20
+# A step takes so many times what its products, reads and beginnings add up to: sampling from the logits, attention, the
+# cache, activations kept for the way back. Fitted to the four cases of benchmarks/step_time.py on a quiet machine, in
+# which sampling took 1.9 to 2.9 times the sum, and updates 1.3 to 2.3 times.
+ROLLOUT_FACTOR, UPDATE_FACTOR = 2.2, 1.65
 SHORTEST = 0.25  # of the completion limit: where the range begins
 # Measured steps were between 1 / MARGIN and MARGIN times the estimate for their own lengths.
 MARGIN = 2.0
@@ -69,7 +73,8 @@ def step_time(
     if facts.shape is None or not facts.parameters:
         return None
     work = _Work(config, facts.shape, prompt_tokens, completion_tokens, speed)
-    return StepTime(completion_tokens, work.rollout(), work.forward(lora=False), work.updates())
+    rollout, reference, updates = work.rollout(), work.forward(lora=False), work.updates()
+    return StepTime(completion_tokens, ROLLOUT_FACTOR * rollout, UPDATE_FACTOR * reference, UPDATE_FACTOR * updates)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 from engine.machine_speed import MachineSpeed
 from engine.models.folder import ModelFacts
 from engine.models.shape import ModelShape
-from engine.step_time import MARGIN, StepTime, layer_weights, step_time, time_range
+from engine.step_time import MARGIN, ROLLOUT_FACTOR, UPDATE_FACTOR, StepTime, layer_weights, step_time, time_range
 from tests.toy import toy_config
 
 SHAPE = ModelShape(layers=2, hidden=10, heads=2, kv_heads=1, head_dim=5, intermediate=20, vocabulary=100)
@@ -34,15 +34,17 @@ def test_the_layers_have_the_weights_of_their_linear_parts() -> None:
 def test_products_are_two_operations_for_each_weight_and_token() -> None:
     found = seconds(speed(flops=1.0))
     read, completed = 2 * 5 + 8 * 4, 8 * 4
-    assert found.reference_s == pytest.approx(2 * LAYERS * read + 2 * HEAD * completed)
+    assert found.reference_s == pytest.approx(UPDATE_FACTOR * (2 * LAYERS * read + 2 * HEAD * completed))
     assert found.update_s == pytest.approx(3 * found.reference_s)  # forward, and backward twice as much
-    assert found.rollout_s == pytest.approx(2 * LAYERS * 2 * 5 + 4 * 2 * (LAYERS + HEAD) * 8)
+    assert found.rollout_s == pytest.approx(ROLLOUT_FACTOR * (2 * LAYERS * 2 * 5 + 4 * 2 * (LAYERS + HEAD) * 8))
 
 
 def test_sampling_reads_every_weight_for_every_token() -> None:
     found = seconds(speed(weight_bytes=4.0))
-    assert found.rollout_s == pytest.approx(4 * (LAYERS + HEAD))
-    assert found.reference_s == pytest.approx(2 * LAYERS)  # once with the prompts, once with the completions
+    assert found.rollout_s == pytest.approx(ROLLOUT_FACTOR * 4 * (LAYERS + HEAD))
+    assert found.reference_s == pytest.approx(
+        UPDATE_FACTOR * 2 * LAYERS
+    )  # once with the prompts, once with the completions
 
 
 def test_a_step_of_a_tiny_model_takes_as_long_as_its_operations() -> None:
