@@ -1,7 +1,8 @@
 """Does a pre-flight foresee the dead groups of the first 20 steps? `python benchmarks/preflight.py [SEED ...]`.
 
 For each task, group size and seed (default 0 to 4): the pre-flight in its own process, as the page starts it, then the
-first 20 steps of the run itself with the settings of the demo. Both have the same prompts; their samples differ. One
+first 20 steps of the run itself with the settings of the demo; and the preset "SmolLM2 learns sums", if its package is
+installed, which takes 2 minutes a seed. Both have the same prompts; their samples differ. One
 line each, and how many of the observed shares lay inside the 95 % intervals. The forecast is of the policy before
 training, and the policy learns in these steps: that is part of the test. `from G 8`: what the pre-flight with groups
 of 8 forecast for this group size.
@@ -16,9 +17,11 @@ from pathlib import Path
 from engine.analysis.forecast import STEPS_AHEAD, Forecast, Interval
 from engine.config import RewardSpec, RunConfig
 from engine.config_io import parse_config
+from engine.errors import ModelError
+from engine.models.catalog import resolve_source
 from engine.preflight.folder import result_path, start_preflight
 from engine.preflight.result import read_result
-from engine.presets import LEARN_TO_ADD, REWARD_HACKING, SHORT_AND_RIGHT
+from engine.presets import LEARN_TO_ADD, REWARD_HACKING, SHORT_AND_RIGHT, SMOLLM2, preset
 from engine.runs.status import run_status
 
 EXACT = RewardSpec(name="exact_match")
@@ -53,6 +56,12 @@ def main(seeds: list[int]) -> int:
                         across.append(hit)
                         line += f"  {other}"
                     print(f"{task:<23}{size:>3}{seed:>5}  {line}", flush=True)
+        for seed in seeds if has_smollm2() else []:
+            config = smollm2(Path(folder), seed)
+            size = config.rollout.num_generations
+            line, hit = told(forecast(Path(folder), config).shares[size], observed(config))
+            inside.append(hit)
+            print(f"{'SmolLM2 learns sums':<23}{size:>3}{seed:>5}  {line}", flush=True)
     print(f"inside: {sum(inside)} of {len(inside)}; from groups of another size: {sum(across)} of {len(across)}")
     return 0
 
@@ -61,6 +70,24 @@ def configured(task: str, size: int, seed: int) -> RunConfig:
     rewards, temperature = TASKS[task]
     raw = LEARN_TO_ADD.model_copy(update={"rewards": rewards, "seed": seed}).model_dump(mode="json")
     raw["rollout"] |= {"num_generations": size, "temperature": temperature}
+    return parse_config(raw)
+
+
+def has_smollm2() -> bool:
+    try:
+        resolve_source(SMOLLM2)
+    except ModelError:
+        return False
+    return True
+
+
+def smollm2(root: Path, seed: int) -> RunConfig:
+    chosen = preset("smollm2-sums")
+    data = root / chosen.config.data.source
+    if chosen.make_data is not None and not data.exists():
+        chosen.make_data(data)
+    raw = chosen.config.model_copy(update={"seed": seed, "threads": 1}).model_dump(mode="json")
+    raw["data"]["source"] = str(data)
     return parse_config(raw)
 
 

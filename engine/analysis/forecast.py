@@ -4,14 +4,14 @@ P prompts with n completions each, sampled before training. A group of G' comple
 total reward, so what matters is how each prompt's completions fall on the values that the total takes.
 
 The chance that a completion is right differs from prompt to prompt, and the formula with the mean of these chances is
-far off: for prompts spread as Beta(0.4, 0.6) groups of 8 are dead in 42 of 100 cases, not in 2. So the spread itself is
-estimated: chances are Beta(a, b) over prompts, (a, b) is known only as far as the sample tells, and the forecast is the
-mean over what is known of it. With Jeffreys' prior for each prompt alone it is biased where prompts are alike.
+far off: for prompts spread as Beta(0.4, 0.6) groups of 8 are dead in 42 of 100 cases, not in 2. Nor does one curve fit
+how they differ: sums below 10 and above may be two kinds of prompts. So the prompts to come are taken to be like those
+that were sampled, in shares that 16 prompts leave open, and, with the weight of one prompt, like none of them: a
+posterior of a Dirichlet process (Ferguson 1973) around Dirichlet(α·m). Each sampled prompt's own chances are
+Dirichlet(α·m + its counts), where m is how often each value came in all, and α, how alike prompts are, is drawn by how
+well it explains the counts.
 
-How far the 95 % intervals can be trusted: against simulated prompts of eight kinds they held 85 to 100 % of what came,
-most of them 91 to 97 %. In real runs of the embedded model (benchmarks/preflight.py) they held 45 of 45 in those by
-which RISE was chosen, and 64 of 75 (85 %) in fresh ones: too few. They missed where prompts are of two kinds, where 16
-prompts happened to be unlike the others, and where the policy may have learned faster than RISE.
+How far the 95 % intervals can be trusted, in real runs: benchmarks/preflight.py, with its figures in the README.
 """
 
 import math
@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from engine.analysis.groups import FLAT
 
@@ -28,16 +28,21 @@ Floats = NDArray[np.float64]
 COVERAGE = 0.95
 GROUP_SIZES = (4, 8, 16, 32)
 STEPS_AHEAD = 20  # for which the interval of the forecast is made
-# How far learning may have moved the log-odds of the best total after STEPS_AHEAD steps: anything from 0 to this. The
-# demo, which learns fast, moves them by 1.5 in its first 20 steps (from 43 to 77 % right): benchmarks/preflight.py.
-RISE = 2.0
+# How far learning may have moved the log-odds of the best total against the worst after STEPS_AHEAD steps: anything
+# from 0 to this, and as much more as it takes until the mean is half way up. A model that has yet to learn the form of
+# an answer does that in a few steps; from there on the steps are smaller (the demo: 43 to 77 % right, 1.5).
+RISE = 2.5
 MOMENTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of those steps, at which the share is taken; the first is the start
-DRAWS = 4000
+DRAWS = 1000
 PRIOR = 0.5  # Jeffreys' prior of a share
-# What is thought of a and b before anything was sampled: a mean a / (a + b) by its own prior, and any a + b, from
-# prompts that are all right or all wrong (0.05) to prompts that are alike (1000), each factor as likely as the next.
-MEANS = 1 / (1 + np.exp(-np.linspace(-9.0, 9.0, 61)))
-SUMS = np.exp(np.linspace(math.log(0.05), math.log(1000.0), 50))
+UNSEEN = 1.0  # the weight, in prompts, of prompts that are like none of those sampled
+# What each sampled prompt weighs, in prompts: less than 1, since so few prompts differ less among themselves than all
+# do. Intervals of the mean of 16 values have to be wider by (17 / 15 · (2.13 / 1.96)²)^½, Student's and the sample's.
+SEEN = 0.75
+# What is thought of α before anything was sampled: from prompts that are all of one value (0.05) to prompts that are
+# alike (1000), each factor as likely as the next.
+ALPHAS = np.exp(np.linspace(math.log(0.05), math.log(1000.0), 50))
+MAX_VALUES = 32  # of the total that are told apart; all rarer ones together never fill a group
 _ANGLES = np.linspace(0, math.pi / 2, 4001)
 
 _lgamma = np.vectorize(math.lgamma, otypes=[np.float64])
@@ -84,129 +89,148 @@ def pass_posterior(right: int, tried: int) -> Interval:
     return Interval(a / (a + b), 0.0 if right == 0 else float(low), 1.0 if right == tried else float(high))
 
 
-def same_value_chance(a: ArrayLike, b: ArrayLike, group_size: int) -> Floats:
-    """E[p^G]: the chance that a whole group takes a value that each completion takes with a chance p ~ Beta(a, b).
-
-    B(a + G, b) / B(a, b) = Π_{j<G} (a + j) / (a + b + j), element by element.
-    """
-    first, both = np.asarray(a, dtype=np.float64), np.add(a, b)
-    chance = np.ones_like(both)
-    for j in range(group_size):
-        chance *= (first + j) / (both + j)
-    return chance
-
-
 def forecast_dead(
     totals: Sequence[Sequence[float]], *, prompts_per_step: int, group_sizes: Sequence[int] = GROUP_SIZES,
-    rise: float = RISE, seed: int = 0,
+    learning: bool = True, seed: int = 0,
 ) -> Forecast | None:  # fmt: skip
     """The share of dead groups at the start of training, for each group size. None when nothing is scored.
 
     totals: for each prompt the total rewards of its completions, NaN where missing. The value is that of the policy as
     it is. The interval is for the share seen in the first STEPS_AHEAD steps with `prompts_per_step` other prompts each:
-    it holds what a few prompts leave open, the chance in those groups, and a policy that learns meanwhile: the
-    log-odds of the best total have risen by anything from 0 to `rise` at the end.
-    Beyond the sampled group size a forecast leans on the assumed shape of the spread.
-
-    With more than two values of the total the chance of each value is Beta over prompts by itself, and the chances that
-    a group is all of one value add up. A value that no prompt gave twice counts as never filling a group.
+    it holds what a few prompts leave open, the chance in those groups, and, with `learning`, a policy that gets better
+    meanwhile. Learning moves each total's log-chance in proportion to that total, as a softmax policy that follows it
+    would. Beyond the sampled group size a forecast leans on the assumed shape of the spread.
     """
-    counts = value_counts(totals)
-    if not len(counts):
+    seen = tally(totals)
+    if not len(seen.counts):
         return None
     rng = np.random.default_rng(seed)
-    spread = _drawn_spread(counts, rng)
+    population = _drawn_population(seen, rng)
     num_groups = STEPS_AHEAD * prompts_per_step
-    risen = rng.uniform(0.0, rise, DRAWS)
+    risen = rng.uniform(0.0, population.most_rise()) if learning else np.zeros(DRAWS)
+    courses = [population.after(moment * risen).dead_chances(group_sizes) for moment in MOMENTS]
     shares = {}
-    for size in group_sizes:
-        courses = [spread.after(moment * risen).dead_chances(size) for moment in MOMENTS]
-        seen = rng.binomial(num_groups, np.mean(courses, axis=0)) / num_groups
-        low, high = np.quantile(seen, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-        value = float(courses[0].mean())
+    for place, size in enumerate(group_sizes):
+        share = np.mean([course[place] for course in courses], axis=0)
+        come = rng.binomial(num_groups, np.clip(share, 0.0, 1.0)) / num_groups
+        low, high = np.quantile(come, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+        value = float(courses[0][place].mean())
         shares[size] = Interval(value, min(value, float(low)), max(value, float(high)))
-    return Forecast(shares, counts.shape[1] == 2, num_groups, len(counts))
+    return Forecast(shares, len(seen.values) <= 2, num_groups, len(seen.counts))
 
 
 @dataclass(frozen=True)
-class _Spread:
-    """What may be true of prompts, in DRAWS versions: the chance of each of K values is Beta over prompts.
+class Tally:
+    """How often each prompt's completions took each value of the total: values [V] ascending, counts [P, V]."""
 
-    means, sums [K, DRAWS]: a / (a + b) and a + b. `rises`: whether the last value is the best, which learning favours.
-    """
-
-    means: Floats
-    sums: Floats
-    rises: bool
-
-    def after(self, rise: Floats) -> "_Spread":
-        """The odds of the best value times e^rise [DRAWS]; the other values share what is left as before."""
-        if not self.rises:
-            return self
-        best = self.means[-1]
-        odds = best / (1 - best) * np.exp(rise)
-        risen = odds / (1 + odds)
-        others = self.means[:-1] * (1 - risen) / (1 - best)
-        return _Spread(np.concatenate([others, risen[None]]), self.sums, True)
-
-    def dead_chances(self, group_size: int) -> Floats:
-        """The chance that a group is all of one value, in each version [DRAWS]."""
-        chances = same_value_chance(self.means * self.sums, (1 - self.means) * self.sums, group_size)
-        clipped: Floats = np.clip(chances.sum(axis=0), 0.0, 1.0)
-        return clipped
+    values: Floats
+    counts: Floats
 
 
-def value_counts(totals: Sequence[Sequence[float]]) -> Floats:
-    """How often each prompt's completions took each value of the total: [P, V], V at least 2.
-
-    Totals closer than rounding are one value. Prompts with fewer than two scored completions are left out.
-    """
+def tally(totals: Sequence[Sequence[float]]) -> Tally:
+    """Totals closer than rounding are one value. Prompts with fewer than two scored completions are left out."""
     rows = [np.asarray(row, dtype=np.float64) for row in totals]
     rows = [row[np.isfinite(row)] for row in rows]
     rows = [row for row in rows if row.size > 1]
     if not rows:
-        return np.zeros((0, 2))
-    values = np.unique(np.concatenate(rows))
-    apart = np.diff(values) > FLAT * np.maximum(1.0, np.abs(values[1:]))
-    places = np.concatenate([[0], np.cumsum(apart)])
-    counts = np.zeros((len(rows), max(2, int(places[-1]) + 1)))
+        return Tally(np.zeros(0), np.zeros((0, 0)))
+    found = np.unique(np.concatenate(rows))
+    first = np.concatenate([[True], np.diff(found) > FLAT * np.maximum(1.0, np.abs(found[1:]))])
+    places = np.cumsum(first) - 1
+    counts = np.zeros((len(rows), int(places[-1]) + 1))
     for prompt, row in enumerate(rows):
-        np.add.at(counts[prompt], places[np.searchsorted(values, row)], 1)
-    return counts
+        np.add.at(counts[prompt], places[np.searchsorted(found, row)], 1)
+    return Tally(found[first], counts)
 
 
-def _drawn_spread(counts: Floats, rng: np.random.Generator) -> _Spread:
-    """Drawn from a grid, weighted by the beta-binomial likelihood and the prior.
+@dataclass(frozen=True)
+class _Population:
+    """What may be true of the prompts to come: D versions of N kinds of prompts, of which each gives V values.
 
-    The mean is Beta(2/V, 2 − 2/V), which is uniform for V = 2, and the sum log-uniform.
+    log_chances [D, N, V]; weights [D, N], the shares of the kinds. heights [V]: each value between the worst, 0, and
+    the best, 1. fills [V]: whether a group can be all of this value.
     """
-    num_values, tried = counts.shape[1], counts.sum(axis=1)
-    means, sums = (grid.ravel() for grid in np.meshgrid(MEANS, SUMS, indexing="ij"))
-    part = 2 / num_values
-    prior = part * np.log(means) + (2 - part) * np.log1p(-means)  # of the grid's even steps in log(m / (1 − m))
-    wanted = [0] if num_values == 2 else np.flatnonzero(counts.max(axis=0) > 1).tolist()
-    known: dict[tuple[float, float], Floats] = {}
-    chosen = np.zeros((len(wanted), DRAWS), dtype=np.int64)
-    for place, value in enumerate(wanted):
-        log_weights = prior.copy()
-        for pair in zip(counts[:, value].tolist(), tried.tolist(), strict=True):
-            if pair not in known:
-                known[pair] = _log_likelihood(means * sums, (1 - means) * sums, *pair)
-            log_weights += known[pair]
-        weights = np.exp(log_weights - log_weights.max())
-        chosen[place] = rng.choice(len(weights), DRAWS, p=weights / weights.sum())
-    if num_values == 2:  # what is not the one is the other
-        both = np.concatenate([means[chosen], 1 - means[chosen]])
-        return _Spread(both, np.repeat(sums[chosen], 2, axis=0), rises=bool(counts[:, 1].any()))
-    return _Spread(means[chosen], sums[chosen], rises=num_values - 1 in wanted)
+
+    log_chances: Floats
+    weights: Floats
+    heights: Floats
+    fills: NDArray[np.bool_]
+
+    def most_rise(self) -> Floats:
+        """[D]: RISE, and what it takes until the mean height is even."""
+        chances = np.exp(self.log_chances)
+        mean = np.clip((self.weights * (chances @ self.heights)).sum(axis=1), 1e-6, 1 - 1e-6)
+        most: Floats = RISE + np.maximum(0.0, np.log((1 - mean) / mean))
+        return most
+
+    def after(self, rise: Floats) -> "_Population":
+        """Odds of the best value against the worst times e^rise [D], and of those between by their heights."""
+        tilted = self.log_chances + rise[:, None, None] * self.heights
+        return _Population(_normalized(tilted), self.weights, self.heights, self.fills)
+
+    def dead_chances(self, group_sizes: Sequence[int]) -> list[Floats]:
+        """The chance that a group is all of one value, in each version: [D] for each group size."""
+        logs = self.log_chances[..., self.fills]
+        return [(self.weights * np.exp(size * logs).sum(axis=-1)).sum(axis=1) for size in group_sizes]
 
 
-def _log_likelihood(a: Floats, b: Floats, times: float, tried: float) -> Floats:
-    """Of a value that came `times` in `tried` completions of a prompt: log B(a + k, b + n − k) − log B(a, b)."""
-    found: Floats = (
-        _lgamma(a + times) + _lgamma(b + tried - times) - _lgamma(a + b + tried) - _lgamma(a) - _lgamma(b)
-        + _lgamma(a + b)
-    )  # fmt: skip
+def _drawn_population(seen: Tally, rng: np.random.Generator) -> _Population:
+    values, counts, fills = _padded(seen)
+    prompts, num_values = counts.shape
+    known = counts.sum(axis=0) + PRIOR / num_values
+    alpha = rng.choice(ALPHAS, DRAWS, p=_alpha_weights(counts, known / known.sum()))[:, None]
+    # n completions of one prompt tell as much of m as (1 + α)·n / (n + α) of different prompts would.
+    worth = (1 + alpha) / (counts.sum() / prompts + alpha)
+    mean = np.exp(_log_dirichlet(PRIOR / num_values + worth * counts.sum(axis=0), rng))
+    around = (alpha * mean)[:, None, :]
+    chances = np.concatenate([_log_dirichlet(around + counts, rng), _log_dirichlet(around, rng)], axis=1)
+    weights = rng.standard_gamma(np.append(np.full(prompts, SEEN), UNSEEN), (DRAWS, prompts + 1))
+    span = values[-1] - values[0]
+    heights = (values - values[0]) / span if len(seen.values) > 1 else np.zeros_like(values)
+    return _Population(chances, weights / weights.sum(axis=1, keepdims=True), heights, fills)
+
+
+def _padded(seen: Tally) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Values, counts, and which values can fill a group: two values at least, and the rarest of too many as one."""
+    values, counts = seen.values, seen.counts
+    if len(values) == 1:  # another may come, though none did
+        return np.append(values, values + 1), np.pad(counts, ((0, 0), (0, 1))), np.array([True, True])
+    if len(values) <= MAX_VALUES:
+        return values, counts, np.ones(len(values), dtype=bool)
+    common = np.argsort(-counts.max(axis=0), kind="stable")[:MAX_VALUES]
+    kept = np.isin(np.arange(len(values)), common)
+    rest = counts[:, ~kept].sum(axis=1)
+    middle = np.average(values[~kept], weights=counts[:, ~kept].sum(axis=0))
+    order = np.argsort(np.append(values[kept], middle))
+    fills = np.append(np.ones(MAX_VALUES, dtype=bool), False)
+    return np.append(values[kept], middle)[order], np.column_stack([counts[:, kept], rest])[:, order], fills[order]
+
+
+def _alpha_weights(counts: Floats, mean: Floats) -> Floats:
+    """How likely each of ALPHAS is: the Dirichlet-multinomial likelihood of the counts around this mean."""
+    tried = counts.sum(axis=1)
+    log_weights = np.zeros_like(ALPHAS)
+    for total, times in zip(*np.unique(tried, return_counts=True), strict=True):
+        log_weights += times * (_lgamma(ALPHAS) - _lgamma(ALPHAS + total))
+    for share, column in zip(mean, counts.T, strict=True):
+        for came, times in zip(*np.unique(column[column > 0], return_counts=True), strict=True):
+            log_weights += times * (_lgamma(ALPHAS * share + came) - _lgamma(ALPHAS * share))
+    weights = np.exp(log_weights - log_weights.max())
+    normalized: Floats = weights / weights.sum()
+    return normalized
+
+
+def _log_dirichlet(shapes: Floats, rng: np.random.Generator) -> Floats:
+    """Logarithms of Dirichlet draws over the last axis. Shapes near 0 give gammas too small for a float, so a gamma of
+    shape s is drawn as Gamma(s + 1) · U^(1/s), in logarithms (Marsaglia and Tsang 2000, section 6).
+    """
+    uniform = rng.uniform(np.finfo(float).tiny, 1.0, shapes.shape)
+    return _normalized(np.log(rng.standard_gamma(shapes + 1)) + np.log(uniform) / shapes)
+
+
+def _normalized(logs: Floats) -> Floats:
+    top = logs - logs.max(axis=-1, keepdims=True)
+    found: Floats = top - np.log(np.exp(top).sum(axis=-1, keepdims=True))
     return found
 
 
