@@ -123,6 +123,9 @@ class StepRecord:
     reward_means: Mapping[str, float] = field(default_factory=dict)
 
 
+MONITOR_FAILS = "monitor-fails"  # the kind of the event of a monitor that failed too often
+
+
 @dataclass(frozen=True)
 class Event:
     """Something worth a line in the log of the run."""

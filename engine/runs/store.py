@@ -133,6 +133,12 @@ class StoreWriter:
             ).fetchall()
         return [(step, read_estimates(json.loads(metrics))) for step, metrics in rows]
 
+    def messages(self, kind: str) -> list[str]:
+        """What the events of a kind say, oldest first."""
+        with self._translated_errors():
+            rows = self._db.execute("SELECT message FROM events WHERE kind = ? ORDER BY id", (kind,)).fetchall()
+        return [str(message) for (message,) in rows]
+
     def last_step(self) -> int:
         """The newest stored step, 0 when there is none."""
         with self._translated_errors():

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from engine.config_rewards import RewardSpec
 from engine.data.examples import Example
 from engine.data.prompts import Rendered
 from engine.rewards.protocol import PASS
@@ -90,11 +91,12 @@ def joined(batches: Sequence[Batch]) -> Batch:
 
 def collect(
     session: Session, examples: Sequence[Example], group_size: int, *, seed: int,
-    beat: Callable[[str, str], None], steps_done: int = 0,
+    beat: Callable[[str, str], None], rewards: Sequence[RewardSpec], steps_done: int = 0,
 ) -> Batch:  # fmt: skip
     """Sample `group_size` completions for each example and score them. `beat(phase, detail)` may raise to stop.
 
-    `steps_done`: steps finished so far, which reward functions may ask for.
+    `rewards`: those of the run with their weights here. `steps_done`: steps finished so far, which reward functions may
+    ask for.
     """
     started = time.monotonic()
     rollout = session.config.rollout
@@ -111,7 +113,7 @@ def collect(
     seconds = time.monotonic() - started
     beat("scoring", f"{len(texts)} completions")
     given = _score(session, examples, rendered, group_size, completions, texts, steps_done, beat)
-    scores = shaped(given, session.config.rewards)
+    scores = shaped(given, rewards)
     return Batch(group_size, examples, rendered, completions, texts, scores, _passed(session, given), seconds)
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from engine.config_rewards import decides
 from engine.runs.records import Event, StepRecord
 from engine.seeds import derive_seed
 from engine.train.lesson import credit_of, lesson_of
@@ -62,4 +63,4 @@ def _events(session: Session, step: int, sampled: Sampled, skipped: bool) -> lis
     if skipped:
         message = "The loss or its gradient was not finite: this update was left out."
         events.append(Event("update-skipped", message, "warning", step))
-    return events + session.failures.note(step, sampled.batch.scores)
+    return events + session.failures.note(step, sampled.batch.scores, decides(session.config.at_step(step).rewards))

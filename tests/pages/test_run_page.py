@@ -22,6 +22,7 @@ from engine.runs.lease import Lease
 from engine.runs.paths import RunPaths
 from engine.runs.process import write_launch
 from engine.runs.reader import RunReader
+from engine.runs.records import MONITOR_FAILS, Event
 from engine.runs.store import StoreWriter
 from tests.fake_records import FakeRun
 from tests.fakes import FAILURE, fake_config, write_fake_run
@@ -169,6 +170,15 @@ def test_a_failed_run_gives_the_sentence_first_then_the_log_and_the_next_step(ro
     assert "Clone the run to change its settings" in words(app)
     assert "ModelError" in app.code[0].value
     assert buttons(app) == ["Resume", "Fork…", "Clone", "Groups", "Compare"]
+
+
+def test_a_monitor_that_failed_too_often_is_a_box_on_the_page_and_its_words_stay_text(root):
+    paths = write_fake_run(root, "fine", steps=3)
+    store = StoreWriter(paths.db)
+    store.add_event(Event(MONITOR_FAILS, "The monitor '**mine**' failed for 40 of 40 completions.", "warning", 2))
+    store.close()
+    (box,) = opened("fine").warning
+    assert box.value == r"The monitor '\*\*mine\*\*' failed for 40 of 40 completions\."
 
 
 def test_held_out_answers_are_read_when_they_are_opened(root):

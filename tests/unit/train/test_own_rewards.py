@@ -162,6 +162,38 @@ def test_a_reward_that_keeps_failing_ends_the_run_with_its_first_tracebacks(tmp_
     assert events["message"][events["kind"] == "failed"].tolist() == [told]
 
 
+ALWAYS_FAILS = "def reward(completions, **kwargs):\n    return [len(c) / 0 for c in completions]\n"
+
+
+def test_a_monitor_that_keeps_failing_is_said_once_and_the_run_learns_on(tmp_path: Path) -> None:
+    failing = own(write(tmp_path, ALWAYS_FAILS), name="seen", weight=0.0)
+    paths = made(tmp_path, config_with({"name": "digit_match"}, failing))
+    assert run_engine(paths) == "finished"
+    reader = RunReader(paths.db)
+    (message,) = reader.messages("monitor-fails")
+    assert message.startswith("The monitor 'seen' failed for 16 of 16 completions of the last 2 steps.")
+    assert message.endswith("The first: raised ZeroDivisionError: division by zero (mine.py, line 2)")
+    for frame in completions_of(paths):
+        assert values(frame, "seen") == [None] * 8 and not frame["total"].isna().any()
+        assert all("ZeroDivisionError" in errors["seen"] for errors in frame["errors"])
+
+
+def test_a_monitor_that_is_a_gate_ends_the_run_as_a_trained_reward_does(tmp_path: Path) -> None:
+    gate = own(write(tmp_path, ALWAYS_FAILS), name="bar", weight=0.0)
+    paths = made(tmp_path, config_with({"name": "digit_match", "gate": "bar"}, gate))
+    with pytest.raises(RewardError, match="Step 2: reward 'bar' failed for 16 of 16"):
+        run_engine(paths)
+
+
+def test_before_its_weight_begins_a_failing_reward_takes_nothing_with_it_and_then_ends_the_run(tmp_path: Path) -> None:
+    late = {**own(write(tmp_path, ALWAYS_FAILS), name="late", weight=0.0), "final_weight": 1.0, "weight_from": 3}
+    paths = made(tmp_path, config_with({"name": "digit_match"}, late))
+    with pytest.raises(RewardError, match="Step 5: reward 'late' failed for 16 of 16"):
+        run_engine(paths)
+    totals = [frame["total"].isna().sum() for frame in completions_of(paths)]
+    assert totals == [0, 0, 0, 8]
+
+
 @pytest.mark.slow
 def test_a_resumed_run_and_a_fork_use_the_copy_whatever_became_of_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, "def reward(completion):\n    return len(completion)\n")
