@@ -61,7 +61,7 @@ class Batch:
 
 
 def joined(batches: Sequence[Batch]) -> Batch:
-    """Batches one after the other. Seconds add up; of a metric that rewards logged, the last value stays."""
+    """Batches one after the other. Seconds add up; what rewards logged is averaged over the completions."""
     scores = [batch.scores for batch in batches]
     return Batch(
         batches[0].group_size,
@@ -78,15 +78,31 @@ def joined(batches: Sequence[Batch]) -> Batch:
             [errors for score in scores for errors in score.errors],
             [parsed for score in scores for parsed in score.parsed],
             sum(score.seconds for score in scores),
-            {name: value for score in scores for name, value in score.metrics.items()},
+            _logged(scores),
             [steps for score in scores for steps in score.steps],
             [raw for score in scores for raw in score.raw],
             [failed for score in scores for failed in score.failed],
             [note for score in scores for note in score.notes],
+            {name: refused for score in scores for name, refused in score.refused.items()},
         ),
         [passed for batch in batches for passed in batch.passed],
         sum(batch.rollout_seconds for batch in batches),
     )
+
+
+def _logged(scores: Sequence[Scores]) -> dict[str, dict[str, float]]:
+    """The mean over the completions of the batches in which a reward logged a name: {reward: {name: mean}}."""
+    found: dict[str, dict[str, list[tuple[float, int]]]] = {}
+    for one in scores:
+        for reward, metrics in one.metrics.items():
+            for name, mean in metrics.items():
+                found.setdefault(reward, {}).setdefault(name, []).append((mean, len(one.values)))
+    return {reward: {name: _weighted(means) for name, means in metrics.items()} for reward, metrics in found.items()}
+
+
+def _weighted(means: Sequence[tuple[float, int]]) -> float:
+    rows = sum(count for _, count in means)
+    return sum(mean * (count / rows) for mean, count in means)
 
 
 def collect(

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from engine.config_rewards import decides
 from engine.runs.records import Event, StepRecord
@@ -45,7 +46,9 @@ def train_step(session: Session, step: int, *, beat: Callable[..., None]) -> Ste
         "time/update": time.monotonic() - update_started,
         "step_time": time.monotonic() - started,
     }
-    return step_record(session, step, sampled, earned, update, timings, rate, events)
+    logged, told = session.logged.take(step, batch.scores)
+    record = step_record(session, step, sampled, earned, update, timings, rate, events + told)
+    return replace(record, logged=logged)
 
 
 def _refresh_words(alpha: float) -> str:

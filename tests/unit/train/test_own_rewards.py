@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from engine.analysis.logged import logged_means
 from engine.config import RunConfig
 from engine.config_io import parse_config
 from engine.errors import ConfigError, RewardError
@@ -160,6 +161,24 @@ def test_a_reward_that_keeps_failing_ends_the_run_with_its_first_tracebacks(tmp_
     assert told.count("Traceback") == 1 and "Correct it, then clone or fork the run." in told
     events = RunReader(paths.db).events()
     assert events["message"][events["kind"] == "failed"].tolist() == [told]
+
+
+LOGS = """
+def reward(completions, trainer_state, log_metric, **kwargs):
+    log_metric("step, <b>twice</b>", 2.0 * trainer_state.global_step)
+    log_metric("bad", float("inf"))
+    return [float(len(c)) for c in completions]
+"""
+
+
+def test_what_a_reward_logs_is_stored_by_step_and_what_is_no_number_is_said_once(tmp_path: Path) -> None:
+    paths = made(tmp_path, config_with(own(write(tmp_path, LOGS))))
+    assert run_engine(paths) == "finished"
+    reader = RunReader(paths.db)
+    logged = logged_means(reader.steps()["rewards"].tolist())
+    assert logged.to_dict("list") == {"step, <b>twice</b>": [0, 2, 4, 6, 8, 10]}
+    told = "own gave 'bad' to log_metric, and it is not stored: returned inf, not a finite number"
+    assert reader.messages("metric-refused") == [told]
 
 
 ALWAYS_FAILS = "def reward(completions, **kwargs):\n    return [len(c) / 0 for c in completions]\n"
