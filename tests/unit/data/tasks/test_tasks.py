@@ -10,7 +10,7 @@ from engine.config_io import parse_config
 from engine.data.examples import Dataset, Example, open_dataset
 from engine.data.tasks.countdown import solves
 from engine.data.tasks.instructions import unmet, words_in
-from engine.data.tasks.registry import TASKS, sample_items, task_problems, task_title
+from engine.data.tasks.registry import TASKS, default_task_params, sample_items, task_problems, task_title
 from engine.errors import ConfigError, DatasetError
 
 
@@ -171,6 +171,11 @@ def test_problems_that_are_left_out_give_way_to_others_also_held_out_and_in_a_mi
     assert trained == list(map(whole.only(short_only, "too long").train, range(100)))
     everything = whole.only(lambda examples: [True] * len(examples), "too long")
     assert everything.held_out == whole.held_out and everything.train(3) == whole.train(3)
+
+
+def test_a_task_has_settings_to_begin_with_and_other_data_have_none() -> None:
+    assert default_task_params("reasoning-gym:chain_sum") == {"size": 1000, "config": {}}
+    assert default_task_params("arithmetic")["digits"] == 2 and default_task_params("a.jsonl") == {}
 
 
 def test_when_no_problem_is_left_it_says_why() -> None:
