@@ -238,9 +238,10 @@ def _stacked(lines: Sequence[Sequence[Trace]], headings: Sequence[dict[str, Any]
     )
     figure["layout"] |= {"showlegend": False, "hoversubplots": "axis", "annotations": []}
     figure["layout"]["xaxis"]["anchor"] = axes[-1]
+    room = max(0.055, 0.2 / len(lines))  # for the heading: of a few charts it takes a larger share
     for place, (heading, axis) in enumerate(zip(headings, axes, strict=True)):
         top, bottom = 1 - place / len(lines), 1 - (place + 1) / len(lines)
-        figure["layout"][f"yaxis{axis[1:]}"] = AXIS | {"domain": [bottom + 0.015, top - 0.055], "nticks": 4}
+        figure["layout"][f"yaxis{axis[1:]}"] = AXIS | {"domain": [bottom + 0.015, top - room], "nticks": 4}
         figure["layout"]["annotations"].append(heading | {"y": top})
     return figure
 
