@@ -16,6 +16,7 @@ from dashboard.plot_parts import (
     MAX_COLUMNS,
     MAX_POINTS,
     Figure,
+    Trace,
     band,
     figure_of,
     line,
@@ -44,6 +45,8 @@ GROUP_KINDS = {  # kind: (word, metric column, colour)
 }
 FUNCTION_COLOURS = tuple(f"var(--lab-f{place})" for place in range(5))  # by place in the config, as on Groups
 CLIP = "clip_ratio/region_mean"
+MAX_LOGGED = 8  # small charts of what rewards logged
+LOGGED_LOOK = "What reward functions gave to log_metric: the mean over each step. What it means, their author knows."
 PHASES = {"time/rollout": "blue", "time/reward": "orange", "time/update": "green"}
 SEQUENTIAL = [[i / 5, f"var(--lab-seq-{i})"] for i in range(6)]
 DIVERGING = [[i / 4, f"var(--lab-{name})"] for i, name in enumerate(("neg", "neg-soft", "zero", "pos-soft", "pos"))]
@@ -207,20 +210,40 @@ def training_curves(metrics: pd.DataFrame, config: RunConfig, window: int = 1) -
     look_for = " ".join(f"{METRICS[key].label}: {METRICS[key].look_for}" for key in shown)
     if not shown:
         return Chart("curves", title, "", None, wide=True, sentence=sentence if len(metrics) else NO_STEP)
-    axes = ["y", *(f"y{place}" for place in range(2, len(shown) + 1))]
-    traces = [
-        trace | {"yaxis": axis}
-        for key, axis in zip(shown, axes, strict=True)
-        for trace in raw_and_smooth(metrics["step"], metrics[key], METRICS[key].label, window)
-    ]
-    figure = figure_of(traces, "step", "")
+    headings = [_heading(METRICS[key].label, METRICS[key].unit) for key in shown]
+    lines = [raw_and_smooth(metrics["step"], metrics[key], METRICS[key].label, window) for key in shown]
+    figure = _stacked(lines, headings)
+    return Chart("curves", title, look_for, figure, _height(len(shown)), wide=True, sentence=sentence)
+
+
+def logged_curves(steps: pd.Series, logged: pd.DataFrame, window: int = 1) -> Chart:
+    """What reward functions gave to log_metric, a small chart for each name: a column of `logged`, at least one."""
+    shown = list(logged)[:MAX_LOGGED]
+    more = len(logged.columns) - len(shown)
+    sentence = f"{more} more: the page Compare draws any of them." if more else ""
+    lines = [raw_and_smooth(steps, logged[name], plot_text(name), window) for name in shown]
+    figure = _stacked(lines, [_heading(plot_text(name), "") for name in shown])
+    return Chart("logged", "Logged by rewards", LOGGED_LOOK, figure, _height(len(shown)), wide=True, sentence=sentence)
+
+
+def _height(count: int) -> int:
+    return 115 * count + 45
+
+
+def _stacked(lines: Sequence[Sequence[Trace]], headings: Sequence[dict[str, Any]]) -> Figure:
+    """Small charts below each other on one step axis, each with its heading."""
+    axes = ["y", *(f"y{place}" for place in range(2, len(lines) + 1))]
+    figure = figure_of(
+        [trace | {"yaxis": axis} for one, axis in zip(lines, axes, strict=True) for trace in one], "step", ""
+    )
     figure["layout"] |= {"showlegend": False, "hoversubplots": "axis", "annotations": []}
     figure["layout"]["xaxis"]["anchor"] = axes[-1]
-    for place, (key, axis) in enumerate(zip(shown, axes, strict=True)):
-        top, bottom = 1 - place / len(shown), 1 - (place + 1) / len(shown)
-        figure["layout"][f"yaxis{axis[1:]}"] = AXIS | {"domain": [bottom + 0.015, top - 0.055], "nticks": 4}
-        figure["layout"]["annotations"].append(_heading(key, top))
-    return Chart("curves", title, look_for, figure, 115 * len(shown) + 45, wide=True, sentence=sentence)
+    room = max(0.055, 0.2 / len(lines))  # for the heading: of a few charts it takes a larger share
+    for place, (heading, axis) in enumerate(zip(headings, axes, strict=True)):
+        top, bottom = 1 - place / len(lines), 1 - (place + 1) / len(lines)
+        figure["layout"][f"yaxis{axis[1:]}"] = AXIS | {"domain": [bottom + 0.015, top - room], "nticks": 4}
+        figure["layout"]["annotations"].append(heading | {"y": top})
+    return figure
 
 
 def phase_times(metrics: pd.DataFrame, evaluations: pd.DataFrame) -> Chart:
@@ -264,11 +287,10 @@ def _spans(starts: NDArray[np.float64], steps: ArrayLike) -> list[str]:
     return [f"step {a:.0f}" if a == b else f"steps {a:.0f}–{b:.0f}" for a, b in zip(starts, ends, strict=True)]
 
 
-def _heading(key: str, top: float) -> dict[str, Any]:
+def _heading(label: str, unit: str) -> dict[str, Any]:
     """The name and unit of one of the small charts, at its upper left."""
-    unit = f" ({METRICS[key].unit})" if METRICS[key].unit else ""
     return {
-        "text": f"<b>{METRICS[key].label}</b>{unit}", "x": 0, "xref": "paper", "xanchor": "left", "y": top,
+        "text": f"<b>{label}</b>{f' ({unit})' if unit else ''}", "x": 0, "xref": "paper", "xanchor": "left",
         "yref": "paper", "yanchor": "top", "showarrow": False, "font": {"size": 11, "color": "var(--lab-muted)"},
     }  # fmt: skip
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dashboard.charts import Chart
+from dashboard.charts import LOGGED_LOOK, Chart
 from dashboard.plot_parts import FEW, Figure, Trace, figure_of, line, plot_text
 from engine.analysis.downsample import keep_extremes
+from engine.analysis.logged import LOGGED
 from engine.analysis.smoothing import debiased_ema
 from engine.glossary import METRICS, TERMS
 
@@ -109,6 +110,8 @@ def metric_words(key: str) -> tuple[str, str, str]:
     """Label, unit and what to look for, of a metric, of a held-out one, or of the mean of a reward function."""
     if key.startswith(FUNCTION):
         return f"Mean of {key.removeprefix(FUNCTION).removesuffix('/mean')}", "", _FUNCTION_LOOK
+    if key.startswith(LOGGED):
+        return key.removeprefix(LOGGED), "", LOGGED_LOOK
     metric = METRICS[key] if key in METRICS else TERMS[key]
     return metric.label, metric.unit, metric.look_for
 

@@ -23,6 +23,7 @@ from engine.analysis.distribution import (
     reward_quantiles,
     stack_totals,
 )
+from engine.analysis.logged import logged_means
 from engine.runs.best import Best, read_best
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
@@ -35,10 +36,11 @@ COLUMNS = ("finished_at", "group_size", "totals", "rewards", "nonfinite", *METRI
 
 @dataclass(frozen=True)
 class Course:
-    """A run so far: one row per step in each of `metrics`, `functions`, `quantiles` and `shares`."""
+    """A run so far: one row per step in each of `metrics`, `functions`, `logged`, `quantiles` and `shares`."""
 
     metrics: pd.DataFrame  # step, finished_at, group_size and the columns of glossary.METRICS
     functions: pd.DataFrame  # mean of each reward function, unweighted
+    logged: pd.DataFrame  # what functions gave to log_metric, a column for each name
     quantiles: NDArray[np.float64]  # [steps, 5], of each step and the window − 1 before it
     window: int
     shares: NDArray[np.float64]  # [steps, bins]
@@ -84,17 +86,15 @@ class LiveRun:
         new = self.reader.steps(after=known.last_step if known else 0, columns=COLUMNS)
         totals = stack_totals(new["totals"].tolist())
         metrics = new.drop(columns=["totals", "rewards", "nonfinite"])
-        functions = _function_means(new["rewards"].tolist())
+        functions, logged = _function_means(new["rewards"].tolist()), logged_means(new["rewards"].tolist())
         self._totals = _below(self._totals if known else None, totals)
         if known is not None:
-            metrics = pd.concat([known.metrics, metrics], ignore_index=True) if len(metrics) else known.metrics
-            functions = (
-                pd.concat([known.functions, functions], ignore_index=True) if len(functions) else known.functions
-            )
+            metrics = _after(known.metrics, metrics)
+            functions, logged = _after(known.functions, functions), _after(known.logged, logged)
         window, quantiles = self._quantiles(known, len(new))
         bins, shares = self._binned(known, totals)
         evaluations = self.reader.evaluations()
-        return Course(metrics, functions, quantiles, window, shares, bins, evaluations, best, version)
+        return Course(metrics, functions, logged, quantiles, window, shares, bins, evaluations, best, version)
 
     def _quantiles(self, known: Course | None, num_new: int) -> tuple[int, NDArray[np.float64]]:
         """Quantiles of all steps; those of old steps are only computed again when the window changed."""
@@ -128,6 +128,10 @@ def live_run(paths: RunPaths) -> LiveRun:
 def _function_means(rewards: Sequence[dict[str, dict[str, float | None]]]) -> pd.DataFrame:
     means = [{name: summary.get("mean") for name, summary in row.items()} for row in rewards]
     return pd.DataFrame(means, dtype=np.float64, index=range(len(means)))
+
+
+def _after(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([old, new], ignore_index=True) if len(new) else old
 
 
 def _below(old: NDArray[np.float64] | None, new: NDArray[np.float64]) -> NDArray[np.float64]:

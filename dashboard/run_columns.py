@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from engine.analysis.logged import logged_means
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
 from engine.runs.schema import METRIC_COLUMNS
@@ -28,6 +29,7 @@ class RunColumns:
         self._version: tuple[float, ...] = ()
         self._frame = pd.DataFrame()
         self._means: pd.DataFrame | None = None
+        self._logged: pd.DataFrame | None = None
 
     def metrics(self, wanted: Iterable[str] = ()) -> pd.DataFrame:
         """step, finished_at, completion_tokens and the wanted metrics; infinite values are missing.
@@ -55,6 +57,14 @@ class RunColumns:
                 self._means = _means(reader.steps(columns=("rewards",)))
             return self._means
 
+    def logged_means(self) -> pd.DataFrame:
+        """What reward functions gave to log_metric, a column for each name, by step, which is the index."""
+        with self._lock, self.reader.snapshot() as reader:
+            self._follow(reader)
+            if self._logged is None:
+                self._logged = _logged(reader.steps(columns=("rewards",)))
+            return self._logged
+
     def _follow(self, reader: RunReader) -> None:
         """Read the new steps of the columns that are here; forget all when a replay replaced some, or the file did."""
         last_step, superseded, *_ = reader.change_token()
@@ -62,18 +72,24 @@ class RunColumns:
         if known == self._version:
             return
         if not known or last_step < known[0] or superseded != known[1]:
-            self._frame, self._means = pd.DataFrame(), None
+            self._frame, self._means, self._logged = pd.DataFrame(), None, None
             return
         if len(self._frame.columns):  # with no row yet, too
             new = reader.steps(after=int(known[0]), columns=tuple(self._frame.columns[1:]))
             self._frame = pd.concat([self._frame, new], ignore_index=True)
-        if self._means is not None:
-            self._means = pd.concat([self._means, _means(reader.steps(after=int(known[0]), columns=("rewards",)))])
+        if self._means is not None or self._logged is not None:
+            rewards = reader.steps(after=int(known[0]), columns=("rewards",))
+            self._means = None if self._means is None else pd.concat([self._means, _means(rewards)])
+            self._logged = None if self._logged is None else pd.concat([self._logged, _logged(rewards)])
 
 
 def _means(rows: pd.DataFrame) -> pd.DataFrame:
     means = [{name: summary.get("mean") for name, summary in row.items()} for row in rows["rewards"]]
     return pd.DataFrame(means, dtype=np.float64, index=pd.Index(rows["step"], name="step"))
+
+
+def _logged(rows: pd.DataFrame) -> pd.DataFrame:
+    return logged_means(rows["rewards"].tolist()).set_index(pd.Index(rows["step"], name="step"))
 
 
 @st.cache_resource(max_entries=24, show_spinner=False)

@@ -94,7 +94,8 @@ class DataConfig(DataSource):
     )
     max_prompt_tokens: int | None = knob(
         None,
-        "Leave out rows whose prompt has more tokens. Empty: one that leaves no room for a completion is an error.",
+        "Leave out rows whose prompt has more tokens; a built-in task draws other problems. Empty: a prompt that "
+        "leaves no room for a completion is an error.",
         label="Longest prompt",
         empty="no limit",
         unit="tokens",

@@ -108,6 +108,12 @@ def is_trained(spec: RewardSpec) -> bool:
     return spec.weight != 0 or bool(spec.final_weight)
 
 
+def decides(rewards: Sequence[RewardSpec]) -> set[str]:
+    """Names of the rewards that training depends on: those with a weight, and the gates of these."""
+    weighted = [spec for spec in rewards if is_trained(spec)]
+    return {spec.name for spec in weighted} | {spec.gate for spec in weighted if spec.gate}
+
+
 def weight_at(spec: RewardSpec, step: int, max_steps: int) -> float:
     """The weight in the 1-based `step` of a run of `max_steps`."""
     ramp = ramp_of(spec, max_steps)

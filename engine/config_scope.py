@@ -66,7 +66,7 @@ SCOPES: tuple[Scope, ...] = (
     Scope(("data.subset", "data.revision"), "a data set of the Hub", lambda get: _is_hub(get)),
     Scope(("data.weight",), "other sources in the mixture", _on("data.mixture")),
     Scope(
-        ("data.drop_duplicates", "data.drop_leaks", "data.max_prompt_tokens", "data.pass_rates"),
+        ("data.drop_duplicates", "data.drop_leaks", "data.pass_rates"),
         "rows of a file",
         lambda get: _has_rows(get),
     ),

@@ -115,7 +115,7 @@ def _score_all(work: _Work, reader: RunReader, steps: Sequence[int], tell: Tell)
 
 def _step_frame(work: _Work, stored: StepInput) -> pd.DataFrame:
     given, parsed = _given(work, stored)
-    counted = shaped(given, work.after.rewards)
+    counted = shaped(given, work.after.at_step(stored.before.step).rewards)
     after = replace(stored.before, rewards=counted.values, steps=tuple(counted.steps))
     frame = step_rows(stored.before, after, Settings.of(work.before), Settings.of(work.after))
     return frame.assign(

@@ -17,7 +17,7 @@ from dashboard.views.run_board import run_charts, run_kpis
 from dashboard.views.run_choice import required_run
 from dashboard.views.run_header import header_html, progress_html
 from dashboard.views.run_log import run_log, run_settings
-from dashboard.views.run_state import run_buttons, run_notice
+from dashboard.views.run_state import monitor_notices, run_buttons, run_notice
 from dashboard.views.scrubber import scrubber, shown_step
 from engine.config_loss import has_scaled_advantages
 from engine.runs.imported import read_imported
@@ -50,6 +50,7 @@ def progress() -> None:
         status = run_status(paths)
         st.html(progress_html(status))
         run_notice(paths, status)
+        monitor_notices(run.reader)
 
 
 @tick

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import quote, unquote
 
 import streamlit as st
 
@@ -13,6 +14,7 @@ from dashboard.views.compare_runs import ComparedRun
 from dashboard.views.compare_series import DEFAULT_METRICS, kl_paths, metric_choices, series_of
 from dashboard.wording import number
 from engine.analysis.compare import turned
+from engine.analysis.logged import LOGGED
 
 MAX_METRICS: Final = 4
 METRICS_KEY, AXIS_KEY, SMOOTH_KEY = "compare_metrics", "compare_axis", "compare_smoothing"
@@ -72,7 +74,7 @@ def shown_metrics(choices: Sequence[str]) -> list[str]:
     """The metrics that the URL names and that there are; the usual four when it names none."""
     if state.METRIC not in st.query_params:
         return [key for key in DEFAULT_METRICS if key in choices]
-    asked = dict.fromkeys(st.query_params[state.METRIC].split(","))
+    asked = dict.fromkeys(map(unquote, st.query_params[state.METRIC].split(",")))
     return [key for key in asked if key in choices][:MAX_METRICS]
 
 
@@ -94,7 +96,8 @@ def _choose_metrics(choices: Sequence[str]) -> None:
     st.session_state[METRICS_KEY] = shown_metrics(choices)
 
     def choose() -> None:
-        st.query_params[state.METRIC] = ",".join(st.session_state[METRICS_KEY])
+        # What a reward logs may have a comma in its name.
+        st.query_params[state.METRIC] = ",".join(quote(key, safe="/ ") for key in st.session_state[METRICS_KEY])
 
     st.multiselect(
         "Curves", choices, key=METRICS_KEY, max_selections=MAX_METRICS, on_change=choose, format_func=_metric_label,
@@ -105,6 +108,8 @@ def _choose_metrics(choices: Sequence[str]) -> None:
 def _metric_label(key: str) -> str:
     """The name in the glossary, with the key, by which people who know TRL look for it."""
     label = metric_words(key)[0]
+    if key.startswith(LOGGED):
+        return one_line(key)
     return one_line(label if key.startswith((FUNCTION, "eval/")) else f"{label} · {key}")
 
 

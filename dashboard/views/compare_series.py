@@ -15,8 +15,10 @@ from dashboard.compare_charts import FUNCTION, HELD_OUT, Path, Series, at_steps
 from dashboard.views.compare_runs import ComparedRun
 from engine.analysis.compare import spent_so_far, working_seconds
 from engine.analysis.evaluation import metric_course
+from engine.analysis.logged import LOGGED
 from engine.config_rewards import is_trained
 from engine.glossary import METRICS
+from engine.rewards.registry import function_of
 
 DEFAULT_METRICS = ("reward", "eval/pass_at_1", "kl", "completions/mean_length")
 
@@ -33,9 +35,19 @@ class Positions:
 
 
 def metric_choices(runs: Sequence[ComparedRun]) -> list[str]:
-    """What can be drawn: the numbers of a step, held-out ones, and the mean of each reward function of these runs."""
+    """What can be drawn: the numbers of a step, held-out ones, and of the reward functions of these runs the mean of
+    each and what they logged.
+    """
     functions = dict.fromkeys(spec.name for run in runs for spec in run.config.rewards)
-    return [*METRICS, *HELD_OUT, *(f"{FUNCTION}{name}/mean" for name in functions)]
+    logged = dict.fromkeys(f"{LOGGED}{name}" for run in runs for name in _logged_names(run))
+    return [*METRICS, *HELD_OUT, *(f"{FUNCTION}{name}/mean" for name in functions), *logged]
+
+
+def _logged_names(run: ComparedRun) -> list[str]:
+    """A run's without a function of the user's own are not looked for: rewards of the library log nothing."""
+    if not any(function_of(spec) == "python_file" for spec in run.config.rewards):
+        return []
+    return [str(name) for name in run.columns.logged_means()]
 
 
 def series_of(runs: Sequence[ComparedRun], keys: Sequence[str], x: str) -> dict[str, list[Series]]:
@@ -86,15 +98,26 @@ def _series(
         value, low, high = metric_course(evaluations["metrics"], HELD_OUT[key]).T
         where = at_steps(at.steps, at.x, evaluations["step"].to_numpy(dtype=np.float64), at.start)
         return Series(run.look, where, value, fork, words, low, high)
-    y = function_mean(run, frame, key) if key.startswith(FUNCTION) else frame[key].to_numpy(dtype=np.float64)
+    y = _values(run, key, frame)
     known = np.isfinite(at.x)
     return Series(run.look, at.x[known], y[known], fork, words)
 
 
+def _values(run: ComparedRun, key: str, frame: pd.DataFrame) -> Values:
+    """A metric at the steps of `frame`; NaN where the run has no such function, or none that logged such a name."""
+    if key.startswith(FUNCTION):
+        return function_mean(run, frame, key)
+    if key.startswith(LOGGED):
+        return _at_steps(run.columns.logged_means(), key.removeprefix(LOGGED), frame)
+    return np.asarray(frame[key], dtype=np.float64)
+
+
 def function_mean(run: ComparedRun, frame: pd.DataFrame, key: str) -> Values:
     """The mean of a reward function at the steps of `frame`; NaN where the run has no such function."""
-    means = run.columns.function_means()
-    name = key.removeprefix(FUNCTION).removesuffix("/mean")
+    return _at_steps(run.columns.function_means(), key.removeprefix(FUNCTION).removesuffix("/mean"), frame)
+
+
+def _at_steps(means: pd.DataFrame, name: str, frame: pd.DataFrame) -> Values:
     if name not in means:
         return np.full(len(frame), np.nan)
     return np.asarray(means[name].reindex(frame["step"]), dtype=np.float64)

@@ -21,6 +21,7 @@ from engine.config import RunConfig
 from engine.config_advice import advice
 from engine.config_io import dump_config
 from engine.errors import LabError, Problem
+from engine.file_stamps import changed_words
 from engine.runs.fork import fork_run
 from engine.runs.launch import Launched, start_run
 from engine.runs.paths import runs_root
@@ -92,7 +93,7 @@ def start(form: FormState, config: RunConfig | None, placed: Placed, elsewhere: 
         st.rerun()
     if config is None or placed or elsewhere:
         stop_starting(form, placed)
-    elif form.checked != dump_config(config):
+    elif not form.is_checked(config):
         check(form, config)
         st.rerun()  # with what the check found beside its fields; without a problem, the start goes on
     else:
@@ -126,7 +127,7 @@ def stop_starting(form: FormState, placed: Placed) -> None:
 def check(form: FormState, config: RunConfig) -> None:
     with st.spinner("Checking data, tokenizer and prompts …"):
         result = check_in_child(config, timeout_s=CHECK_TIMEOUT_S, cwd=_where(form))
-    form.checked, form.check = dump_config(config), result
+    form.take_check(config, result, _where(form))
 
 
 def _where(form: FormState) -> Path | None:
@@ -177,6 +178,9 @@ def draw_check(form: FormState, config: RunConfig) -> None:
         return
     if form.checked != dump_config(config):
         st.caption("The settings have changed since the check.")
+        return
+    if files := form.changed_files(config):
+        st.caption(as_label(f"Since the check, this changed on disk: {changed_words(files)}."))
         return
     result: Check = form.check
     already_told = {str(one) for one in advice(config)}

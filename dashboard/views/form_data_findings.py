@@ -12,7 +12,6 @@ from dashboard.views.form_sections import CONTROL
 from dashboard.views.form_state import FormState, collect
 from dashboard.wording import percent, plural
 from engine.check_client import Check
-from engine.config_io import dump_config
 from engine.data.checks import Bin, Finding
 from engine.data.tasks.registry import is_task
 
@@ -28,7 +27,7 @@ BAR_HEIGHT: Final = 44  # pixels
 def last_check(form: FormState) -> Check | None:
     """The check of exactly these settings, if there is one."""
     config = form.parsed()[0]
-    return form.check if config is not None and form.check and form.checked == dump_config(config) else None
+    return form.check if config is not None and form.check and form.is_checked(config) else None
 
 
 def draw_findings(form: FormState, found: Report | None) -> None:

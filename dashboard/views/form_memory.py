@@ -6,7 +6,6 @@ from dashboard.text import as_html
 from dashboard.views.form_state import FormState
 from dashboard.wording import size
 from engine.config import RunConfig
-from engine.config_io import dump_config
 from engine.errors import ModelError
 from engine.machine import free_memory_bytes, may_have_gpu
 from engine.memory import MemoryEstimate, Phase, assumed_prompt_tokens, estimate_memory
@@ -57,7 +56,7 @@ def prompt_tokens(form: FormState, config: RunConfig) -> tuple[int, str]:
 
 
 def _measured_prompt(form: FormState, config: RunConfig) -> int | None:
-    if form.check is None or form.checked != dump_config(config):
+    if form.check is None or not form.is_checked(config):
         return None
     return max((preview.tokens for preview in form.check.previews), default=None)
 

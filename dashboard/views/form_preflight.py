@@ -14,11 +14,12 @@ from dashboard.views.form_preflight_result import draw_result
 from dashboard.views.form_state import FormState
 from dashboard.wording import duration, plural
 from engine.config import RunConfig
-from engine.data.sources import changed_at
 from engine.errors import LabError, RunNotFoundError
+from engine.file_stamps import changed_words
 from engine.preflight.folder import (
     PROMPTS,
     cancel_preflight,
+    changed_files,
     find_preflight,
     open_preflight,
     relevant,
@@ -131,12 +132,12 @@ def _doing(status: RunStatus) -> str:
 
 
 def _draw_differences(paths: RunPaths, config: RunConfig) -> None:
-    """Which settings, and which data files, have changed since, of those that matter."""
-    began = paths.config.stat().st_mtime_ns
-    if files := [path.name for path, at in changed_at(config.data).items() if at > began]:
-        changed = f"Outdated: {', '.join(files[:3])} changed since this pre-flight."
-        st.warning(as_label(changed, 300), icon=":material/history:")
-    rows = differences(relevant(read_config(paths)), relevant(config))
+    """Which settings, and which files of data and models, have changed since, of those that matter."""
+    then = read_config(paths)
+    rows = differences(relevant(then), relevant(config))
+    if files := changed_files(paths, then):  # of its own settings: those of the form may name other files
+        outdated = f"Outdated: {changed_words(files)} changed since this pre-flight."
+        st.warning(as_label(outdated, 400), icon=":material/history:")
     if not rows:
         return
     st.warning(f"Outdated: {plural(len(rows), 'setting')} changed since this pre-flight.", icon=":material/history:")

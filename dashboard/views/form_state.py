@@ -8,6 +8,7 @@ widget's key: all widgets then start anew.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import streamlit as st
@@ -21,6 +22,7 @@ from engine.config_io import dump_config, flatten, parse_config, spelled_out
 from engine.data.gym import GymParams
 from engine.data.tasks.registry import TASKS, is_task
 from engine.errors import ConfigError, Problem
+from engine.file_stamps import Stamps, changed, stamps_of
 from engine.presets import PRESETS
 from engine.rewards.info import RewardInfo
 from engine.rewards.registry import REWARDS
@@ -33,7 +35,8 @@ FORM: Final = "new_run.form"
 
 @dataclass
 class FormState:
-    """`checked` is the JSON of the configuration that `check` is about.
+    """`checked` is the JSON of the configuration that `check` is about, `checked_files` what the files that it reads
+    looked like, and `checked_in` where relative paths begin.
 
     `origin` says what filled the form; `parent` and `parent_id` are the run whose settings did, and `fork_step` is the
     checkpoint of it that is gone on from; `prefix` begins the keys of the widgets; `starting` is the draft that Start
@@ -51,6 +54,8 @@ class FormState:
     fork_step: int | None = None
     prefix: str = "new_run"
     checked: str = ""
+    checked_files: Stamps = field(default_factory=dict)
+    checked_in: Path | None = None
     check: Check | None = None
     starting: Draft | None = None
     failure: str = ""
@@ -129,7 +134,20 @@ class FormState:
 
     def check_problems(self, config: RunConfig) -> list[Problem]:
         """What the check found wrong, if it was about exactly this configuration."""
-        return list(self.check.problems) if self.check is not None and self.checked == dump_config(config) else []
+        return list(self.check.problems) if self.check is not None and self.is_checked(config) else []
+
+    def take_check(self, config: RunConfig, check: Check, cwd: Path | None) -> None:
+        """Remember what was found. After the check, so that a file which is written all the time lets a run start."""
+        self.check, self.checked, self.checked_in = check, dump_config(config), cwd
+        self.checked_files = stamps_of(config, cwd)
+
+    def is_checked(self, config: RunConfig) -> bool:
+        """Whether the check was about exactly this configuration, and about the files that it reads as they are."""
+        return self.checked == dump_config(config) and not self.changed_files(config)
+
+    def changed_files(self, config: RunConfig) -> list[str]:
+        """Names of the files that are not as they were at the check."""
+        return changed(self.checked_files, stamps_of(config, self.checked_in))
 
 
 def section_key(section: str) -> str:

@@ -15,10 +15,11 @@ from dashboard.views.form_state import FormState, form_state
 from dashboard.views.reward_board_html import board_html, evidence_html, finding_head, headline
 from dashboard.views.reward_use import file_spec, use_in_new_run
 from dashboard.wording import plural
-from engine.config import RunConfig
+from engine.config import ModelConfig, RunConfig
 from engine.config_io import dump_config, parse_config
-from engine.data.sources import changed_at
 from engine.errors import ConfigError, LabError
+from engine.file_stamps import stamps_of
+from engine.models.catalog import EMBEDDED
 from engine.reward_check.client import CheckRequest, ChildTask, Finding, RewardCheck, start_check
 from engine.rewards.worker.files import RewardFile, list_reward_files
 from engine.runs.paths import RunPaths, list_runs, read_config, rewards_root, runs_root
@@ -165,12 +166,13 @@ def asked_of_run(paths: RunPaths, choice: Choice) -> Asked:
 
 
 def _asked_of(config: RunConfig, choice: Choice, cwd: Path | None) -> Asked:
-    """A file is named with its content, and data with their time: a change makes another question of it."""
+    """A file is named with its content, and data and judges with their times: a change makes another question of it."""
     spec = config.rewards[0]
     if choice.file is not None:
         spec = spec.model_copy(update={"params": {**spec.params, "sha256": choice.file.sha256}})
         config = config.model_copy(update={"rewards": (spec,)})
-    return Asked(CheckRequest(dump_config(config), spec.name), cwd, str(changed_at(config.data, cwd)))
+    of_reward = config.model_copy(update={"model": ModelConfig(source=EMBEDDED)})  # the policy is not asked
+    return Asked(CheckRequest(dump_config(config), spec.name), cwd, str(stamps_of(of_reward, cwd)))
 
 
 @st.fragment(run_every=TICK_S)

@@ -52,7 +52,15 @@ def run_charts(config: RunConfig, course: Course, step: int, completions: pd.Dat
         charts.reward_spread(course.metrics, course.window),
         charts.phase_times(course.metrics, course.evaluations),
         charts.training_curves(course.metrics, config, course.window),
+        *_logged(course),
     ]  # fmt: skip
+
+
+def _logged(course: Course) -> list[Chart]:
+    """Only where a reward logs something: most do not."""
+    if not len(course.logged.columns):
+        return []
+    return [charts.logged_curves(course.metrics["step"], course.logged, course.window)]
 
 
 def metric_kpi(

@@ -12,6 +12,8 @@ from engine.errors import LabError
 from engine.runs import launch
 from engine.runs.paths import RunPaths, runs_root
 from engine.runs.process import read_launch
+from engine.runs.reader import RunReader
+from engine.runs.records import MONITOR_FAILS
 from engine.runs.status import RunStatus, log_tail
 
 LOADING = "loading"  # the engine's word for what comes before the first step
@@ -83,6 +85,12 @@ def run_notice(paths: RunPaths, status: RunStatus) -> None:
             st.caption(as_label(status.detail, 500))
         case "new":
             st.info("This run has not been started yet.", icon=":material/info:")
+
+
+def monitor_notices(reader: RunReader) -> None:
+    """A box for each monitor that failed too often. A run with one goes well: nothing is learned from it."""
+    for message in reader.messages(MONITOR_FAILS):
+        st.warning(as_label(message, 1000), icon=":material/visibility_off:")
 
 
 def is_loading(status: RunStatus) -> bool:

@@ -60,7 +60,7 @@ class Dataset(Protocol):
         ...
 
     def only(self, keep: Keep, why: str) -> "Dataset":
-        """The same without the rows that are not to be kept, split anew; an endless source stays as it is.
+        """The same without the rows that are not to be kept, split anew; an endless source draws others for them.
 
         Raises DatasetError when too few are left.
         """

@@ -18,7 +18,10 @@ from engine.data.table import MAX_FAULTS, Faults, Place, Row, Table, fail
 MAX_BYTES = 256 * 2**20  # of all files of a source, and of what they unpack to: rows are held in memory
 MAX_ROWS = 1_000_000
 MAX_COLUMNS = 1_000
-BATCH = 12  # rows of a Parquet file that are unpacked at once: each may have megabytes
+BATCH = 12  # rows of a Parquet file that are unpacked at once, fewer where they are large
+BATCH_BYTES = 32 * 2**20  # that those are to have at most, by the mean of their row group
+ROWS_APART_BYTES = 4 * 2**20  # of a batch from which on its rows become Python values one by one
+READ_BYTES = 2**20  # of a Parquet file that are read ahead
 # A packed file that grows more than this, and beyond so many bytes, was made to fill memory.
 MAX_GROWTH, SMALL_BYTES = 30, 32 * 2**20
 
@@ -248,16 +251,16 @@ def _read_parquet(path: Path) -> Numbered:
 
     number, size_bytes, limit = 0, 0, unpacked_limit(path.stat().st_size)
     try:
-        with parquet.ParquetFile(path) as file:
+        with parquet.ParquetFile(path, pre_buffer=False, buffer_size=READ_BYTES) as file:
             if _largest_chunk(file.metadata) > limit:
                 fail(f"{path.name} unpacks to more than {limit:,} bytes.", "Use a part of it.")
             if twice := repeated(file.schema_arrow.names):
                 fail(f"{path.name} has the column '{twice[:40]}' twice.", "Write it with different column names.")
-            for batch in file.iter_batches(batch_size=BATCH):
+            for batch in file.iter_batches(batch_size=_rows_at_once(file.metadata)):
                 size_bytes += batch.nbytes
                 if size_bytes > limit:
                     fail(f"{path.name} unpacks to more than {limit:,} bytes.", "Use a part of it.")
-                for cells in batch.to_pylist():
+                for cells in _rows_of(batch):
                     number += 1
                     yield number, cells
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
@@ -265,11 +268,35 @@ def _read_parquet(path: Path) -> Numbered:
         fail(f"{path.name} is not a usable Parquet file ({reason}).", "Write or download it again.")
 
 
+def _rows_of(batch: Any) -> Iterator[Any]:
+    """The rows as Python values: of large ones only one at a time is held twice."""
+    if batch.nbytes < ROWS_APART_BYTES:
+        yield from batch.to_pylist()
+        return
+    for place in range(batch.num_rows):
+        yield from batch.slice(place, 1).to_pylist()
+
+
+def _chunks(metadata: Any) -> Iterator[Any]:
+    """The column chunks of a Parquet file, each with the number of its rows."""
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        yield from ((group.column(place), group.num_rows) for place in range(group.num_columns))
+
+
 def _largest_chunk(metadata: Any) -> int:
     """Bytes of the largest column chunk of a Parquet file, unpacked: a cell may be as large, and many rows share it."""
-    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
-    chunks = (group.column(place) for group in groups for place in range(group.num_columns))
-    return max((int(chunk.total_uncompressed_size) for chunk in chunks), default=0)
+    return max((int(chunk.total_uncompressed_size) for chunk, _ in _chunks(metadata)), default=0)
+
+
+def _rows_at_once(metadata: Any) -> int:
+    """How many rows may be unpacked at once. With a dictionary each of them may be one cell as large as the chunk."""
+    rows = BATCH
+    for chunk, num_rows in _chunks(metadata):
+        size_bytes = max(1, int(chunk.total_uncompressed_size))
+        fit = MAX_BYTES // size_bytes if chunk.has_dictionary_page else BATCH_BYTES * num_rows // size_bytes
+        rows = min(rows, max(1, fit))
+    return rows
 
 
 TEXT_READERS: dict[str, Callable[[str, str], Read]] = {

@@ -1,10 +1,9 @@
 """Finds and reads what a source names: a file, several of them, a folder, or a data set on the Hub, as one Table."""
 
 import os
-from contextlib import suppress
 from pathlib import Path, PurePath
 
-from engine.config_data import DataConfig, DataSource, looks_like_hub
+from engine.config_data import DataSource, looks_like_hub
 from engine.data.files import read_files
 from engine.data.hub import hub_files
 from engine.data.splits import data_files, split_files
@@ -31,20 +30,6 @@ def source_files(config: DataSource, *, fetch: bool = True) -> list[Path]:
     return [path for line in lines for path in _paths(config.model_copy(update={"source": line}), fetch)]
 
 
-def changed_at(config: DataConfig, cwd: Path | None = None) -> dict[Path, int]:
-    """When each file that the sources name was last changed, in nanoseconds. Folders and the Hub are not looked into.
-
-    Relative paths begin at `cwd`, or where this process works.
-    """
-    found: dict[Path, int] = {}
-    for line in (line.strip() for source in config.sources() for line in source.source.splitlines()):
-        with suppress(OSError, ValueError, RuntimeError):  # no such file, a NUL inside, no such home
-            path = (cwd or Path.cwd()) / Path(line).expanduser()
-            if path.is_file():
-                found[path] = path.stat().st_mtime_ns
-    return found
-
-
 def source_name(source: str) -> str:
     """What a source is called in messages: a file or folder by its own name, a data set on the Hub as it is."""
     source = source.strip()
@@ -64,8 +49,13 @@ def _paths(config: DataSource, fetch: bool) -> list[Path]:
         reason = error.strerror if isinstance(error, OSError) else error
         fail(f"The data file {source[:200]!r} cannot be opened ({reason}).", "Check the path.")
     if is_folder:
-        return [path / name for name in _split_of_folder(path, config.split)]
+        return folder_files(path, config.split)
     return hub_files(config, fetch=fetch) if looks_like_hub(source) and not exists else [path]
+
+
+def folder_files(folder: Path, split: str) -> list[Path]:
+    """The data files of a split in a folder, in order. Raises DatasetError when there are none."""
+    return [folder / name for name in _split_of_folder(folder, split)]
 
 
 def _split_of_folder(folder: Path, split: str) -> list[str]:

@@ -6,6 +6,7 @@ preflight.json and pass_rates.json come when it is finished.
 """
 
 import hashlib
+import json
 import re
 import secrets
 import shutil
@@ -17,6 +18,7 @@ from pathlib import Path
 from engine.config import CheckpointConfig, EvaluationConfig, OptimConfig, RolloutConfig, RunConfig
 from engine.config_io import dump_config, spelled_out
 from engine.errors import ConfigError, LabError, RunBusyError
+from engine.file_stamps import changed, stamps_of
 from engine.runs.durable import disk_errors, write_atomic
 from engine.runs.launch import is_live, kill_run, launch_lock, spawn
 from engine.runs.paths import RunPaths, open_run
@@ -46,6 +48,11 @@ def result_path(paths: RunPaths) -> Path:
 def pass_rates_path(paths: RunPaths) -> Path:
     """{"ids": {example id: [right, tried]}}: what was measured of each prompt, to order data by difficulty."""
     return paths.root / "pass_rates.json"
+
+
+def _stamps_path(paths: RunPaths) -> Path:
+    """What the files that it reads looked like when it began."""
+    return paths.root / "files.json"
 
 
 def relevant(config: RunConfig) -> RunConfig:
@@ -102,8 +109,24 @@ def start_preflight(root: Path, config: RunConfig, *, prompts: int = PROMPTS, cw
         paths = RunPaths(root / FOLDER / f"{name_prefix(config)}{secrets.token_hex(2)}")
         paths.root.mkdir()
         write_atomic(paths.config, dump_config(config).encode())
+        write_stamps(paths, config, cwd)
         spawn(paths, str(cwd or Path.cwd()), _command(paths, prompts))
     return paths
+
+
+def write_stamps(paths: RunPaths, config: RunConfig, cwd: Path | None = None) -> None:
+    """Keep what the files that this configuration reads look like now."""
+    write_atomic(_stamps_path(paths), json.dumps(stamps_of(config, cwd)).encode())
+
+
+def changed_files(paths: RunPaths, config: RunConfig, cwd: Path | None = None) -> list[str]:
+    """Names of the files which this configuration reads that are not as they were when the pre-flight began."""
+    try:
+        stored = json.loads(_stamps_path(paths).read_bytes())
+        before = {path: (int(size), int(at)) for path, (size, at) in stored.items()}
+    except (OSError, ValueError, TypeError, AttributeError):  # somebody has been in the folder
+        before = {}
+    return changed(before, stamps_of(config, cwd))
 
 
 def cancel_preflight(root: Path, paths: RunPaths) -> None:

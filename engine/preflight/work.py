@@ -134,14 +134,14 @@ def _sample(session: Session, examples: Sequence[Example], beat: Beat) -> list[B
     """The first batch has as many prompts as a step of the run: its seconds are those of a step. The others are as
     large as those of an evaluation, if that is larger: that is faster, and takes no more memory than the run will.
     """
-    size = session.config.rollout.num_generations
+    size, rewards = session.config.rollout.num_generations, session.config.at_step(1).rewards
     at_once = session.config.rollout.prompts_per_step
     batches: list[Batch] = []
     first = 0
     while part := examples[first : first + at_once]:
         until = f"prompts {first + 1} to {first + len(part)} of {len(examples)}"
         seed = derive_seed(session.config.seed, 0, "preflight", first)
-        batches.append(collect(session, part, size, seed=seed, beat=_placed(beat, until)))
+        batches.append(collect(session, part, size, seed=seed, beat=_placed(beat, until), rewards=rewards))
         first, at_once = first + len(part), max(at_once, COMPLETIONS_AT_ONCE // size)
     return batches
 

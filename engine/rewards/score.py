@@ -18,6 +18,7 @@ from engine.rewards.protocol import MISSING, Completion, Failed, RewardFunction,
 from engine.rewards.python_file import PythonFileParams, limits_of, target_of
 from engine.rewards.registry import REWARDS, absence_problems, function_of, reward_problems
 from engine.rewards.worker.client import CallResult, LibraryTarget, RewardWorker
+from engine.rewards.worker.values import Logged
 from engine.shown import short
 
 MAX_PARSED = 200  # characters of a parsed answer that are kept
@@ -57,13 +58,13 @@ class RewardNote:
 
 @dataclass(frozen=True)
 class Scores:
-    """`values` [B, R] has a row for each completion and a column for each reward; NaN is missing.
-
-    `errors` says for each completion why values are missing: {reward: reason}. `parsed` is what the pass reward read.
-    `steps` has for each completion the (token position, score) pairs of the rewards that score steps; their value is
-    the mean score. `metrics` is what functions gave to log_metric. `raw` has for each completion what functions gave
-    where limits or gates made another number of it (see shaping.py). `failed` names for each completion the rewards
-    whose value should be there and is not: a None that a function returned is no failure. `notes` are for the log.
+    """`values` [B, R] has a row for each completion and a column for each reward; NaN is missing. `errors` says for
+    each completion why values are missing: {reward: reason}. `parsed` is what the pass reward read. `steps` has for
+    each completion the (token position, score) pairs of the rewards that score steps; their value is the mean score.
+    `metrics` is what each reward gave to log_metric, a mean over these completions by name, and `refused` says why
+    numbers of a name are not among them. `raw` has for each completion what functions gave where limits or gates made
+    another number of it (see shaping.py). `failed` names for each completion the rewards whose value should be there
+    and is not: a None that a function returned is no failure. `notes` are for the log.
     """
 
     names: tuple[str, ...]
@@ -71,11 +72,12 @@ class Scores:
     errors: list[dict[str, str]]
     parsed: list[str | None]
     seconds: float
-    metrics: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     steps: Sequence[Mapping[str, StepScores]] = ()
     raw: Sequence[Mapping[str, float]] = ()
     failed: Sequence[frozenset[str]] = ()
     notes: Sequence[RewardNote] = ()
+    refused: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -163,7 +165,7 @@ def score(
     return Scores(
         tuple(reward.name for reward in rewards), values, errors, _parsed(rewards, texts, pass_reward),
         time.perf_counter() - started, given.metrics, steps, failed=[frozenset(row) for row in failed],
-        notes=given.notes,
+        notes=given.notes, refused=given.refused,
     )  # fmt: skip
 
 
@@ -173,7 +175,8 @@ class _Given:
     def __init__(self, call: Mapping[str, Any], completion_offsets: Any) -> None:
         self.call = call
         self.offsets = completion_offsets
-        self.metrics: dict[str, float] = {}
+        self.metrics: dict[str, Mapping[str, float]] = {}
+        self.refused: dict[str, Mapping[str, str]] = {}
         self.notes: list[RewardNote] = []
         self.results: dict[str, _Results] = {}
 
@@ -185,9 +188,21 @@ class _Given:
         for reward in rewards:
             if reward.worker is None:
                 offsets = {"completion_offsets": self.offsets} if reward.needs_offsets else {}
-                self.results[reward.name] = _call(reward, {**self.call, **offsets}, self.metrics, self.notes)
+                logged = Logged()
+                self.results[reward.name] = _call(reward, {**self.call, **offsets}, self.notes, logged)
+                self._keep(reward.name, logged.means(), logged.refused)
         for name, worker in workers:
-            self.results[name] = _from_worker(name, worker.result(waiting), self.metrics, self.notes)
+            self.results[name] = self._from_worker(name, worker.result(waiting))
+
+    def _from_worker(self, name: str, found: CallResult) -> _Results:
+        self._keep(name, found.metrics, found.refused)
+        if found.traceback or found.output:
+            self.notes.append(RewardNote(name, found.traceback, found.output))
+        return _Results(found.values, list(found.reasons), list(found.failed))
+
+    def _keep(self, name: str, metrics: Mapping[str, float], refused: Mapping[str, str]) -> None:
+        self.metrics |= {name: metrics} if metrics else {}
+        self.refused |= {name: refused} if refused else {}
 
     def cells(self, name: str, completion_ids: Sequence[Sequence[int]]) -> Iterator[_Cell]:
         """One for each completion."""
@@ -242,19 +257,12 @@ def _through(worker: RewardWorker) -> RewardFunction:
     return function
 
 
-def _from_worker(name: str, found: CallResult, metrics: dict[str, float], notes: list[RewardNote]) -> _Results:
-    metrics |= found.metrics
-    if found.traceback or found.output:
-        notes.append(RewardNote(name, found.traceback, found.output))
-    return _Results(found.values, list(found.reasons), list(found.failed))
-
-
-def _call(reward: BoundReward, call: Mapping[str, Any], metrics: dict[str, float], notes: list[RewardNote]) -> _Results:
+def _call(reward: BoundReward, call: Mapping[str, Any], notes: list[RewardNote], logged: Logged) -> _Results:
     """What the function returned for each completion, and why it returned None where it did."""
     expected = len(call["completions"])
     extra: dict[str, list[Any]] = {}
     try:
-        results: Any = reward.function(**call, log_extra=extra.__setitem__, log_metric=metrics.__setitem__)
+        results: Any = reward.function(**call, log_extra=extra.__setitem__, log_metric=logged.log)
     except Exception as error:  # any failure of a reward function: the run goes on, the values are missing
         reason = f"{type(error).__name__}: {error}"[:500]
         notes.append(RewardNote(reward.name, "".join(traceback.format_exception(error))[:4000], ""))

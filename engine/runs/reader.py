@@ -234,6 +234,11 @@ class RunReader(PromptQueries):
         """The newest events, newest first."""
         return self._frame("SELECT * FROM events ORDER BY id DESC LIMIT ?", min(newest, LOG_LIMIT))
 
+    def messages(self, kind: str, newest: int = 20) -> list[str]:
+        """What the newest events of a kind say, oldest first."""
+        rows = self._rows("SELECT message FROM events WHERE kind = ? ORDER BY id DESC LIMIT ?", kind, newest)
+        return [string(message) for (message,) in reversed(rows)]
+
     def heartbeat(self) -> Heartbeat | None:
         with self._connection() as db:
             row = db.execute("SELECT at, step, phase, detail FROM heartbeat").fetchone()

@@ -113,6 +113,7 @@ class StepRecord:
 
     `groups`: those that the step trained on come first, then those that it discarded. None at all: an import has the
     numbers of this step, but none of its completions; `reward_means` then has the mean of each reward function.
+    `logged` has what each of them gave to log_metric: {function: {name: mean over the step}}.
     """
 
     step: int
@@ -121,6 +122,10 @@ class StepRecord:
     vocabulary: Mapping[int, tuple[str, bool]]  # token id → (piece, is special), for ids of this step
     events: Sequence["Event"] = ()
     reward_means: Mapping[str, float] = field(default_factory=dict)
+    logged: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+MONITOR_FAILS = "monitor-fails"  # the kind of the event of a monitor that failed too often
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ CREATE TABLE steps (             -- small columns first: a chart of one metric t
   group_size INTEGER,            -- NULL: an import has this step's numbers, but none of its completions
   digest TEXT NOT NULL,          -- of every token, reward and advantage: a replay must give the same
   nonfinite TEXT,
-  rewards TEXT NOT NULL,         -- JSON: {{function: {{"mean": x, "std": y, "errors": n}}}}
+  rewards TEXT NOT NULL,         -- JSON: {{function: {{"mean": x, "std": y, "errors": n, "logged": {{name: x}}}}}}
   totals BLOB NOT NULL, advantages BLOB NOT NULL  -- of the groups trained on; all other columns are over all groups
 );
 CREATE TABLE groups (

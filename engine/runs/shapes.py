@@ -87,7 +87,10 @@ def _is_number(value: Any) -> bool:
 
 def _is_reward_summary(value: dict[str, Any]) -> bool:
     return all(
-        isinstance(summary, dict) and all(number is None or _is_number(number) for number in summary.values())
+        isinstance(summary, dict)
+        and isinstance(logged := summary.get("logged", {}), dict)
+        and all(number is None or _is_number(number) for number in logged.values())
+        and all(number is None or _is_number(number) for name, number in summary.items() if name != "logged")
         for summary in value.values()
     )
 

@@ -133,6 +133,12 @@ class StoreWriter:
             ).fetchall()
         return [(step, read_estimates(json.loads(metrics))) for step, metrics in rows]
 
+    def messages(self, kind: str) -> list[str]:
+        """What the events of a kind say, oldest first."""
+        with self._translated_errors():
+            rows = self._db.execute("SELECT message FROM events WHERE kind = ? ORDER BY id", (kind,)).fetchall()
+        return [str(message) for (message,) in rows]
+
     def last_step(self) -> int:
         """The newest stored step, 0 when there is none."""
         with self._translated_errors():
@@ -204,7 +210,7 @@ class StoreWriter:
             record.step, *(_real(record.metrics.get(column)) for column in METRIC_COLUMNS),
             self.attempt, self._clock(), len(record.groups[0].completions) if record.groups else None, digest,
             json.dumps(nonfinite) if nonfinite else None,
-            json.dumps(_reward_summary(completions) if completions else _logged_means(record)),
+            json.dumps(_reward_summary(completions, record.logged) if completions else _imported_means(record)),
             pack("totals", [c.total for c in trained]), pack("advantages", [c.advantage for c in trained]),
         )  # fmt: skip
         places = self._reward_places(completions)
@@ -349,13 +355,15 @@ def _estimate(estimate: Estimate) -> dict[str, float | None]:
     return {name: _real(value) for name, value in asdict(estimate).items()}
 
 
-def _logged_means(record: StepRecord) -> dict[str, dict[str, float | None]]:
+def _imported_means(record: StepRecord) -> dict[str, dict[str, float | None]]:
     """Of a step without completions, which an import may have."""
     return {name: {"mean": _real(mean), "std": None, "errors": None} for name, mean in record.reward_means.items()}
 
 
-def _reward_summary(completions: Sequence[CompletionRecord]) -> dict[str, dict[str, float | int | None]]:
-    summary: dict[str, dict[str, float | int | None]] = {}
+def _reward_summary(
+    completions: Sequence[CompletionRecord], logged: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, Any]]:
+    summary: dict[str, dict[str, Any]] = {}
     for name in completions[0].rewards:
         values = np.array([completion.rewards[name] for completion in completions], dtype=np.float64)
         valid = values[np.isfinite(values)]
@@ -363,5 +371,6 @@ def _reward_summary(completions: Sequence[CompletionRecord]) -> dict[str, dict[s
             "mean": float(valid.mean()) if valid.size else None,
             "std": float(valid.std(ddof=1)) if valid.size > 1 else None,
             "errors": int(values.size - valid.size),
+            **({"logged": {key: _real(value) for key, value in logged[name].items()}} if logged.get(name) else {}),
         }
     return summary

@@ -9,8 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.analysis.evaluation import Outcomes, metrics_of, prompt_counts
-from engine.config import EvaluationConfig
-from engine.config_rewards import weights_at
+from engine.config import EvaluationConfig, RunConfig
 from engine.grpo.advantages import total_rewards
 from engine.runs.records import EvaluationRecord
 from engine.seeds import derive_seed
@@ -32,6 +31,7 @@ def evaluate(
     """
     started = time.monotonic()
     examples = session.dataset.held_out[: settings.num_prompts]
+    rewards = _last(session.config).rewards
     at_once = max(1, COMPLETIONS_AT_ONCE // settings.num_generations)
     batches: list[Batch] = []
     for first in range(0, len(examples), at_once):
@@ -39,7 +39,7 @@ def evaluate(
         batches.append(
             collect(
                 session, examples[first : first + at_once], settings.num_generations,
-                seed=derive_seed(session.config.seed, 0, "evaluation", first), steps_done=step,
+                seed=derive_seed(session.config.seed, 0, "evaluation", first), rewards=rewards, steps_done=step,
                 beat=lambda _phase, _detail, detail=detail: beat("evaluation", detail),  # type: ignore[misc]
             )
         )  # fmt: skip
@@ -75,10 +75,14 @@ def _outcomes(session: Session, batches: Sequence[Batch]) -> Outcomes:
     )
 
 
+def _last(config: RunConfig) -> RunConfig:
+    """The configuration as the last step of training has it."""
+    return config.at_step(config.optim.max_steps)
+
+
 def _totals(session: Session, batch: Batch) -> NDArray[np.float64]:
     """Total rewards [B] of a batch, as the last step of training sums them: evaluations have to be comparable."""
-    last = session.config.optim.max_steps
-    weights = torch.tensor([*weights_at(session.config.rewards, last, last).values()], dtype=torch.float64)
+    weights = torch.tensor([spec.weight for spec in _last(session.config).rewards], dtype=torch.float64)
     totals: NDArray[np.float64] = total_rewards(torch.from_numpy(batch.scores.values), weights).numpy()
     return totals
 

@@ -22,7 +22,7 @@ from engine.runs.imported import refuse_imported
 from engine.runs.lease import Lease
 from engine.runs.paths import RunPaths, read_config
 from engine.runs.process import read_launch
-from engine.runs.records import Event
+from engine.runs.records import MONITOR_FAILS, Event
 from engine.runs.store import StoreWriter
 from engine.train.checkpoint import Checkpoint, check_data, load_checkpoint, newest_checkpoint, save_checkpoint
 from engine.train.evaluate import evaluate
@@ -105,6 +105,7 @@ class Engine:
                     progress=lambda detail: self.beat("loading", detail), reward_copies=self.paths.rewards,
                 )  # fmt: skip
                 self.environment["data"] = fingerprint(session.dataset)
+                session.failures.told_before([one.name for one in session.rewards], self.store.messages(MONITOR_FAILS))
                 self._note_slow_path(session)
                 if checkpoint is not None:
                     self._restore(session, checkpoint)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from engine.config_rewards import RewardSpec
 from engine.data.examples import Example
 from engine.data.prompts import Rendered
 from engine.rewards.protocol import PASS
@@ -60,7 +61,7 @@ class Batch:
 
 
 def joined(batches: Sequence[Batch]) -> Batch:
-    """Batches one after the other. Seconds add up; of a metric that rewards logged, the last value stays."""
+    """Batches one after the other. Seconds add up; what rewards logged is averaged over the completions."""
     scores = [batch.scores for batch in batches]
     return Batch(
         batches[0].group_size,
@@ -77,24 +78,41 @@ def joined(batches: Sequence[Batch]) -> Batch:
             [errors for score in scores for errors in score.errors],
             [parsed for score in scores for parsed in score.parsed],
             sum(score.seconds for score in scores),
-            {name: value for score in scores for name, value in score.metrics.items()},
+            _logged(scores),
             [steps for score in scores for steps in score.steps],
             [raw for score in scores for raw in score.raw],
             [failed for score in scores for failed in score.failed],
             [note for score in scores for note in score.notes],
+            {name: refused for score in scores for name, refused in score.refused.items()},
         ),
         [passed for batch in batches for passed in batch.passed],
         sum(batch.rollout_seconds for batch in batches),
     )
 
 
+def _logged(scores: Sequence[Scores]) -> dict[str, dict[str, float]]:
+    """The mean over the completions of the batches in which a reward logged a name: {reward: {name: mean}}."""
+    found: dict[str, dict[str, list[tuple[float, int]]]] = {}
+    for one in scores:
+        for reward, metrics in one.metrics.items():
+            for name, mean in metrics.items():
+                found.setdefault(reward, {}).setdefault(name, []).append((mean, len(one.values)))
+    return {reward: {name: _weighted(means) for name, means in metrics.items()} for reward, metrics in found.items()}
+
+
+def _weighted(means: Sequence[tuple[float, int]]) -> float:
+    rows = sum(count for _, count in means)
+    return sum(mean * (count / rows) for mean, count in means)
+
+
 def collect(
     session: Session, examples: Sequence[Example], group_size: int, *, seed: int,
-    beat: Callable[[str, str], None], steps_done: int = 0,
+    beat: Callable[[str, str], None], rewards: Sequence[RewardSpec], steps_done: int = 0,
 ) -> Batch:  # fmt: skip
     """Sample `group_size` completions for each example and score them. `beat(phase, detail)` may raise to stop.
 
-    `steps_done`: steps finished so far, which reward functions may ask for.
+    `rewards`: those of the run with their weights here. `steps_done`: steps finished so far, which reward functions may
+    ask for.
     """
     started = time.monotonic()
     rollout = session.config.rollout
@@ -111,7 +129,7 @@ def collect(
     seconds = time.monotonic() - started
     beat("scoring", f"{len(texts)} completions")
     given = _score(session, examples, rendered, group_size, completions, texts, steps_done, beat)
-    scores = shaped(given, session.config.rewards)
+    scores = shaped(given, rewards)
     return Batch(group_size, examples, rendered, completions, texts, scores, _passed(session, given), seconds)
 
 

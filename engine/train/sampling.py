@@ -45,17 +45,17 @@ def sample_step(session: Session, step: int, *, beat: Callable[[str, str], None]
     Prompts are taken in the order of the data from session.next_example on, which stays as it is.
     DAPO, arXiv:2503.14476, section 3.2.
     """
-    rollout = session.config.rollout
+    rollout, config = session.config.rollout, session.config.at_step(step)
     rounds: list[Batch] = []
     reasons: list[DiscardReason | None] = []
     while (missing := rollout.prompts_per_step - reasons.count(None)) and len(rounds) < rollout.max_sampling_rounds:
         batch = collect(
             session, _examples(session, len(reasons), missing), rollout.num_generations,
             seed=derive_seed(session.config.seed, step, "rollout", len(rounds)), steps_done=step - 1,
-            beat=_numbered(beat, len(rounds)),
+            beat=_numbered(beat, len(rounds)), rewards=config.rewards,
         )  # fmt: skip
         rounds.append(batch)
-        reasons += _reasons(session.config.at_step(step), batch) if rollout.dynamic_sampling else [None] * missing
+        reasons += _reasons(config, batch) if rollout.dynamic_sampling else [None] * missing
     found = reasons.count(None)
     if not found:
         reasons[: rollout.prompts_per_step] = [None] * rollout.prompts_per_step

@@ -29,6 +29,7 @@ from engine.rollout.sampler import decoding_error
 from engine.rollout.stop_strings import StopStrings
 from engine.train.failures import FailureWatch
 from engine.train.forward import AGREEMENT, Forward
+from engine.train.logged import LoggedNames
 
 SAMPLE = 200  # examples whose columns are looked at
 FIRST_OF_ENDLESS = 64  # examples of a built-in task that stand for all of them
@@ -41,7 +42,7 @@ class Session:
     `next_example`: the position in the training data of the next prompt. `short_of_signal`: dynamic sampling did not
     fill the last step; only the log depends on it, so it is not saved. `reference_moved`: the reference is no longer
     the base model, so a checkpoint has to hold it. `pieces` caches token id → (text, is special) for the inspector.
-    `failures` counts what rewards failed at; a resumed run counts anew.
+    `failures` counts what rewards failed at, `logged` the names that they log; a resumed run counts anew.
     """
 
     config: RunConfig
@@ -60,6 +61,7 @@ class Session:
     reference_moved: bool = False
     pieces: dict[int, tuple[str, bool]] = field(default_factory=dict)
     failures: FailureWatch = field(default_factory=FailureWatch)
+    logged: LoggedNames = field(default_factory=LoggedNames)
 
     def piece(self, token: int) -> tuple[str, bool]:
         """The token's text, and whether it is special; a special one that stands for no text is its name."""

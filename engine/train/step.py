@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
+from engine.config_rewards import decides
 from engine.runs.records import Event, StepRecord
 from engine.seeds import derive_seed
 from engine.train.lesson import credit_of, lesson_of
@@ -44,7 +46,9 @@ def train_step(session: Session, step: int, *, beat: Callable[..., None]) -> Ste
         "time/update": time.monotonic() - update_started,
         "step_time": time.monotonic() - started,
     }
-    return step_record(session, step, sampled, earned, update, timings, rate, events)
+    logged, told = session.logged.take(step, batch.scores)
+    record = step_record(session, step, sampled, earned, update, timings, rate, events + told)
+    return replace(record, logged=logged)
 
 
 def _refresh_words(alpha: float) -> str:
@@ -62,4 +66,4 @@ def _events(session: Session, step: int, sampled: Sampled, skipped: bool) -> lis
     if skipped:
         message = "The loss or its gradient was not finite: this update was left out."
         events.append(Event("update-skipped", message, "warning", step))
-    return events + session.failures.note(step, sampled.batch.scores)
+    return events + session.failures.note(step, sampled.batch.scores, decides(session.config.at_step(step).rewards))

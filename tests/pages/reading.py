@@ -12,9 +12,12 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from engine.config import RewardSpec
 from engine.runs import status
 from engine.runs.paths import RunPaths
 from engine.runs.status import State
+from engine.runs.store import StoreWriter
+from tests.fake_records import FakeRun
 from tests.fakes import fake_config, write_fake_run
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
@@ -34,6 +37,19 @@ def write_run_with_loss(root: Path, run_id: str, *, steps: int, **loss: object) 
     config = fake_config(name=run_id, steps=steps)
     config = config.model_copy(update={"loss": config.loss.model_copy(update=loss)})
     return write_fake_run(root, run_id, steps=steps, config=config)
+
+
+def write_logging_run(root: Path, run_id: str, *, steps: int, name: str) -> RunPaths:
+    """A run with a reward of the user's own that gives a number of this name to log_metric: its step."""
+    config = fake_config(name=run_id, steps=steps)
+    own = RewardSpec(name="exact_match", function="python_file", params={"path": "mine.py"})
+    config = config.model_copy(update={"rewards": (own, *config.rewards[1:])})
+    paths = write_fake_run(root, run_id, steps=0, config=config)
+    store = StoreWriter(paths.db)
+    for step in range(1, steps + 1):
+        store.commit_step(replace(FakeRun(config).step(step), logged={"exact_match": {name: float(step)}}))
+    store.close()
+    return paths
 
 
 def one_look_earlier(monkeypatch: pytest.MonkeyPatch, paths: RunPaths, state: State) -> list[State]:

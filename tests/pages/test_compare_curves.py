@@ -11,7 +11,7 @@ from engine.runs.store import StoreWriter
 from tests.fake_records import FakeRun
 from tests.fakes import fake_config, write_fake_run
 from tests.pages.comparing import choice, compared, figure, page_html, stored
-from tests.pages.reading import charts_of, html_text, in_url, one_look_earlier, raw_html, words
+from tests.pages.reading import charts_of, html_text, in_url, one_look_earlier, raw_html, words, write_logging_run
 
 
 def lines(app: AppTest, key: str) -> dict[str, dict]:
@@ -34,6 +34,17 @@ def test_the_url_says_which_curves_over_what_and_how_smooth(short):
     tokens, (a, b, c) = stored(short, "other", "completion_tokens"), stored(short, "other", "reward")
     assert line["x"] == [tokens[0], tokens[0] + tokens[1], sum(tokens)]
     assert line["y"] == pytest.approx([a, (a + 2 * b) / 3, (a + 2 * b + 4 * c) / 7])
+
+
+def test_what_a_reward_logs_can_be_drawn_whatever_it_is_called(root):
+    write_logging_run(root, "logs", steps=3, name="100 %, <b>")
+    write_fake_run(root, "plain", steps=3)
+    app = compared("logs,plain")
+    assert app.multiselect[1].options[-1] == "logged/100 %, <b>"
+    app.multiselect[1].set_value(["logged/100 %, <b>", "kl"]).run()
+    assert in_url(app, "metric") == "logged/100 %25%2C %3Cb%3E,kl"
+    assert app.multiselect[1].value == ["logged/100 %, <b>", "kl"]
+    assert lines(app, "compare-logged/100 %, <b>")["logs"]["x"] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,9 @@ from engine.config_io import spelled_out
 from engine.data.checks import Bin
 from engine.preflight.folder import FOLDER, pass_rates_path
 from engine.presets import PRESETS
-from engine.runs.paths import RunPaths
+from engine.runs import launch
+from engine.runs.paths import RunPaths, list_runs, read_config
+from tests.gym_package import install_gym
 from tests.pages.reading import APP, html_text, raw_html
 
 PAGE = "app_pages/new_run.py"
@@ -162,6 +164,24 @@ def test_what_is_not_installed_says_how_to_get_it(root, monkeypatch):
     monkeypatch.setattr(form_data_source, "gym_installed", lambda: False)
     assert "Not available: reasoning-gym" in html_text(opened())
     assert "gym" not in page_kinds(opened())
+
+
+@pytest.mark.slow
+def test_a_task_of_reasoning_gym_is_chosen_checked_and_started(root, tmp_path_factory, monkeypatch):
+    install_gym(tmp_path_factory.mktemp("packages"), monkeypatch)
+    monkeypatch.setattr(launch, "spawn", lambda *_, **__: None)
+    page = choose(opened(), "gym")
+    page = good(page.selectbox(key=key(page, "data.gym")).set_value("sums").run(timeout=60))
+    assert page.number_input(key=key(page, "data.params.size")).value == 1000
+    page = good(page.number_input(key=key(page, "data.params.size")).set_value(20).run())
+    page = good(page.number_input(key=key(page, "data.held_out")).set_value(8).run())
+    page = good(page.number_input(key=key(page, "evaluation.num_prompts")).set_value(8).run())
+    page = good(page.button(key="new_run.check").click().run(timeout=120))
+    assert [element.value for element in page.error] == [] and "Ready to start" in page.success[0].value
+    page.button(key="new_run.start").click().run(timeout=120)
+    (paths,) = list_runs(root)
+    data = read_config(paths).data
+    assert (data.source, data.params) == ("reasoning-gym:sums", {"size": 20, "config": {}})
 
 
 def page_kinds(page: AppTest) -> list[str]:

@@ -167,6 +167,23 @@ def test_a_change_after_the_check_is_checked_again(engine):
     assert [config.seed for config in engine.checked] == [0, 7]
 
 
+def test_a_file_in_the_data_folder_that_changed_after_the_check_is_named_and_checked_again(engine, tmp_path):
+    (tmp_path / "data").mkdir()
+    file = tmp_path / "data" / "sums.jsonl"
+    file.write_text("".join(f'{{"question": "1+{i}=", "answer": {1 + i}}}\n' for i in range(3)))
+    page = opened()
+    form = page.session_state["new_run.form"]
+    form.draft["data"] |= {"source": str(tmp_path / "data"), "params": {}, "held_out": 1}
+    form.redraw()
+    page = click(page.run(), "new_run.check")
+    assert "Ready to start" in unescaped(page.success)[0]
+    file.write_text(file.read_text() * 2)
+    page = page.run()
+    assert "Since the check, this changed on disk: sums.jsonl." in "".join(notes(page)).replace("\\", "")
+    click(page, "new_run.start")
+    assert len(engine.checked) == 2 and len(engine.started) == 1
+
+
 def test_before_a_check_there_is_nothing_to_show_and_a_warning_of_it_is_shown(engine):
     page = opened()
     assert "Nothing checked yet." in notes(page)

@@ -11,6 +11,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard import live_plot
+from dashboard.plot_parts import plot_text
 from dashboard.views import group_rows
 from engine.analysis.evaluation import Estimate
 from engine.errors import RunBusyError
@@ -22,6 +23,7 @@ from engine.runs.lease import Lease
 from engine.runs.paths import RunPaths
 from engine.runs.process import write_launch
 from engine.runs.reader import RunReader
+from engine.runs.records import MONITOR_FAILS, Event
 from engine.runs.store import StoreWriter
 from tests.fake_records import FakeRun
 from tests.fakes import FAILURE, fake_config, write_fake_run
@@ -37,6 +39,7 @@ from tests.pages.reading import (
     open_page,
     raw_html,
     words,
+    write_logging_run,
     write_run_with_loss,
 )  # fmt: skip
 
@@ -169,6 +172,24 @@ def test_a_failed_run_gives_the_sentence_first_then_the_log_and_the_next_step(ro
     assert "Clone the run to change its settings" in words(app)
     assert "ModelError" in app.code[0].value
     assert buttons(app) == ["Resume", "Fork…", "Clone", "Groups", "Compare"]
+
+
+def test_a_monitor_that_failed_too_often_is_a_box_on_the_page_and_its_words_stay_text(root):
+    paths = write_fake_run(root, "fine", steps=3)
+    store = StoreWriter(paths.db)
+    store.add_event(Event(MONITOR_FAILS, "The monitor '**mine**' failed for 40 of 40 completions.", "warning", 2))
+    store.close()
+    (box,) = opened("fine").warning
+    assert box.value == r"The monitor '\*\*mine\*\*' failed for 40 of 40 completions\."
+
+
+def test_what_a_reward_logs_is_a_chart_and_its_name_stays_text(root):
+    write_logging_run(root, "logs", steps=3, name="<b>a, b</b> %{x}")
+    chart = json.loads(charts(opened("logs"))["logged"]["figure"])
+    (line,) = chart["data"]
+    assert (line["x"], line["y"]) == ([1, 2, 3], [1.0, 2.0, 3.0])
+    (heading,) = chart["layout"]["annotations"]
+    assert heading["text"] == f"<b>{plot_text('<b>a, b</b> %{x}')}</b>" and "<b>a" not in heading["text"]
 
 
 def test_held_out_answers_are_read_when_they_are_opened(root):

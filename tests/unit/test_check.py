@@ -231,6 +231,13 @@ def test_the_check_tells_what_is_odd_about_the_rows_and_how_long_prompts_are(raw
     assert Check.from_json(result.to_json()) == result
 
 
+def test_the_longest_prompt_holds_for_a_built_in_task_too(raw: Raw) -> None:
+    data = {"source": "arithmetic", "params": {"digits": 2}, "held_out": 4}
+    longest = [max(found.high for found in check(raw(data=data | more)).prompt_tokens)
+               for more in ({}, {"max_prompt_tokens": 5})]  # fmt: skip
+    assert longest[0] > 5 and longest[1] == 5
+
+
 def test_a_hub_data_set_that_is_not_here_is_left_to_the_run(
     raw: Raw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,13 +4,13 @@ import pytest
 
 from engine.config import RewardSpec, RunConfig
 from engine.config_io import parse_config
-from engine.config_rewards import is_trained, largest_weights, weight_at
+from engine.config_rewards import decides, is_trained, largest_weights, weight_at
 from engine.errors import ConfigError
 from tests.toy import toy_config
 
 
-def spec(**settings: object) -> RewardSpec:
-    return RewardSpec(name="short", **settings)  # type: ignore[arg-type]
+def spec(name: str = "short", **settings: object) -> RewardSpec:
+    return RewardSpec(name=name, **settings)  # type: ignore[arg-type]
 
 
 def rewarded(*rewards: dict[str, object]) -> RunConfig:
@@ -78,3 +78,9 @@ def test_what_cannot_be_meant_is_refused_at_its_field(changes: dict[str, object]
 def test_gates_and_limits_are_refused_for_a_reward_that_scores_steps() -> None:
     with pytest.raises(ConfigError, match=r"rewards\[1\].gate: has no meaning for digit_steps"):
         rewarded({"name": "exact_match"}, {"name": "digit_steps", "gate": "exact_match"})
+
+
+def test_training_depends_on_weights_and_on_the_gates_of_what_has_one() -> None:
+    gated = [spec("short", gate="exact"), spec("exact", weight=0.0), spec("seen", weight=0.0, gate="other")]
+    assert decides([*gated, spec("other", weight=0.0)]) == {"short", "exact"}
+    assert decides([spec("short", weight=0.0, gate="exact"), spec("exact", weight=0.0)]) == set()

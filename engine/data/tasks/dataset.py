@@ -35,6 +35,7 @@ class TaskDataset:
         self._template = config.prompt_template
         self._seed = seed
         self._excluded: frozenset[str] = frozenset()
+        self._filters: tuple[tuple[Keep, str], ...] = ()
         check_template(self._template, [*self._task.columns, "answer"])
         self.held_out = tuple(map(self._example, self._held_out_items(held_out)))
 
@@ -49,7 +50,10 @@ class TaskDataset:
             yield f"{self.name}, held-out example {index + 1}", example
 
     def only(self, keep: Keep, why: str) -> "TaskDataset":
-        return self
+        found = copy.copy(self)
+        found._filters = (*self._filters, (keep, why))
+        found.held_out = tuple(map(found._example, found._held_out_items(len(self.held_out))))
+        return found
 
     def without(self, prompts: frozenset[str]) -> "TaskDataset":
         found = copy.copy(self)
@@ -78,8 +82,8 @@ class TaskDataset:
     def _too_few(self, asked: int, there: int) -> DatasetError:
         return DatasetError(
             f"{self.name}: {asked:,} held-out examples were asked for, but only {there:,} problems are held out.",
-            hint=f"Set held-out examples to {there:,} or less, or make the task larger." if there
-            else "Make the task larger.",
+            hint=self._hint(f"Set held-out examples to {there:,} or less, or make the task larger." if there
+            else "Make the task larger."),
             field="data.held_out",
         )  # fmt: skip
 
@@ -92,13 +96,22 @@ class TaskDataset:
             item = self._task.make(self._params, derive_seed(self._seed, position, purpose, attempt))
             if self._is_held_out(item.key) != held_out:
                 continue
-            if held_out or not self._excluded or self._example(item).prompt not in self._excluded:
+            if (held_out or not self._excluded or self._example(item).prompt not in self._excluded) and self._keeps(
+                item
+            ):
                 return item
         raise DatasetError(
             f"{self.name}: no problem is {'held out' if held_out else 'left for training'}.",
-            hint="Make the task larger: with so few problems, they cannot be split.",
+            hint=self._hint("Make the task larger: with so few problems, they cannot be split."),
             field="data.params",
         )
+
+    def _keeps(self, item: Item) -> bool:
+        return not self._filters or all(keep([self._example(item)])[0] for keep, _ in self._filters)
+
+    def _hint(self, hint: str) -> str:
+        reasons = ", ".join(why for _, why in self._filters)
+        return f"{hint} Problems are left out: {reasons}." if reasons else hint
 
     def _example(self, item: Item) -> Example:
         columns = {**item.columns, "answer": item.answer} if item.answer is not None else dict(item.columns)

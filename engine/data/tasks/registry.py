@@ -5,8 +5,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from engine.config_data import GYM
 from engine.config_problems import problems_from
 from engine.config_section import Section
+from engine.data.gym import GymParams
 from engine.data.tasks.arithmetic import ARITHMETIC
 from engine.data.tasks.countdown import COUNTDOWN
 from engine.data.tasks.counting import COUNTING
@@ -33,7 +35,9 @@ def task_params(name: str, params: Mapping[str, Any]) -> Section:
 
 
 def default_task_params(name: str) -> dict[str, Any]:
-    """The settings of a task as they are when nobody sets them; empty for a source that is no task."""
+    """The settings of a task, also of reasoning-gym, as they are when nobody sets them; empty for other sources."""
+    if name.startswith(GYM):
+        return GymParams().model_dump()
     return TASKS[name].params().model_dump() if is_task(name) else {}
 
 

@@ -14,7 +14,7 @@ from engine.rewards.worker import values
 from engine.rewards.worker.raised import Raised, place, raised_by
 from engine.rewards.worker.signatures import GIVEN, PASSED, REFERENCE, missing_words
 from engine.rewards.worker.types import CallableInfo
-from engine.rewards.worker.values import Value
+from engine.rewards.worker.values import Logged, Value
 
 MAX_TRACEBACKS = 3
 Emit = Callable[[int, Value], None]  # (row, value)
@@ -28,7 +28,11 @@ class Outcome:
     failed: str | None = None
     extras: dict[str, list[Any]] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
     tracebacks: dict[str, str] = field(default_factory=dict)
+
+    def take(self, logged: Logged) -> None:
+        self.metrics, self.refused = logged.means(), logged.refused
 
     def note(self, error: BaseException, shown: str) -> str:
         """The reason in one line; the first few different tracebacks are kept."""
@@ -55,23 +59,22 @@ class Adapted:
             return Outcome(missing_words(self.info.name, absent, columns))
         if self.info.convention == "trl":
             return self._batch(call, columns, rows, emit)
-        outcome, logged = Outcome(), _Means()
+        outcome, logged = Outcome(), Logged()
         if self.info.is_async and not serial:
             self._run(self._all_rows(call, columns, rows, emit, outcome, logged))
         else:
             for row in range(rows):
                 emit(row, self._row(call, columns, row, outcome, logged))
-        outcome.metrics = logged.means()
+        outcome.take(logged)
         return outcome
 
     def _batch(self, call: Call, columns: Call, rows: int, emit: Emit) -> Outcome:
-        outcome = Outcome()
+        outcome, logged = Outcome(), Logged()
         extras: dict[str, Any] = {}
-        metrics: dict[str, Any] = {}
         given = {
             **{name: call.get(name) for name in ("prompts", "completions", "completion_ids")},
             **columns, "trainer_state": _state(call),
-            "log_extra": extras.__setitem__, "log_metric": metrics.__setitem__,
+            "log_extra": extras.__setitem__, "log_metric": logged.log,
         }  # fmt: skip
         if not self.info.reads_all:
             wanted = {*inspect.signature(self.function).parameters}
@@ -80,19 +83,20 @@ class Adapted:
             found, outcome.failed = values.batch(self._finish(self.function(**given)), rows)
         except BaseException as error:  # SystemExit too: a reward cannot end its worker so
             found, outcome.failed = [], outcome.note(error, self.shown)
-        outcome.extras, outcome.metrics = values.extras(extras, rows), values.metrics(metrics)
+        outcome.extras = values.extras(extras, rows)
+        outcome.take(logged)
         for row, value in enumerate(found):
             emit(row, value)
         return outcome
 
-    def _row(self, call: Call, columns: Call, row: int, outcome: Outcome, logged: "_Means") -> Value:
+    def _row(self, call: Call, columns: Call, row: int, outcome: Outcome, logged: Logged) -> Value:
         try:
             return self._value(self._finish(self._call_row(call, columns, row, logged)), logged)
         except BaseException as error:
             return None, outcome.note(error, self.shown)
 
     async def _all_rows(
-        self, call: Call, columns: Call, rows: int, emit: Emit, outcome: Outcome, logged: "_Means"
+        self, call: Call, columns: Call, rows: int, emit: Emit, outcome: Outcome, logged: Logged
     ) -> None:
         import asyncio  # not above: most functions need none, and it is half of what a worker has to load
 
@@ -106,7 +110,7 @@ class Adapted:
 
         await asyncio.gather(*(one(row) for row in range(rows)))
 
-    def _call_row(self, call: Call, columns: Call, row: int, logged: "_Means") -> Any:
+    def _call_row(self, call: Call, columns: Call, row: int, logged: Logged) -> Any:
         if self.info.convention == "verl":
             arguments = _verl_arguments(call, columns, row)
             if not self.info.reads_all:
@@ -117,7 +121,7 @@ class Adapted:
         return self.function(*positional, **keywords)
 
     def _single_arguments(
-        self, call: Call, columns: Call, row: int, logged: "_Means"
+        self, call: Call, columns: Call, row: int, logged: Logged
     ) -> tuple[list[Any], dict[str, Any]]:
         positional, keywords = [], {}
         parameters = inspect.signature(self.function).parameters
@@ -136,7 +140,7 @@ class Adapted:
             keywords = {**rest, **keywords}
         return positional, keywords
 
-    def _single_value(self, name: str, call: Call, columns: Call, row: int, logged: "_Means") -> tuple[bool, Any]:
+    def _single_value(self, name: str, call: Call, columns: Call, row: int, logged: Logged) -> tuple[bool, Any]:
         """Whether there is a value for this parameter, and which."""
         if name == self.info.completion:
             return True, completion_text(call["completions"][row])
@@ -149,7 +153,7 @@ class Adapted:
             return True, columns["answer"][row]
         return False, None
 
-    def _value(self, result: Any, logged: "_Means") -> Value:
+    def _value(self, result: Any, logged: Logged) -> Value:
         if self.info.convention == "verl":
             result, more = values.score_of(result)
             logged.add(more)
@@ -187,14 +191,14 @@ class LibraryAdapted:
     shown: str
 
     def call(self, call: Call, rows: int, emit: Emit, *, serial: bool) -> Outcome:
-        outcome, metrics = Outcome(), _Means()
+        outcome, logged = Outcome(), Logged()
         missing: list[str | None] = []
         for row in range(rows):
             extra: dict[str, list[Any]] = {}
             one = {name: column[row : row + 1] for name, column in call.items() if name != "trainer_state"}
             try:
                 result = self.function(
-                    **one, trainer_state=_state(call), log_extra=extra.__setitem__, log_metric=metrics.log
+                    **one, trainer_state=_state(call), log_extra=extra.__setitem__, log_metric=logged.log
                 )
                 told = next(iter(extra.get(MISSING, [])), None)
                 number, reason = values.number(result[0])
@@ -203,25 +207,9 @@ class LibraryAdapted:
                 value = None, outcome.note(error, self.shown)
             missing.append(next(iter(extra.get(MISSING, [])), None))
             emit(row, value)
-        outcome.extras, outcome.metrics = {MISSING: missing} if any(missing) else {}, metrics.means()
+        outcome.extras = {MISSING: missing} if any(missing) else {}
+        outcome.take(logged)
         return outcome
-
-
-class _Means:
-    """The mean over completions of what each of them logged."""
-
-    def __init__(self) -> None:
-        self._logged: dict[str, list[float]] = {}
-
-    def log(self, name: str, value: Any) -> None:
-        self.add(values.metrics({str(name): value}))
-
-    def add(self, found: Mapping[str, float]) -> None:
-        for name, value in found.items():
-            self._logged.setdefault(name, []).append(value)
-
-    def means(self) -> dict[str, float]:
-        return {name: sum(found) / len(found) for name, found in list(self._logged.items())[:50]}
 
 
 def _verl_arguments(call: Call, columns: Call, row: int) -> dict[str, Any]:

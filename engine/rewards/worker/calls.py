@@ -1,5 +1,6 @@
 """Carries one call through: deadlines, restarts, and which rows still have to be tried."""
 
+import math
 import threading
 import time
 import zlib
@@ -11,6 +12,7 @@ from typing import Any
 from engine.rewards.protocol import MISSING
 from engine.rewards.worker.process import Ended, TimeOut, WorkerProcess
 from engine.rewards.worker.types import CallResult, Limits, Target
+from engine.rewards.worker.values import MAX_METRICS, MAX_NAME, MAX_TEXT
 from engine.rewards.worker.wire import Unreadable, decode, encode
 
 MAX_ENDED_IN_A_ROW = 4  # rows of one call that ended the worker, one after the other: the rest is not tried
@@ -37,6 +39,7 @@ class _Progress:
     waiting: list[int] = field(init=False)
     extras: dict[str, list[Any]] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
     output: str = ""
     traceback: str = ""
     ended: int = 0
@@ -92,6 +95,7 @@ class Calling:
             serial = True
         return CallResult(
             progress.values, progress.reasons, progress.failures, progress.extras, progress.metrics,
+            progress.refused,
             time.perf_counter() - started, progress.output[: self.limits.output_bytes], progress.traceback,
         )  # fmt: skip
 
@@ -237,10 +241,15 @@ def _about(ready: Any) -> Mapping[str, Any]:
 
 
 def _is_end(answer: Mapping[str, Any]) -> bool:
-    metrics, extras = answer.get("metrics", {}), answer.get("extras", {})
+    metrics, extras, refused = (answer.get(what, {}) for what in ("metrics", "extras", "refused"))
     return (
         isinstance(metrics, dict)
-        and all(type(value) in (int, float) for value in metrics.values())
+        and len(metrics) <= MAX_METRICS
+        and all(type(value) in (int, float) and math.isfinite(value) for value in metrics.values())
+        and all(len(name) <= MAX_NAME for name in metrics)
+        and isinstance(refused, dict)
+        and len(refused) <= MAX_METRICS
+        and all(isinstance(reason, str) for reason in refused.values())
         and isinstance(extras, dict)
         and all(isinstance(column, list) for column in extras.values())
     )
@@ -260,6 +269,7 @@ def _finish(progress: _Progress, answer: Mapping[str, Any], rows: Sequence[int])
     """What came with the end of the answer."""
     progress.traceback = progress.traceback or str(answer.get("traceback", ""))
     progress.metrics |= answer.get("metrics", {})
+    progress.refused |= {name[:MAX_NAME]: reason[:MAX_TEXT] for name, reason in answer.get("refused", {}).items()}
     extras = answer.get("extras", {})
     for row, reason in zip(rows, extras.get(MISSING, ()), strict=False):
         if reason is not None and progress.values[row] is None and not progress.failures[row]:

@@ -79,7 +79,7 @@ def _answer(answers: int, adapted: Any, request: Mapping[str, Any]) -> None:
         answers,
         {
             "id": request["id"], "done": True, "failed": outcome.failed, "extras": outcome.extras,
-            "metrics": outcome.metrics, "traceback": tracebacks,
+            "metrics": outcome.metrics, "refused": outcome.refused, "traceback": tracebacks,
         },
     )  # fmt: skip
 

@@ -66,8 +66,8 @@ class CallResult:
 
     `values` has None where there is none; `reasons` says why, where that is known; `failed` is True where it was not
     meant: a None that the function returned is no failure. `extras` is what it gave to log_extra, lists of B entries,
-    `metrics` what it gave to log_metric. `output` is the first part of what it printed, `traceback` its first
-    different errors with BETWEEN between them.
+    `metrics` what it gave to log_metric, `refused` why numbers of these names are not among them. `output` is the first
+    part of what it printed, `traceback` its first different errors with BETWEEN between them.
     """
 
     values: list[float | None]
@@ -75,6 +75,7 @@ class CallResult:
     failed: list[bool]
     extras: Mapping[str, list[Any]] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     output: str = ""
     traceback: str = ""

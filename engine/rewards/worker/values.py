@@ -7,6 +7,8 @@ from typing import Any
 from engine.shown import short
 
 MAX_TEXT = 500
+MAX_METRICS = 20  # names that a reward can log
+MAX_NAME = 80  # characters of such a name
 MAX_EXTRA = 1000  # characters of one value given to log_extra
 
 Value = tuple[float | None, str | None]  # the value, and why it is not there although it should be
@@ -34,18 +36,42 @@ def batch(results: Any, expected: int) -> tuple[list[Value], str | None]:
 
 
 def score_of(result: Any) -> tuple[Any, dict[str, float]]:
-    """verl's answer: a number, or a mapping with "score", whose other numbers are metrics."""
+    """verl's answer: a number, or a mapping with "score", whose other finite numbers are metrics."""
     if not isinstance(result, Mapping):
         return result, {}
     if "score" not in result:
         raise ValueError(f"it returned a dict without 'score': {_shown(dict(result))}")
-    return result["score"], metrics({str(key): value for key, value in result.items() if key != "score"})
+    others = {str(key): number(value)[0] for key, value in result.items() if key != "score"}
+    return result["score"], {key: value for key, value in others.items() if value is not None}
 
 
-def metrics(given: Mapping[str, Any]) -> dict[str, float]:
-    """The entries that are finite numbers, at most 50 of them."""
-    found = {key[:80]: number(value)[0] for key, value in list(given.items())[:50]}
-    return {key: value for key, value in found.items() if value is not None}
+class Logged:
+    """What one call gives to log_metric: means of the finite numbers by name, and why others are left out."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[float]] = {}
+        self.refused: dict[str, str] = {}
+
+    def log(self, name: Any, value: Any) -> None:
+        """Take a number for this name, as TRL does: what is logged several times is averaged."""
+        name = str(name).encode(errors="replace").decode()  # half a surrogate pair is no text
+        found, reason = number(value)
+        if len(name) > MAX_NAME:
+            reason = f"its name has {len(name):,} characters, more than {MAX_NAME}"
+        elif name not in self._values and len(self._values) == MAX_METRICS:
+            reason = f"a reward can log at most {MAX_METRICS} names"
+        if reason is None and found is not None:
+            self._values.setdefault(name, []).append(found)
+        elif len(self.refused) < MAX_METRICS:
+            self.refused.setdefault(name[:MAX_NAME], reason or "its value was None")
+
+    def add(self, found: Mapping[str, float]) -> None:
+        for name, value in found.items():
+            self.log(name, value)
+
+    def means(self) -> dict[str, float]:
+        # Divided first: a sum of huge ones would be no finite number.
+        return {name: sum(value / len(found) for value in found) for name, found in self._values.items()}
 
 
 def extras(given: Mapping[str, Any], expected: int) -> dict[str, list[Any]]:

@@ -29,8 +29,9 @@ def course(steps: int, *evaluations: tuple[int, float], **columns: object) -> Co
     measured = [{"pass_at_1": Estimate(value, value - 0.1, value + 0.1)} for _, value in evaluations]
     frame["metrics"] = pd.Series(measured, dtype=object)
     return Course(
-        metrics.assign(**columns), pd.DataFrame(index=range(steps)), np.zeros((steps, 5)), 1, np.ones((steps, 1)),
-        reward_bins(0, 0, set()), frame.astype({"pass_at_1": float}), None, (steps, 0, 0),
+        metrics.assign(**columns), pd.DataFrame(index=range(steps)), pd.DataFrame(index=range(steps)),
+        np.zeros((steps, 5)), 1, np.ones((steps, 1)), reward_bins(0, 0, set()),
+        frame.astype({"pass_at_1": float}), None, (steps, 0, 0),
     )  # fmt: skip
 
 

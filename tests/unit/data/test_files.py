@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from pyarrow import parquet
 
 from engine.config_data import DataSource
+from engine.data import files
 from engine.data.sources import read_source
 from engine.data.table import Table
 from engine.errors import DatasetError
@@ -88,6 +90,30 @@ def test_parquet_values_become_what_json_can_hold(tmp_path: Path) -> None:
     parquet.write_table(pa.Table.from_pylist([row]), tmp_path / "d.parquet")
     expected = {"day": "2026-01-02", "price": "1.50", "nan": None, "raw": b"\xff", "list": [1, None]}
     assert values(read_table(str(tmp_path / "d.parquet"))) == [expected]
+
+
+def test_large_cells_are_unpacked_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    batches = parquet.ParquetFile.iter_batches
+
+    def noting(file: Any, batch_size: int) -> Iterator[Any]:
+        sizes.append(batch_size)
+        return batches(file, batch_size)
+
+    monkeypatch.setattr(parquet.ParquetFile, "iter_batches", noting)
+    monkeypatch.setattr(files, "BATCH_BYTES", 1_000_000)
+    rows = [{"question": f"{place}" * 400_000, "answer": "1"} for place in range(9)]
+    for name, shared in (("plain", False), ("shared", True)):
+        parquet.write_table(
+            pa.Table.from_pylist(rows[:1] * 9 if shared else rows), tmp_path / f"{name}.parquet", use_dictionary=shared,
+            compression="none",
+        )  # fmt: skip
+    table = read_table(str(tmp_path / "plain.parquet"))
+    assert table.faults.first[0] == ("plain.parquet, row 1: 'question' has 400,000 characters, more than 200,000.")
+    monkeypatch.setattr(files, "MAX_BYTES", 1_500_000)  # a chunk with a dictionary: each row may be as large
+    with pytest.raises(DatasetError, match="unpacks to more than 1,500,000 bytes"):
+        read_table(str(tmp_path / "shared.parquet"))
+    assert sizes == [2, 3]
 
 
 def test_a_parquet_file_whose_rows_share_one_huge_cell_is_refused_before_it_is_unpacked(

@@ -1,6 +1,5 @@
 """reasoning-gym in its child process, against a small package of that name: the real one is 350 MB."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,38 +11,12 @@ from engine.config_data import DataSource
 from engine.data.examples import Dataset, open_dataset
 from engine.data.gym import gym_installed, gym_table, gym_tasks
 from engine.errors import DatasetError
-
-PACKAGE = """
-import time
-from .factory import DATASETS
-
-def create_dataset(name, seed, size, **config):
-    print("noise on standard output")
-    if name == "sleepy":
-        time.sleep(60)
-    if name == "crash":
-        import os
-        os._exit(7)
-    if config.get("bad"):
-        raise ValueError("bad must not be set")
-    items = []
-    for i in range(size):
-        answer = None if name == "open" and i % 2 else str(seed % 97 + i + 1)
-        meta = {"source_dataset": name, "source_index": i, "odd": {1, 1}, **config}
-        items.append({"question": f"{seed % 97 + i}+1?", "answer": answer, "metadata": meta})
-    return items
-"""
+from tests.gym_package import install_gym
 
 
 @pytest.fixture
 def gym(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "reasoning_gym"
-    package.mkdir()
-    (package / "__init__.py").write_text(PACKAGE)
-    names = ("sums", "open", "sleepy", "crash")
-    (package / "factory.py").write_text(f"DATASETS = {{name: None for name in {names}}}")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    install_gym(tmp_path, monkeypatch)
 
 
 def task(name: str, seed: int = 0, **params: Any) -> Dataset:

@@ -10,7 +10,7 @@ from engine.config import DataConfig
 from engine.config_data import DataSource, looks_like_hub
 from engine.data.examples import open_dataset
 from engine.data.paste import pasted_table, preview_pasted, save_pasted
-from engine.data.sources import changed_at, read_source
+from engine.data.sources import read_source
 from engine.data.splits import all_shards, card_files, choose_subset, data_files, matching, split_files, split_of
 from engine.errors import DatasetError
 
@@ -68,7 +68,6 @@ def test_a_folder_without_data_says_what_it_should_hold(tmp_path: Path) -> None:
 
 
 def test_links_round_in_a_circle_and_pipes_are_passed_by(tmp_path: Path) -> None:
-    import os
 
     put(tmp_path / "a.jsonl", "1")
     (tmp_path / "again").symlink_to(tmp_path)
@@ -193,10 +192,3 @@ def test_pasted_rows_that_cannot_be_used_are_told_by_line(text: str, told: str, 
         save_pasted(text, tmp_path)
     assert told in str(caught.value) and not list(tmp_path.iterdir())
     assert told in " ".join(preview_pasted(text).problems)
-
-
-def test_files_are_told_with_their_time_and_nothing_else_is(tmp_path: Path) -> None:
-    (tmp_path / "a.jsonl").write_text("{}")
-    os.utime(tmp_path / "a.jsonl", ns=(5, 5))
-    sources = f"a.jsonl\nnot-there.jsonl\n{tmp_path}\norg/sums\nnul\0.jsonl\n~nobody-of-that-name/x.jsonl"
-    assert changed_at(DataConfig(source=sources), tmp_path) == {tmp_path / "a.jsonl": 5}

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.analysis.forecast import Forecast, Interval
-from engine.preflight.folder import FOLDER, name_prefix, result_path
+from engine.preflight.folder import FOLDER, name_prefix, result_path, write_stamps
 from engine.preflight.result import Costs, Preflight, PromptResult, RewardResult, write_result
 from engine.runs.paths import RunPaths
 from tests.fakes import fake_config, write_fake_run
@@ -42,5 +42,6 @@ def stored(root: Path, found: Preflight, *, config: Any = None, hostile_text: bo
     paths = write_fake_run(
         root / FOLDER, f"{name_prefix(config)}0a1b", steps=1, config=config, hostile_text=hostile_text
     )
+    write_stamps(paths, config)
     write_result(result_path(paths), found)
     return paths

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
+from transformers import AddedToken
 
 from engine.models.classifier import load_classifier, load_judge
 from engine.rewards import judging
-from engine.rewards.judging import FluencyParams, LocalJudgeParams, _filled
+from engine.rewards.judging import FluencyParams, LocalJudgeParams
 from engine.rewards.protocol import MISSING
 from engine.rewards.registry import REWARDS
 from tests.unit.models.test_classifier import write_classifier
@@ -76,12 +77,6 @@ def test_a_judge_says_why_it_cannot_judge() -> None:
     assert values == [None] and "more than the" in reasons[0]
 
 
-def test_texts_are_filled_into_the_rubric_once() -> None:
-    assert _filled("{prompt}|{completion}|{answer}", "{completion}", "{answer}", "x") == "{completion}|{answer}|x"
-    with pytest.raises(ValidationError, match="does not show the judge"):
-        LocalJudgeParams(source="m", rubric="Is it good?")
-
-
 @pytest.mark.slow
 def test_fluency_is_the_mean_log_probability_between_floor_and_ceiling() -> None:
     model, tokenizer = load_judge("embedded", "cpu")
@@ -97,7 +92,8 @@ def test_fluency_is_the_mean_log_probability_between_floor_and_ceiling() -> None
 class _Letters:
     """A tokenizer whose tokens are the characters."""
 
-    bos_token_id, eos_token_id, model_max_length = None, 0, 100
+    bos_token_id, eos_token_id, unk_token_id, model_max_length = None, 0, None, 100
+    chat_template, all_special_ids, added_tokens_decoder = None, (), dict[int, Any]()
 
     def encode(self, text: str, add_special_tokens: bool = True) -> list[int]:
         return [ord(letter) for letter in text]
@@ -122,3 +118,22 @@ def test_a_chat_goes_through_the_template_of_the_model_where_it_has_one(tmp_path
     expected = float(model(**tokenizer(["1+2=3="], return_tensors="pt")).logits[0, 0])
     values, _ = call("reward_model", ["3"], prompts=[[{"role": "user", "content": "1+2"}]], source=str(folder))
     assert values == [pytest.approx(expected, abs=1e-6)]
+
+
+def test_a_rubric_shows_the_completion() -> None:
+    with pytest.raises(ValidationError, match="does not show the judge"):
+        LocalJudgeParams(source="m", rubric="Is it good?")
+
+
+def test_a_marker_that_cannot_be_taken_apart_fails_its_own_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tokenizer = _Letters()
+    tokenizer.added_tokens_decoder = {ord("§"): AddedToken("§", special=True)}
+    monkeypatch.setattr(judging, "_load", lambda *_: (None, tokenizer))
+    monkeypatch.setattr(judging, "_yes_share", lambda _model, _tokenizer, rows: [0.25] * len(rows))
+    monkeypatch.setattr(judging, "_mean_logprobs", lambda _model, _tokenizer, rows: [-1.0] * len(rows))
+    for name, fine in (("local_judge", 0.25), ("fluency", 1.0)):
+        values, reasons = call(name, ["a § b", "b"], source="m", **({"rubric": "{completion}"} if fine < 1 else {}))
+        assert math.isnan(values[0]) and values[1] == fine
+        assert reasons == ["the text holds '§', a marker of the judge's own that cannot be taken apart", None]

@@ -97,7 +97,7 @@ def test_metrics_of_a_function_are_kept() -> None:
         log_metric("digits", 2.0)
         return [1.0, 1.0]
 
-    assert run(BoundReward("custom", function)).metrics == {"digits": 2.0}
+    assert run(BoundReward("custom", function)).metrics == {"custom": {"digits": 2.0}}
 
 
 def seen_by_function(**options: Any) -> dict[str, Any]:

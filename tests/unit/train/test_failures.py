@@ -19,7 +19,7 @@ def scores(failed: int, rows: int = 20, traceback: str = "", reason: str = "rais
 def noted(*failed: int) -> list[int]:
     """The steps that brought a warning."""
     watch = FailureWatch()
-    return [event.step for step, count in enumerate(failed, 1) for event in watch.note(step, scores(count))]
+    return [event.step for step, count in enumerate(failed, 1) for event in watch.note(step, scores(count), {"own"})]
 
 
 def test_more_than_five_percent_of_a_step_is_a_warning() -> None:
@@ -46,10 +46,10 @@ def test_a_fifth_exactly_is_borne() -> None:
 
 def test_the_error_has_the_first_three_different_tracebacks(capsys: pytest.CaptureFixture[str]) -> None:
     watch = FailureWatch()
-    watch.note(1, scores(10, traceback="line 1\nKeyError: 1\n\nline 2\nKeyError: 2"))
-    watch.note(2, scores(9, traceback="line 1\nKeyError: 3"))
+    watch.note(1, scores(10, traceback="line 1\nKeyError: 1\n\nline 2\nKeyError: 2"), {"own"})
+    watch.note(2, scores(9, traceback="line 1\nKeyError: 3"), {"own"})
     with pytest.raises(RewardError) as caught:
-        watch.note(3, scores(9, traceback="line 3\nKeyError: 4\n\nline 4\nKeyError: 5"))
+        watch.note(3, scores(9, traceback="line 3\nKeyError: 4\n\nline 4\nKeyError: 5"), {"own"})
     told = "Its first errors:\n\nline 1\nKeyError: 1\n\nline 2\nKeyError: 2\n\nline 3\nKeyError: 4"
     assert str(caught.value).endswith(told)
     assert capsys.readouterr().err.count("line 1") == 1
@@ -57,6 +57,39 @@ def test_the_error_has_the_first_three_different_tracebacks(capsys: pytest.Captu
 
 def test_where_there_is_no_traceback_the_reason_stands_for_it() -> None:
     watch = FailureWatch()
-    watch.note(1, scores(20, reason="took longer than 30 s"))
+    watch.note(1, scores(20, reason="took longer than 30 s"), {"own"})
     with pytest.raises(RewardError, match="Its first errors:\n\ntook longer than 30 s"):
-        watch.note(2, scores(20, reason="took longer than 30 s"))
+        watch.note(2, scores(20, reason="took longer than 30 s"), {"own"})
+
+
+def test_a_monitor_that_fails_is_given_up_once_and_ends_nothing() -> None:
+    watch = FailureWatch()
+    events = [event for step in range(1, 9) for event in watch.note(step, scores(20), set())]
+    assert [(event.kind, event.step) for event in events] == [("reward-missing", 1), ("monitor-fails", 2)]
+    assert events[1].message == (
+        "The monitor 'own' failed for 40 of 40 completions of the last 2 steps. It is not trained on, so the run goes "
+        "on; further failures stand beside the completions alone. The first: raised OSError"
+    )
+
+
+def test_a_resumed_run_does_not_give_a_monitor_up_again() -> None:
+    watch = FailureWatch()
+    watch.told_before(["own", "other"], ["The monitor 'own' failed for 40 of 40 completions of the last 2 steps."])
+    assert watch.given_up == {"own"}
+    assert [event for step in range(1, 5) for event in watch.note(step, scores(20), set())] == []
+
+
+def test_a_monitor_that_becomes_trained_is_counted_from_there() -> None:
+    watch = FailureWatch()
+    for step in range(1, 6):
+        watch.note(step, scores(20), set())
+    assert [event.kind for event in watch.note(6, scores(20), {"own"})] == ["reward-missing"]
+    with pytest.raises(RewardError, match="Step 7: reward 'own' failed for 40 of 40 completions of the last 2 steps"):
+        watch.note(7, scores(20), {"own"})
+
+
+def test_a_trained_reward_that_becomes_a_monitor_ends_nothing_any_more() -> None:
+    watch = FailureWatch()
+    watch.note(1, scores(20), {"own"})
+    assert [event.kind for event in watch.note(2, scores(20), set())] == ["reward-missing"]
+    assert [event.kind for event in watch.note(3, scores(20), set())] == ["monitor-fails"]

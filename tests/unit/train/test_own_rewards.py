@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from engine.analysis.logged import logged_means
 from engine.config import RunConfig
 from engine.config_io import parse_config
 from engine.errors import ConfigError, RewardError
@@ -160,6 +161,56 @@ def test_a_reward_that_keeps_failing_ends_the_run_with_its_first_tracebacks(tmp_
     assert told.count("Traceback") == 1 and "Correct it, then clone or fork the run." in told
     events = RunReader(paths.db).events()
     assert events["message"][events["kind"] == "failed"].tolist() == [told]
+
+
+LOGS = """
+def reward(completions, trainer_state, log_metric, **kwargs):
+    log_metric("step, <b>twice</b>", 2.0 * trainer_state.global_step)
+    log_metric("bad", float("inf"))
+    return [float(len(c)) for c in completions]
+"""
+
+
+def test_what_a_reward_logs_is_stored_by_step_and_what_is_no_number_is_said_once(tmp_path: Path) -> None:
+    paths = made(tmp_path, config_with(own(write(tmp_path, LOGS))))
+    assert run_engine(paths) == "finished"
+    reader = RunReader(paths.db)
+    logged = logged_means(reader.steps()["rewards"].tolist())
+    assert logged.to_dict("list") == {"step, <b>twice</b>": [0, 2, 4, 6, 8, 10]}
+    told = "own gave 'bad' to log_metric, and it is not stored: returned inf, not a finite number"
+    assert reader.messages("metric-refused") == [told]
+
+
+ALWAYS_FAILS = "def reward(completions, **kwargs):\n    return [len(c) / 0 for c in completions]\n"
+
+
+def test_a_monitor_that_keeps_failing_is_said_once_and_the_run_learns_on(tmp_path: Path) -> None:
+    failing = own(write(tmp_path, ALWAYS_FAILS), name="seen", weight=0.0)
+    paths = made(tmp_path, config_with({"name": "digit_match"}, failing))
+    assert run_engine(paths) == "finished"
+    reader = RunReader(paths.db)
+    (message,) = reader.messages("monitor-fails")
+    assert message.startswith("The monitor 'seen' failed for 16 of 16 completions of the last 2 steps.")
+    assert message.endswith("The first: raised ZeroDivisionError: division by zero (mine.py, line 2)")
+    for frame in completions_of(paths):
+        assert values(frame, "seen") == [None] * 8 and not frame["total"].isna().any()
+        assert all("ZeroDivisionError" in errors["seen"] for errors in frame["errors"])
+
+
+def test_a_monitor_that_is_a_gate_ends_the_run_as_a_trained_reward_does(tmp_path: Path) -> None:
+    gate = own(write(tmp_path, ALWAYS_FAILS), name="bar", weight=0.0)
+    paths = made(tmp_path, config_with({"name": "digit_match", "gate": "bar"}, gate))
+    with pytest.raises(RewardError, match="Step 2: reward 'bar' failed for 16 of 16"):
+        run_engine(paths)
+
+
+def test_before_its_weight_begins_a_failing_reward_takes_nothing_with_it_and_then_ends_the_run(tmp_path: Path) -> None:
+    late = {**own(write(tmp_path, ALWAYS_FAILS), name="late", weight=0.0), "final_weight": 1.0, "weight_from": 3}
+    paths = made(tmp_path, config_with({"name": "digit_match"}, late))
+    with pytest.raises(RewardError, match="Step 5: reward 'late' failed for 16 of 16"):
+        run_engine(paths)
+    totals = [frame["total"].isna().sum() for frame in completions_of(paths)]
+    assert totals == [0, 0, 0, 8]
 
 
 @pytest.mark.slow

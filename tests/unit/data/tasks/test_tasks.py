@@ -1,6 +1,6 @@
 """Built-in tasks: right answers, held-out problems that are never trained on, and settings that make them harder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +10,7 @@ from engine.config_io import parse_config
 from engine.data.examples import Dataset, Example, open_dataset
 from engine.data.tasks.countdown import solves
 from engine.data.tasks.instructions import unmet, words_in
-from engine.data.tasks.registry import TASKS, sample_items, task_problems, task_title
+from engine.data.tasks.registry import TASKS, default_task_params, sample_items, task_problems, task_title
 from engine.errors import ConfigError, DatasetError
 
 
@@ -150,3 +150,34 @@ def test_instructions_are_as_many_as_set_and_the_question_tells_each() -> None:
         spec = example.columns["spec"]
         assert 1 <= len(spec) <= 3 and not ({"avoids"} & set(spec) and {"contains", "first_letter"} & set(spec))
         assert ("case" in spec) == (" case" in example.question) and example.answer is None
+
+
+def short_only(examples: Sequence[Example]) -> list[bool]:
+    return [len(example.prompt) <= 5 for example in examples]
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_problems_that_are_left_out_give_way_to_others_also_held_out_and_in_a_mixture(mixed: bool) -> None:
+    other = [{"source": "arithmetic", "params": {"digits": 2, "operators": "-"}}] if mixed else []
+    config = DataConfig.model_validate(
+        {"source": "arithmetic", "params": {"digits": 2}, "held_out": 8, "mixture": other}
+    )
+    whole = open_dataset(config, 0)
+    assert not all(short_only(list(map(whole.train, range(100)))))
+    found = whole.only(short_only, "too long")
+    trained = list(map(found.train, range(100)))
+    assert all(short_only([*trained, *found.held_out])) and len(found.held_out) == 8
+    assert not {example.prompt for example in trained} & {example.prompt for example in found.held_out}
+    assert trained == list(map(whole.only(short_only, "too long").train, range(100)))
+    everything = whole.only(lambda examples: [True] * len(examples), "too long")
+    assert everything.held_out == whole.held_out and everything.train(3) == whole.train(3)
+
+
+def test_a_task_has_settings_to_begin_with_and_other_data_have_none() -> None:
+    assert default_task_params("reasoning-gym:chain_sum") == {"size": 1000, "config": {}}
+    assert default_task_params("arithmetic")["digits"] == 2 and default_task_params("a.jsonl") == {}
+
+
+def test_when_no_problem_is_left_it_says_why() -> None:
+    with pytest.raises(DatasetError, match=r"no problem is held out.*Problems are left out: too long\."):
+        task("arithmetic").only(lambda examples: [False] * len(examples), "too long")

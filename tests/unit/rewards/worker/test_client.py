@@ -1,5 +1,6 @@
 """Calls through a worker: each convention gets what it asks for, and values, reasons, metrics and extras come back."""
 
+import json
 import os
 import random
 from collections.abc import Iterator
@@ -76,7 +77,8 @@ def called(path: Path, function: str, **changes: Any) -> CallResult:
 def test_trls_call_has_keywords_columns_state_and_logs(path: Path) -> None:
     result = called(path, "trl")
     assert result.values == [1111, 2242] and result.failed == [False, False]
-    assert result.metrics == {"step": 7} and result.extras == {"seen": ["['answer']", "['answer']"]}
+    assert result.metrics == {"step": 7} and result.refused == {"nan": "returned nan, not a finite number"}
+    assert result.extras == {"seen": ["['answer']", "['answer']"]}
     assert result.output == "hello\n" and result.seconds > 0
 
 
@@ -181,7 +183,16 @@ def reward(completions):
 
 
 @pytest.mark.parametrize(
-    "forged", ['{"extras": []}', '{"extras": {"missing": 5}}', '{"metrics": [1]}', '{"metrics": {"a": "x"}}']
+    "forged",
+    [
+        '{"extras": []}',
+        '{"extras": {"missing": 5}}',
+        '{"metrics": [1]}',
+        '{"metrics": {"a": "x"}}',
+        json.dumps({"metrics": dict.fromkeys(map(str, range(21)), 1.0)}),
+        json.dumps({"metrics": {"x" * 81: 1.0}}),
+        '{"refused": {"a": 1}}',
+    ],
 )
 def test_an_end_of_an_answer_that_the_worker_would_not_write_is_a_reason(tmp_path: Path, forged: str) -> None:
     (tmp_path / "mine.py").write_text(FORGED)
