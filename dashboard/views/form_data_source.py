@@ -121,7 +121,7 @@ def draw_task(form: FormState, prefix: str, placed: Placed) -> None:
         on_change=lambda: choose_task(form, prefix, st.session_state[key]),
     )  # fmt: skip
     if info := TASKS.get(str(form.value(f"{prefix}.source"))):
-        st.caption(as_label(f"{info.help} One problem in {info.held_out_one_in} is never trained on.", 500))
+        st.caption(as_label(f"One problem in {info.held_out_one_in} is never trained on.", 500))
 
 
 def choose_task(form: FormState, prefix: str, name: str) -> None:

@@ -169,7 +169,7 @@ def test_a_change_after_the_check_is_checked_again(engine):
 
 def test_before_a_check_there_is_nothing_to_show_and_a_warning_of_it_is_shown(engine):
     page = opened()
-    assert "Nothing checked yet." in notes(page)
+    assert "Not checked yet. Start run checks first." in notes(page)
     engine.check = Check(warnings=("1 answer is cut.",), train_size=9)
     page = click(page, "new_run.check")
     assert unescaped(page.warning) == ["1 answer is cut."]
