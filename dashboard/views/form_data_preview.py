@@ -43,7 +43,7 @@ def draw_look(form: FormState, prefix: str, source: DataSource, placed: Placed) 
         st.caption(as_label(preview.note, 500))
     if not preview.rows:
         return
-    if prefix == "data":
+    if prefix == "data" and not preview.problems:  # of a file with wrong rows, what is there is not all of it
         leave_rows_to_train_on(form, preview.num_rows)
     counts = f"{plural(preview.num_rows, 'row')}, {plural(len(preview.columns), 'column')}."
     st.text(visible(f"{counts} {preview.shape.sentence}" if preview.shape else counts))

@@ -24,7 +24,7 @@ def headline(found: RewardCheck) -> tuple[Literal["ok", "warning", "failed"], st
     holes = [score for score in found.board if score.outcome == "hole"]
     failed = [finding for finding in found.findings if finding.verdict == "failed"]
     if failed:
-        paid = f"it pays for {plural(len(holes), 'way')} to solve nothing (holes)" if holes else ""
+        paid = f"{plural(len(holes), 'way')} to earn it without solving the task (holes)" if holes else ""
         questions = ", ".join(finding.label for finding in failed if not holes or finding.name != "exploits")
         reasons = "; ".join(filter(None, [paid, f"see {questions} below" if questions else ""]))
         return "failed", f"Not fit to train on yet: {reasons}."

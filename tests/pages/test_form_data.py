@@ -64,6 +64,13 @@ def test_a_file_with_fewer_rows_than_are_held_out_keeps_a_fifth_of_them_aside(ro
     assert [toast.value for toast in page.toast] == ["8 examples held out: a fifth of the 40 rows, instead of 512."]
 
 
+def test_a_file_with_wrong_rows_changes_nothing_about_what_is_held_out(root: Path, tmp_path: Path) -> None:
+    path = sums(tmp_path / "sums.jsonl", 3)
+    path.write_text(path.read_text() + "{no JSON\n")
+    page = opened(source=str(path), params={})
+    assert form_of(page).draft["data"]["held_out"] == 512 and not page.toast
+
+
 def form_of(page: AppTest) -> FormState:
     return page.session_state["new_run.form"]
 
