@@ -115,8 +115,9 @@ def _choose_place(paths: RunPaths, config: RunConfig, one: Candidate) -> int:
     if one.own is not None:
         return one.own
     places = [*range(len(config.rewards)), BESIDE]
+    namesake = next((at for at in places[:-1] if config.rewards[at].name == one.spec["name"]), 0)
     place: int = st.selectbox(
-        "In place of", places, key=f"rescore.{paths.run_id}.place", width=205, persist_state="session",
+        "In place of", places, namesake, key=f"rescore.{paths.run_id}.place", width=205, persist_state="session",
         format_func=lambda at: "nothing: beside the others" if at == BESIDE else one_line(config.rewards[at].name, 50),
         help="It takes that one's name, weight and conditions, so that the values stand side by side.",
     )  # fmt: skip

@@ -260,10 +260,10 @@ def draw_check(found: RewardCheck, choice: Choice | None = None) -> None:
     """
     tone, sentence = headline(found)
     {"ok": st.success, "warning": st.warning, "failed": st.error}[tone](as_label(sentence, 1000))
-    if choice is not None:
-        _draw_ways_on(found, choice)
     if found.problem:
         return
+    if choice is not None:
+        _draw_ways_on(found, choice)
     st.caption(
         as_label(
             f"{plural(found.num_completions, 'completion')} in {plural(found.num_calls, 'call')}, "

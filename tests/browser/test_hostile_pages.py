@@ -105,7 +105,7 @@ def runs(dashboard: Dashboard, tmp_path: Path) -> None:
     for run_id in "ab":
         paths = write_fake_run(dashboard.runs, run_id, steps=STEPS - 1, hostile_text=True)
         raw = json.loads(paths.config.read_text())
-        data = {"source": str(data_file(tmp_path)), "prompt_column": IMAGE, "answer_column": NAMES[2]}
+        data = {"source": str(data_file(tmp_path)), "prompt_column": IMAGE, "answer_column": NAMES[2], "held_out": 4}
         raw = {**raw, "name": NAME[:80], "data": {**raw["data"], **data}}
         paths.config.write_text(json.dumps(raw))
         change_notes(paths, tags=[name[:30] for name in NAMES], note="\n".join(HOSTILE)[:10_000], pinned=True)
@@ -134,7 +134,9 @@ def write_rewards(folder: Path) -> None:
 
 def data_file(folder: Path) -> Path:
     path = folder / "<b>b[a](http:x).jsonl"
-    path.write_text(json.dumps({**dict.fromkeys(NAMES, HOSTILE[0]), NAME: LONG[:5000]}) + "\n")
+    usable = [text for text in HOSTILE if "\x00" not in text and "\ud800" not in text]  # the others are refused
+    rows = ({**dict.fromkeys(NAMES, text), NAME: LONG[:5000]} for text in usable)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
 

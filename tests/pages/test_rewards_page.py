@@ -342,6 +342,12 @@ def test_a_saved_file_takes_the_place_and_the_name_of_a_reward_of_the_run(
 
 
 @pytest.mark.usefixtures("known", "run")
+def test_a_saved_file_stands_in_for_the_reward_of_its_name_first(root: Path) -> None:
+    saved(root, name="digit_match")
+    assert page("rescore", run="run", file="digit_match").selectbox(key="rescore.run.place").value == 1
+
+
+@pytest.mark.usefixtures("known", "run")
 def test_a_reward_of_the_run_with_other_settings_stays_in_its_place(rescores: list[RescoreRequest]) -> None:
     app = page("rescore", run="run")
     assert app.selectbox(key="rescore.run.candidate").value == "own:exact_match"  # there is no saved file
