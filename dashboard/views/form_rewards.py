@@ -42,7 +42,7 @@ def draw_rewards(form: FormState, placed: Placed) -> None:
 def draw_reward(form: FormState, index: int, spec: dict[str, Any], placed: Placed) -> None:
     """One reward: what it is, its weight, its settings, and the button that takes it off the list."""
     path, info = f"{LIST}[{index}]", draft_info(spec)
-    with st.container(horizontal=True, vertical_alignment="top"):
+    with st.container(horizontal=True, vertical_alignment="center"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             draw_name(info, spec)
         with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):

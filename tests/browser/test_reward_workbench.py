@@ -60,7 +60,7 @@ def test_from_a_jsonl_file_and_an_idea_to_a_checked_launched_and_rescored_run(
     page.get_by_role("button", name="Check it").click()
     verdict = page.get_by_test_id("stAlert").first
     expect(verdict).to_contain_text(re.compile("Sound:|Usable, with|hole"))
-    expect(page.get_by_text("Ways to earn it without solving the task")).to_be_visible()
+    expect(page.get_by_role("heading", name="Ways to earn it without solving the task")).to_be_visible()
 
     # Into the form, a look ahead, and started.
     page.get_by_role("button", name="Use in a new run").click()

@@ -64,6 +64,18 @@ def test_a_file_with_fewer_rows_than_are_held_out_keeps_a_fifth_of_them_aside(ro
     assert [toast.value for toast in page.toast] == ["8 examples held out: a fifth of the 40 rows, instead of 512."]
 
 
+def test_more_rows_than_before_bring_back_what_was_to_be_held_out(root: Path, tmp_path: Path) -> None:
+    page = opened(source=str(sums(tmp_path / "few.jsonl", 5)), params={})
+    assert data_of(page)["held_out"] == 1
+    for rows, held_out, asked in ((40, 8, 8), (600, 512, 512)):
+        path = sums(tmp_path / f"{rows}.jsonl", rows)
+        page = good(page.text_input(key=key(page, "data.source")).set_value(str(path)).run())
+        draft = form_of(page).draft
+        assert (draft["data"]["held_out"], draft["evaluation"]["num_prompts"]) == (held_out, asked)
+    page = opened(source=str(tmp_path / "40.jsonl"), params={}, held_out=1)  # as somebody wants it
+    assert data_of(page)["held_out"] == 1
+
+
 def test_a_file_with_wrong_rows_changes_nothing_about_what_is_held_out(root: Path, tmp_path: Path) -> None:
     path = sums(tmp_path / "sums.jsonl", 3)
     path.write_text(path.read_text() + "{no JSON\n")
