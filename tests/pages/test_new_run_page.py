@@ -12,6 +12,7 @@ from dashboard.text import as_html
 from dashboard.views import form_check, form_memory
 from dashboard.views.form_data import data_problems
 from dashboard.views.form_model_section import look_at_model
+from dashboard.views.form_start import PRESETS_IN_A_ROW
 from engine.check_client import Check, Preview
 from engine.config import RunConfig
 from engine.config_advice import advice
@@ -260,6 +261,10 @@ def test_a_preset_fills_the_whole_form(engine):
     assert draft(page)["seed"] == 0
     assert page.number_input(key=key(page, "seed")).value == 0
     assert page.text_input(key=key(page, "rewards[1].weight")).value == "0"
+
+
+def test_the_cards_of_the_presets_fill_their_rows():
+    assert len(PRESETS) % PRESETS_IN_A_ROW == 0
 
 
 def test_the_sums_preset_makes_its_file(engine):
