@@ -74,7 +74,8 @@ def completion_table(
     headings = "".join(f'<th scope="col" class="{side}">{heading}</th>' for heading, side in HEADINGS)
     headings += "".join(f'<th scope="col" class="lab-right lab-wide-only">{heading}</th>' for heading in WIDE_HEADINGS)
     return (
-        f'{legend(weights)}<div class="lab-scroll"><table class="lab-table" aria-label="Completions of this group">'
+        f'{legend(weights)}<div class="lab-scroll">'
+        '<table class="lab-table lab-completions" aria-label="Completions of this group">'
         f"<thead><tr>{headings}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 

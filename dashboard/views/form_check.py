@@ -174,7 +174,7 @@ def draw_advice(config: RunConfig) -> None:
 def draw_check(form: FormState, config: RunConfig) -> None:
     """What the check found, as long as it is about the settings as they are."""
     if form.check is None:
-        st.caption("Nothing checked yet.")
+        st.caption("Not checked yet. Start run checks first.")
         return
     if form.checked != dump_config(config):
         st.caption("The settings have changed since the check.")

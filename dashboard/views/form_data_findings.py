@@ -42,7 +42,7 @@ def draw_findings(form: FormState, found: Report | None) -> None:
         st.html(lengths_chart(check.prompt_tokens))
     elif check is None:
         unread = found is None and any(not is_task(source) for source in sources_of(form))
-        st.caption(f"Check {READS_ALL if unread else ''}counts the tokens of the prompts.")
+        st.caption(f"The button Check {READS_ALL if unread else ''}counts the tokens of the prompts.")
 
 
 def sources_of(form: FormState) -> list[str]:

@@ -1,7 +1,5 @@
 """Data that a person gives the form: uploads, pasted rows and measured pass rates, kept in the runs folder as files."""
 
-import hashlib
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +8,12 @@ from typing import Any
 from dashboard.views.form_state import FormState
 from dashboard.views.form_upload import FOLDER, save_upload
 from engine.data.pass_rates import FILE
-from engine.data.paste import save_pasted
+from engine.data.paste import PASTED, kept_path, save_pasted
 from engine.errors import LabError
 from engine.preflight.folder import open_preflight, pass_rates_path
 from engine.runs.durable import disk_errors, read_small_json, write_atomic
 from engine.runs.paths import runs_root
 
-PASTED = "-pasted.jsonl"  # how the names end that save_pasted gives
 MAX_PASTED_BYTES = 200_000  # that are put back into a text field
 MAX_RATES_BYTES = 2**20
 
@@ -26,15 +23,10 @@ def lines_of(source: Any) -> list[str]:
     return [line.strip() for line in str(source or "").splitlines() if line.strip()]
 
 
-def own_name(path: str) -> str:
-    """What a file was called before it was kept: without the hash that its name begins with."""
-    return re.sub(r"^[0-9a-f]{12}-", "", Path(path).name) if is_kept(path) else Path(path).name
-
-
 def is_kept(source: Any) -> bool:
     """Whether all files of a source were uploaded, pasted, or made by the form."""
     lines, folder = lines_of(source), runs_root() / FOLDER
-    return bool(lines) and all(Path(line).parent == folder for line in lines)
+    return bool(lines) and all(folder in Path(line).parents for line in lines)
 
 
 def keep_uploads(uploads: list[Any], before: Any) -> tuple[str, list[str]]:
@@ -61,9 +53,14 @@ def keep_pasted(text: str) -> tuple[str, list[str]]:
         return "", [str(error)]
 
 
+def is_pasted(source: Any) -> bool:
+    """Whether it is rows that were pasted."""
+    return is_kept(source) and Path(str(source)).name == PASTED
+
+
 def pasted_text(source: Any) -> str:
     """The rows that were pasted before, to go on from; empty for other sources."""
-    if not (is_kept(source) and str(source).endswith(PASTED)):
+    if not is_pasted(source):
         return ""
     with suppress(OSError, ValueError):
         path = Path(str(source))
@@ -93,7 +90,7 @@ def measured(form: FormState) -> Measured | None:
     ids = content.get("ids") if isinstance(content, dict) else None
     if not isinstance(ids, dict) or not ids:
         return None
-    return Measured(len(ids), data, runs_root() / FOLDER / f"{hashlib.sha256(data).hexdigest()[:12]}-{FILE}")
+    return Measured(len(ids), data, kept_path(runs_root() / FOLDER, FILE, data))
 
 
 def keep_pass_rates(found: Measured) -> Path:

@@ -14,7 +14,6 @@ from typing import Any, Final
 import streamlit as st
 from pydantic import ValidationError
 
-from dashboard.views.form_data_keep import own_name
 from dashboard.views.form_model import get_value
 from dashboard.views.form_state import FormState
 from engine.config_data import GYM, DataConfig, DataSource, chooses_by_pass_rate
@@ -206,7 +205,7 @@ def source_label(value: Any) -> str:
     """The source of a draft in a few letters, for a line about several."""
     text = str(value or "").strip()
     lines = text.splitlines()
-    name = own_name(lines[0]) if lines and lines[0].startswith(("/", "~", ".")) else (lines or ["no source yet"])[0]
+    name = Path(lines[0]).name if lines and lines[0].startswith(("/", "~", ".")) else (lines or ["no source yet"])[0]
     return f"{name} and {len(lines) - 1} more" if len(lines) > 1 else name
 
 

@@ -43,7 +43,7 @@ def draw_look(form: FormState, prefix: str, source: DataSource, placed: Placed) 
         st.caption(as_label(preview.note, 500))
     if not preview.rows:
         return
-    if prefix == "data":
+    if prefix == "data" and not preview.problems:  # of a file with wrong rows, what is there is not all of it
         leave_rows_to_train_on(form, preview.num_rows)
     counts = f"{plural(preview.num_rows, 'row')}, {plural(len(preview.columns), 'column')}."
     st.text(visible(f"{counts} {preview.shape.sentence}" if preview.shape else counts))
@@ -60,17 +60,24 @@ def draw_look(form: FormState, prefix: str, source: DataSource, placed: Placed) 
 def leave_rows_to_train_on(form: FormState, num_rows: int) -> None:
     """Hold out a fifth of the rows where the form, made for other data, would hold out all of them; and say so.
 
-    A mixture has other rows too, and the check counts those.
+    A mixture has other rows too, and the check counts those. What was lowered for other rows, and not changed since by
+    hand, is what it was before.
     """
-    held_out, asked = form.value("data.held_out"), form.value("evaluation.num_prompts")
-    if not isinstance(held_out, int) or held_out < num_rows or num_rows < 2 or form.value("data.mixture"):
+    there, asked = form.value("data.held_out"), form.value("evaluation.num_prompts")
+    if not (isinstance(there, int) and isinstance(asked, int)) or num_rows < 2 or form.value("data.mixture"):
         return
-    fifth = max(1, num_rows // 5)
-    set_value(form.draft, "data.held_out", fifth)
-    if isinstance(asked, int):
-        set_value(form.draft, "evaluation.num_prompts", min(asked, fifth))
+    wanted = there
+    if form.lowered is not None and form.lowered[2] == there:
+        wanted, asked, _ = form.lowered
+    held_out = wanted if wanted < num_rows else max(1, num_rows // 5)
+    if held_out == there:
+        return
+    form.lowered = (wanted, asked, held_out) if held_out < wanted else None
+    set_value(form.draft, "data.held_out", held_out)
+    set_value(form.draft, "evaluation.num_prompts", min(asked, held_out))
     form.redraw()
-    st.toast(f"{plural(fifth, 'example')} held out: a fifth of the {num_rows:,} rows, instead of {held_out:,}.")
+    fifth = f": a fifth of the {num_rows:,} rows, instead of {wanted:,}" if held_out < wanted else " again"
+    st.toast(f"{plural(held_out, 'example')} held out{fifth}.")
     st.rerun()
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from dashboard.text import as_html, as_label, encodable, one_line
 from dashboard.views.form import Placed, alert, draw_grid, place, show_problems
-from dashboard.views.form_data_keep import PASTED, is_kept, keep_pasted, keep_uploads, lines_of, own_name, pasted_text
+from dashboard.views.form_data_keep import is_kept, is_pasted, keep_pasted, keep_uploads, lines_of, pasted_text
 from dashboard.views.form_data_look import draft_source, make_now
 from dashboard.views.form_data_preview import draw_look, draw_task_examples
 from dashboard.views.form_model import Control, controls, set_value
@@ -55,7 +55,7 @@ def kind_of(source: Any) -> str:
     if text.startswith(GYM):
         return "gym"
     if is_kept(text):
-        return "paste" if text.endswith(PASTED) else "upload"
+        return "paste" if is_pasted(text) else "upload"
     return "hub" if looks_like_hub(text) and not Path(text).exists() else "file"
 
 
@@ -92,7 +92,7 @@ def draw_kind(form: FormState, prefix: str, kind: str) -> None:
         on_change=lambda: choose_kind(form, prefix, st.session_state[key]),
     )  # fmt: skip
     if "gym" not in shown and prefix == "data":
-        reason = f"Not available: reasoning-gym, with a hundred more tasks. It is not installed: {INSTALL}."
+        reason = f"Not available: reasoning-gym, with a hundred more tasks. Install it with: {INSTALL}"
         st.html(f'<div class="lab-muted" style="font-size:.9em;margin-top:-.5rem">{as_html(reason)}</div>')
 
 
@@ -121,7 +121,7 @@ def draw_task(form: FormState, prefix: str, placed: Placed) -> None:
         on_change=lambda: choose_task(form, prefix, st.session_state[key]),
     )  # fmt: skip
     if info := TASKS.get(str(form.value(f"{prefix}.source"))):
-        st.caption(as_label(f"{info.help} One problem in {info.held_out_one_in} is never trained on.", 500))
+        st.caption(as_label(f"One problem in {info.held_out_one_in} is never trained on.", 500))
 
 
 def choose_task(form: FormState, prefix: str, name: str) -> None:
@@ -161,7 +161,7 @@ def draw_upload(form: FormState, prefix: str, placed: Placed) -> None:
     )  # fmt: skip
     for index, line in enumerate(lines):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.text(one_line(own_name(line), 100), width="content")
+            st.text(one_line(Path(line).name, 100), width="content")
             st.button(
                 "Remove", key=form.key(f"{prefix}.upload.{index}"), icon=":material/close:", type="tertiary",
                 on_click=remove_upload, args=(form, prefix, line),
@@ -226,7 +226,7 @@ def draw_gym(form: FormState, prefix: str, placed: Placed) -> None:
     """A task of reasoning-gym. Its rows are made by the run, or here when they are asked for."""
     path = f"{prefix}.source"
     if not gym_installed():
-        st.caption(as_label(f"reasoning-gym is not installed: {INSTALL}.", 200))
+        st.caption(as_label(f"reasoning-gym is not installed. Install it with: {INSTALL}", 200))
         return
     names, current = _gym_tasks(), str(form.value(path) or "").removeprefix(GYM)
     key = form.key(f"{prefix}.gym")

@@ -32,7 +32,8 @@ def _evaluation(config: RunConfig) -> str:
     asked = plural(min(evaluation.num_prompts, config.data.held_out), "held-out example")
     each = f", {evaluation.num_generations} completions each," if evaluation.num_generations > 1 else ""
     when = f"before and after training and every {plural(evaluation.every, 'step')}"
-    words = f"{asked}{each} are evaluated {when}; "
+    verb = "is" if asked.startswith("1 ") else "are"
+    words = f"{asked}{each} {verb} evaluated {when}; "
     if judge is None:
         words += "no reward says which answers are right, so there is no pass@1."
     else:

@@ -15,6 +15,7 @@ from dashboard.views.form_reward_more import draw_more
 from dashboard.views.form_state import FormState, collect, draft_info, params_controls
 from engine.config import RewardSpec
 from engine.config_io import default_params
+from engine.rewards.info import RewardInfo
 from engine.rewards.registry import REWARDS
 
 LIST = "rewards"
@@ -42,25 +43,10 @@ def draw_reward(form: FormState, index: int, spec: dict[str, Any], placed: Place
     """One reward: what it is, its weight, its settings, and the button that takes it off the list."""
     path, info = f"{LIST}[{index}]", draft_info(spec)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.text(info.label if info else visible(spec["name"]))
-        if info:
-            st.caption(as_label(spec["name"]), width="content")  # what summaries, charts and config files call it
-        if info:
-            st.badge(info.kind, color=KIND_COLORS[info.kind], help=KIND_HELP[info.kind])  # type: ignore[arg-type]
-        if spec.get("weight") == 0:
-            st.badge("monitor", color="gray", help="Recorded at every step, but not trained on.")
-        st.space("stretch")
-        if info:
-            draw_help(info)
-            st.page_link(
-                state.REWARDS_PAGE, label="Check", icon=":material/fact_check:",
-                query_params={state.VIEW: "check", state.REWARD: str(spec["name"])},
-                help="What it says to right answers and to attempts to cheat it, on these data.",
-            )  # fmt: skip
-        st.button(
-            "Remove", key=form.key(f"{path}.remove"), icon=":material/close:", type="tertiary",
-            on_click=remove_reward, args=(form, index),
-        )  # fmt: skip
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            draw_name(info, spec)
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", width="content"):
+            draw_ways_on(form, index, info, spec)
     if info:
         st.caption(as_label(info.help, 500))
         if reason := absence(info):
@@ -72,6 +58,31 @@ def draw_reward(form: FormState, index: int, spec: dict[str, Any], placed: Place
     others = [other["name"] for other in form.value(LIST, []) if other["name"] != spec["name"]]
     draw_more(form, index, placed, others, [control for control in params if control.advanced])
     show_problems(placed.get(path, []))
+
+
+def draw_name(info: RewardInfo | None, spec: dict[str, Any]) -> None:
+    """What it is, how charts and config files call it, and what kind it is."""
+    st.text(info.label if info else visible(spec["name"]), width="content")
+    if info:
+        st.caption(as_label(spec["name"]), width="content")
+        st.badge(info.kind, color=KIND_COLORS[info.kind], help=KIND_HELP[info.kind])  # type: ignore[arg-type]
+    if spec.get("weight") == 0:
+        st.badge("monitor", color="gray", help="Recorded at every step, but not trained on.")
+
+
+def draw_ways_on(form: FormState, index: int, info: RewardInfo | None, spec: dict[str, Any]) -> None:
+    """To its explanation, to its check, and off the list."""
+    if info:
+        draw_help(info)
+        st.page_link(
+            state.REWARDS_PAGE, label="Check", icon=":material/fact_check:",
+            query_params={state.VIEW: "check", state.REWARD: str(spec["name"])},
+            help="What it says to right answers and to attempts to cheat it, on these data.",
+        )  # fmt: skip
+    st.button(
+        "Remove", key=form.key(f"{LIST}[{index}].remove"), icon=":material/close:", type="tertiary",
+        on_click=remove_reward, args=(form, index),
+    )  # fmt: skip
 
 
 def draw_adder(form: FormState) -> None:

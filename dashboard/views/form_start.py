@@ -25,13 +25,14 @@ from engine.runs.naming import names_in_use, next_name
 from engine.runs.paths import list_runs, runs_root
 
 RECENT_RUNS = 50
+PRESETS_IN_A_ROW = 3  # six of them: two full rows, on a narrow page too
 NO_CHANGES: Mapping[str, Any] = MappingProxyType({})
 
 
 def draw_start(form: FormState) -> None:
     """The presets as cards, and below them the papers and the two other ways in."""
     st.caption("Start from an experiment that is known to be worth running, and change what you like.")
-    with st.grid("auto", min_column_width=190, gap="small"):
+    with st.grid(PRESETS_IN_A_ROW, min_column_width=190, gap="small"):
         for preset in PRESETS:
             with st.container(border=True, height="stretch", gap="small"):
                 draw_preset(form, preset)

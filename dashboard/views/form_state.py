@@ -43,7 +43,8 @@ class FormState:
     was pressed for, while that is under way; `to_open` are sections to open when the page is drawn next; `notes` say
     what is wrong with uploaded or pasted data, and `data_kinds` which kind of source was chosen, each by the place of
     the source in the draft; `failure` is about the start; `translation` says what became of the TRL config that filled
-    the form; `preflight` is the id of the pre-flight that is shown.
+    the form; `preflight` is the id of the pre-flight that is shown; `lowered` is how many examples were to be held out
+    and to be asked before data with too few rows were chosen, and how many are held out since.
     """
 
     draft: Draft
@@ -64,6 +65,7 @@ class FormState:
     data_kinds: dict[str, str] = field(default_factory=dict)
     translation: TrlImport | None = None
     preflight: str = ""
+    lowered: tuple[int, int, int] | None = None
 
     def key(self, path: str) -> str:
         """The session key of the widget that edits this path."""
@@ -87,7 +89,7 @@ class FormState:
         self.draft, self.origin, self.translation = draft, origin, None
         self.parent, self.parent_id, self.fork_step = None, "", None
         self.checked, self.check, self.starting, self.failure = "", None, None, ""
-        self.preflight, self.notes, self.data_kinds = "", {}, {}
+        self.preflight, self.notes, self.data_kinds, self.lowered = "", {}, {}, None
         self.redraw()
 
     def change(self, changes: Mapping[str, Any]) -> None:

@@ -1,9 +1,9 @@
 """Files that a person uploads: kept in the runs folder under a name of ours, and afterwards nothing but a path."""
 
-import hashlib
 import re
 from pathlib import Path
 
+from engine.data.paste import kept_path
 from engine.errors import DatasetError
 from engine.runs.durable import disk_errors, write_atomic
 
@@ -14,7 +14,7 @@ NAME_LENGTH = 60
 
 
 def save_upload(runs_root: Path, name: str, data: bytes) -> Path:
-    """Keep an uploaded file as .uploads/<hash>-<safe name>, once for the same content. Returns its path.
+    """Keep an uploaded file as .uploads/<hash>/<safe name>, once for the same content. Returns its path.
 
     Raises DatasetError for a kind of file that is not data, for an empty file, and for one that is too large; LabError
     when it cannot be written.
@@ -26,10 +26,9 @@ def save_upload(runs_root: Path, name: str, data: bytes) -> Path:
         raise DatasetError(f"{safe} is empty.", hint="Choose a file with at least one example.")
     if len(data) > MAX_MB * 2**20:
         raise DatasetError(f"{safe} has more than {MAX_MB} MB.", hint="Use a part of it.")
-    folder = runs_root / FOLDER
-    path = folder / f"{hashlib.sha256(data).hexdigest()[:12]}-{safe}"
-    with disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    path = kept_path(runs_root / FOLDER, safe, data)
+    with disk_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             write_atomic(path, data)
     return path

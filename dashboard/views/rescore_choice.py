@@ -104,7 +104,7 @@ def _choose_candidate(paths: RunPaths, found: dict[str, Candidate]) -> str:
         list(found),
         key=key,
         format_func=lambda name: one_line(found[name].label, 90),
-        width=340,
+        width=320,
         persist_state="session",
     )
     return chosen
@@ -115,8 +115,9 @@ def _choose_place(paths: RunPaths, config: RunConfig, one: Candidate) -> int:
     if one.own is not None:
         return one.own
     places = [*range(len(config.rewards)), BESIDE]
+    namesake = next((at for at in places[:-1] if config.rewards[at].name == one.spec["name"]), 0)
     place: int = st.selectbox(
-        "In place of", places, key=f"rescore.{paths.run_id}.place", width=250, persist_state="session",
+        "In place of", places, namesake, key=f"rescore.{paths.run_id}.place", width=205, persist_state="session",
         format_func=lambda at: "nothing: beside the others" if at == BESIDE else one_line(config.rewards[at].name, 50),
         help="It takes that one's name, weight and conditions, so that the values stand side by side.",
     )  # fmt: skip
@@ -128,12 +129,10 @@ def _with_settings(paths: RunPaths, one: Candidate) -> dict[str, Any]:
     drafts: dict[str, FormState] = st.session_state.setdefault(DRAFTS, {})
     name = f"rescore.{paths.run_id}.{one.key}"
     form = drafts.setdefault(name, FormState({"rewards": [json.loads(json.dumps(one.spec))]}, "rescore", prefix=name))
-    fields = settings_of(one.spec)
-    for control in fields:
+    for control in settings_of(form.draft["rewards"][0]):
         if form.key(control.path) in st.session_state:
             set_value(form.draft, control.path, from_widget(control, st.session_state[form.key(control.path)]))
-    if fields:
-        draw_grid(form, fields, {})
+    draw_grid(form, settings_of(form.draft["rewards"][0]), {})
     params = {**form.draft["rewards"][0]["params"]}
     if one.file is not None:
         params |= {**{key: one.spec["params"][key] for key in OF_FILE}, "callable": _function(paths, one.file)}
@@ -142,7 +141,8 @@ def _with_settings(paths: RunPaths, one: Candidate) -> dict[str, Any]:
 
 def settings_of(spec: dict[str, Any]) -> list[Control]:
     """The controls of its settings. Of a file: whether it judges the answer or the form."""
-    found = params_controls(0, spec)
+    by_pattern = spec["params"].get("extract") == "regex"  # only then does a pattern say where the answer is
+    found = [c for c in params_controls(0, spec) if by_pattern or not c.path.endswith(".answer_pattern")]
     if (spec["function"] or spec["name"]) == PYTHON_FILE:
         return [control for control in found if not control.advanced and control.path.split(".")[-1] not in OF_FILE]
     return found

@@ -12,6 +12,7 @@ from engine.config_io import default_params
 from engine.rescore_client import ReadRow
 from engine.rewards.python_file import NAME as PYTHON_FILE
 
+AS_THEY_WERE: Final = "The rewards as they were"
 SHOWN: Final = 600  # characters of a text in the table
 HIDDEN: Final = ("path", "sha256")  # of a file, which is named instead
 SHAPES: Final = ("weight", "final_weight", "gate", "gate_at", "clip_low", "clip_high")
@@ -27,7 +28,7 @@ def sentence(found: Summary) -> str:
             f"{turned:,} change their verdict ({found.passes.becomes_right:,} become right, "
             f"{found.passes.becomes_wrong:,} wrong)"
         )
-    parts.append(f"{found.flipped:,} of {plural(found.num_signed, 'advantage')} change the sign")
+    parts.append(f"{found.flipped:,} of {plural(found.num_signed, 'advantage')} change their sign")
     words = f"{', '.join(parts[:-1])}, and {parts[-1]}."
     lost = newly_missing(found)
     return words if lost is None else f"{words} {lost.name} is missing for {lost.missing_after:,} of them."
@@ -56,7 +57,7 @@ def list_change(rewards: Sequence[Mapping[str, Any]], config: RunConfig) -> str:
     ]
     parts += [f"{name} added: {_function(spec)}" for name, spec in after.items() if name not in before]
     parts += [f"{name} left out" for name in before if name not in after]
-    return "; ".join(parts) or "the rewards as they were"
+    return "; ".join(parts) or AS_THEY_WERE
 
 
 def _change(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
@@ -121,7 +122,7 @@ def _cell(count: int, changes: bool) -> str:
 
 def rewards_html(rewards: Sequence[RewardChange], scored: Sequence[str]) -> str:
     """Every reward before and after: its mean, how many values differ, what is missing and why."""
-    heads = (("reward", ""), ("mean", "lab-right"), ("other values", "lab-right"), ("missing", "lab-right"),
+    heads = (("reward", ""), ("mean", "lab-right"), ("changed", "lab-right"), ("missing", "lab-right"),
              ("why missing after", ""))  # fmt: skip
     head = "".join(f'<th scope="col" class="{side}">{name}</th>' for name, side in heads)
     body = "".join(_reward_row(one, one.name in scored) for one in rewards)
@@ -158,7 +159,7 @@ def read_html(rows: Sequence[ReadRow], label: str) -> str:
     head = "".join(f'<th scope="col" class="{side}">{name}</th>' for name, side in heads)
     body = "".join(_read_row(place, row) for place, row in enumerate(rows, start=1))
     return (
-        f'<div class="lab-scroll"><table class="lab-table" aria-label="{as_html(label)}">'
+        f'<div class="lab-scroll"><table class="lab-table lab-read" aria-label="{as_html(label)}">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

@@ -19,6 +19,7 @@ from dashboard.views.form_fork import settings_of
 from dashboard.views.form_state import form_state
 from dashboard.views.rescore_choice import choose, problem_words, with_rewards
 from dashboard.views.rescore_html import (
+    AS_THEY_WERE,
     list_change,
     newly_missing,
     passes_html,
@@ -94,7 +95,7 @@ def _choose_run() -> RunPaths | None:
     key = "rescore.run"
     st.session_state[key] = asked if asked in runs else next(iter(runs))
     run_id: str = st.selectbox(
-        "Run", list(runs), key=key, format_func=one_line, width=420,
+        "Run", list(runs), key=key, format_func=one_line, width=340,
         on_change=lambda: state.set_in_url(**{state.RUN: st.session_state[key]}),
     )  # fmt: skip
     st.session_state[LAST_RUN] = run_id
@@ -190,8 +191,8 @@ def _choose_earlier(paths: RunPaths, config: RunConfig) -> Rescored | None:
         st.session_state.pop(key, None)
     now = time.time()
     chosen = st.selectbox(
-        "Earlier re-scores of this run", list(there), index=None, key=key, width=500,
-        placeholder=f"{plural(len(there), 'answer')} kept", format_func=lambda file: one_line(
+        "Earlier re-scores of this run", list(there), index=None, key=key, width=400,
+        placeholder=f"Choose one of {len(there):,}", format_func=lambda file: one_line(
             f"{list_change(there[file].rewards, config)} · {ago(now - there[file].at)}", 90
         ),
     )  # fmt: skip
@@ -212,7 +213,8 @@ def _draw(paths: RunPaths, config: RunConfig, found: Rescored) -> None:
             1000,
         )
     )
-    if not is_imported(paths):
+    is_other = list_change(found.rewards, config) != AS_THEY_WERE
+    if is_other and not is_imported(paths):
         st.button(
             "Start a run with this reward", key="rescore.use", icon=":material/rocket_launch:",
             on_click=start_with, args=(paths, found),
@@ -238,6 +240,8 @@ def _draw_charts(found: Rescored) -> None:
     if not found.file:
         st.caption("Not all steps were scored in time, so that single values were not kept, and there is no chart.")
         return
+    if found.summary is not None and not found.summary.changed and not any(c.changed for c in found.summary.rewards):
+        return  # every dot would lie on the line
     rows = _rows(found.file, found.at, found)
     changed = next((one.name for one in (found.summary.rewards if found.summary else ()) if one.changed), None)
     drawn = [before_after_chart(rows)]

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import streamlit as st
 
@@ -12,7 +12,7 @@ from dashboard.text import as_html, as_label, one_line
 from dashboard.views.form_rewards import LIST
 from dashboard.views.form_sections import data_summary
 from dashboard.views.form_state import FormState, form_state
-from dashboard.views.reward_board_html import board_html, evidence_html, finding_head, headline
+from dashboard.views.reward_board_html import board_html, evidence_html, finding_head, headline, holes_first
 from dashboard.views.reward_use import file_spec, use_in_new_run
 from dashboard.wording import plural
 from engine.config import ModelConfig, RunConfig
@@ -28,6 +28,7 @@ from engine.runs.process import started_in
 TASK: Final = "rewards.task"  # (key, task) of the check under way
 FOUND: Final = "rewards.found"  # (key, result) of the last one
 WHICH: Final = "rewards.which"  # place of the reward that is chosen
+NOW: Final = "rewards.check_now"  # the check is to begin as soon as the view is drawn
 ASKED: Final = "rewards.which_asked"  # what the URL named when it was
 TICK_S: Final = 0.5
 NUM_RUNS: Final = 30  # whose data are offered
@@ -72,17 +73,27 @@ def check_view() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choice = _choose_reward(choices)
         asked = _choose_data(form, choice)
-        running = TASK in st.session_state
-        pressed = st.button(
-            "Check", key="rewards.check", icon=":material/fact_check:", type="primary",
-            disabled=asked is None or running,
+        if st.session_state.pop(NOW, False) and st.session_state.get(FOUND, ("",))[0] != (asked and asked.key):
+            _start(asked)
+        st.button(
+            "Check", key="rewards.check", icon=":material/fact_check:", type="primary", on_click=_start, args=(asked,),
+            disabled=asked is None or TASK in st.session_state,
         )  # fmt: skip
-    if pressed and asked is not None:
-        st.session_state[TASK] = (asked.key, start_check(asked.request, cwd=asked.cwd))
     if TASK in st.session_state:
         _progress()
         return
     _draw_found(asked, choice)
+
+
+def check_now(file: RewardFile, function: str) -> None:
+    """A callback: go to the check of this file, and begin it."""
+    st.session_state[NOW] = True
+    state.set_in_url(**{state.VIEW: "check", state.FILE: file.name, state.REWARD: function or None})
+
+
+def _start(asked: Asked | None) -> None:
+    if asked is not None and TASK not in st.session_state:  # not again: a second click, before the button is off
+        st.session_state[TASK] = (asked.key, start_check(asked.request, cwd=asked.cwd))
 
 
 def reward_choices(form: FormState) -> list[Choice]:
@@ -185,7 +196,8 @@ def _progress() -> None:
         _finish(key, task)
     done, total = task.progress.done, task.progress.total
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.progress(done / total if total else 0.0, text=as_label(task.progress.doing or "Starting a process", 100))
+        doing = f"Tries {task.progress.doing}" if task.progress.doing else "Starting a process"
+        st.progress(done / total if total else 0.0, text=as_label(doing, 100))
         if st.button("Cancel", key="rewards.cancel", icon=":material/close:"):
             with st.spinner("Ending …"):
                 task.cancel()
@@ -216,12 +228,24 @@ def _draw_found(asked: Asked | None, choice: Choice) -> None:
             "What follows is of an earlier check: the reward, its file or the data changed since.",
             icon=":material/history:",
         )
-    draw_check(found)
-    if choice.file is not None and key == asked.key:
-        st.button(
-            "Use in a new run", key="rewards.use_checked", icon=":material/rocket_launch:", type="primary",
-            on_click=use_in_new_run, args=(choice.file, choice.function),
-        )  # fmt: skip
+    draw_check(found, choice if key == asked.key else None)
+
+
+def _draw_ways_on(found: RewardCheck, choice: Choice) -> None:
+    """To the new run, or back to the text: the likelier one first."""
+    if (file := choice.file) is None:
+        return
+    back = {state.VIEW: None, state.FILE: file.name, state.REWARD: None}
+    ways = [
+        ("Use in a new run", "use_checked", "rocket_launch", lambda: use_in_new_run(file, choice.function)),
+        ("Edit it", "edit", "edit", lambda: state.set_in_url(**back)),
+    ]
+    if headline(found)[0] == "failed":
+        ways.reverse()
+    with st.container(horizontal=True):
+        for place, (label, key, icon, go) in enumerate(ways):
+            kind: Literal["primary", "secondary"] = "secondary" if place else "primary"
+            st.button(label, key=f"rewards.{key}", icon=f":material/{icon}:", type=kind, on_click=go)
 
 
 def _draw_finding(finding: Finding) -> None:
@@ -231,12 +255,17 @@ def _draw_finding(finding: Finding) -> None:
             st.html(evidence_html(finding.evidence))
 
 
-def draw_check(found: RewardCheck) -> None:
-    """The verdict in a sentence, the questions one by one, and the board of strategies."""
+def draw_check(found: RewardCheck, choice: Choice | None = None) -> None:
+    """The verdict in a sentence, the ways on from it, the questions one by one, and the board of strategies.
+
+    choice: the reward it is about, where that is still what is chosen.
+    """
     tone, sentence = headline(found)
     {"ok": st.success, "warning": st.warning, "failed": st.error}[tone](as_label(sentence, 1000))
     if found.problem:
         return
+    if choice is not None:
+        _draw_ways_on(found, choice)
     st.caption(
         as_label(
             f"{plural(found.num_completions, 'completion')} in {plural(found.num_calls, 'call')}, "
@@ -255,11 +284,11 @@ def draw_check(found: RewardCheck) -> None:
     if found.board:
         st.subheader("Ways to earn it without solving the task", anchor=False)
         st.caption(
-            "Each was tried on rows of the data. Look for holes: what pays for completions that solve nothing is what "
-            "a policy will find."
+            "Each was tried on rows of the data. Look for holes: a policy finds what pays without solving the task. "
+            "Above half: the share of tries that earn more than the middle of the reward's range."
         )
         st.html(board_html(found))
         with st.expander("What was written, and what it earned", key="rewards.board_rows"):
-            for score in found.board:
+            for score in holes_first(found.board):
                 if score.evidence:
                     st.html(f"<b>{as_html(score.label)}</b>{evidence_html(score.evidence)}")

@@ -24,9 +24,9 @@ def headline(found: RewardCheck) -> tuple[Literal["ok", "warning", "failed"], st
     holes = [score for score in found.board if score.outcome == "hole"]
     failed = [finding for finding in found.findings if finding.verdict == "failed"]
     if failed:
-        found_out = plural(len(holes), "hole") if holes else ""
-        questions = ", ".join(finding.label.lower() for finding in failed if not holes or finding.name != "exploits")
-        reasons = " and ".join(filter(None, [found_out, f"it fails on: {questions}" if questions else ""]))
+        paid = f"{plural(len(holes), 'way')} to earn it without solving the task (holes)" if holes else ""
+        questions = ", ".join(finding.label for finding in failed if not holes or finding.name != "exploits")
+        reasons = "; ".join(filter(None, [paid, f"see {questions} below" if questions else ""]))
         return "failed", f"Not fit to train on yet: {reasons}."
     if holes:
         earned = f"{holes[0].label.lower()} earns {number(holes[0].mean)} on average"
@@ -50,7 +50,7 @@ def evidence_html(rows: Sequence[Evidence]) -> str:
     heads = ("where", "prompt", "reference", "completion", "value")
     head = "".join(f'<th scope="col"{" class=lab-right" if h == "value" else ""}>{h}</th>' for h in heads)
     return (
-        f'<div class="lab-scroll"><table class="lab-table"><thead><tr>{head}</tr></thead>'
+        f'<div class="lab-scroll"><table class="lab-table lab-evidence"><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(map(_evidence_row, rows))}</tbody></table></div>"
     )
 
@@ -61,18 +61,29 @@ def _evidence_row(row: Evidence) -> str:
     return (
         f'<tr><td class="lab-small">{as_html(row.where)}</td><td class="lab-text"><div class="lab-mono">'
         f'{as_html(row.prompt[:600])}</div></td><td class="lab-text"><div class="lab-mono">{reference}</div></td>'
-        f'<td class="lab-text"><div class="lab-mono">{as_html(row.completion)}</div>{note}</td>'
+        f'<td class="lab-text">{_completion(row.completion)}{note}</td>'
         f'<td class="lab-right"><b>{number(row.value)}</b></td></tr>'
     )
+
+
+def _completion(text: str) -> str:
+    """A completion; in words where there is nothing to see."""
+    if text.strip():
+        return f'<div class="lab-mono">{as_html(text)}</div>'
+    return f'<span class="lab-muted">({"empty" if not text else plural(len(text), "blank character")})</span>'
+
+
+def holes_first(board: Sequence[StrategyScore]) -> list[StrategyScore]:
+    return sorted(board, key=lambda score: list(OUTCOMES).index(score.outcome))
 
 
 def board_html(found: RewardCheck) -> str:
     """Every strategy with its mean as a bar over the reward's range, the share that passes, and what that means."""
     low, high = found.low or 0.0, found.high if found.high is not None else 1.0
-    heads = (("strategy", ""), ("outcome", ""), ("mean reward", ""), ("passes", "lab-right"), ("what it means", ""))
+    heads = (("strategy", ""), ("outcome", ""), ("mean reward", ""), ("above half", "lab-right"),
+             ("tried", "lab-right"), ("what it means", ""))  # fmt: skip
     head = "".join(f'<th scope="col" class="{side}">{name}</th>' for name, side in heads)
-    holes_first = sorted(found.board, key=lambda score: list(OUTCOMES).index(score.outcome))
-    rows = "".join(_board_row(score, low, high) for score in holes_first)
+    rows = "".join(_board_row(score, low, high) for score in holes_first(found.board))
     return (
         '<div class="lab-scroll"><table class="lab-table" aria-label="Ways to earn it without solving the task">'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
@@ -81,13 +92,16 @@ def board_html(found: RewardCheck) -> str:
 
 def _board_row(score: StrategyScore, low: float, high: float) -> str:
     words, tone = OUTCOMES[score.outcome]
+    if score.tried and score.mean is None:  # tried, and nothing came of it
+        words = "– no value"
     share = 0.0 if score.mean is None or high <= low else min(1.0, max(0.0, (score.mean - low) / (high - low)))
     colour = "var(--lab-bad)" if score.outcome == "hole" else "var(--lab-blue)"
     bar = f'<span class="lab-rewardbar" aria-hidden="true"><i style="width:{share:.0%};background:{colour}"></i></span>'
-    missing = f", {score.missing:,} missing" if score.missing else ""
+    bar = bar if score.mean is not None else ""
+    missing = f" ({score.missing:,} missing)" if score.missing else ""
     return (
         f'<tr><td><b>{as_html(score.label)}</b></td><td class="{tone}" style="white-space:nowrap">{words}</td>'
-        f'<td>{bar}<span class="lab-num">{number(score.mean)}</span> <span class="lab-small">of {score.tried:,} tried'
-        f'{missing}</span></td><td class="lab-right">{percent(score.share_above)}</td>'
+        f'<td><div class="lab-barline">{bar}<span class="lab-num">{number(score.mean)}</span></div></td>'
+        f'<td class="lab-right">{percent(score.share_above)}</td><td class="lab-right">{score.tried:,}{missing}</td>'
         f'<td class="lab-text">{as_html(score.text)}</td></tr>'
     )

@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import state
 from dashboard.text import as_html, as_label, encodable, one_line, visible
+from dashboard.views.reward_board import check_now
 from dashboard.views.reward_templates import TEMPLATES
 from dashboard.views.reward_use import use_in_new_run
 from dashboard.wording import plural
@@ -101,7 +102,7 @@ def _draw_files(files: list[RewardFile]) -> None:
     for key, template in TEMPLATES.items():
         st.button(
             template.label, key=f"rewards.new.{key}", icon=":material/add:", width="stretch", on_click=_begin,
-            args=(key,),
+            args=(key,), help=template.help,
         )  # fmt: skip
     if UNSAVED in st.session_state:
         st.button(
@@ -171,13 +172,14 @@ def _draw_found(files: list[RewardFile]) -> None:
         st.info("Save it to see what is recognised in it, and to check it.", icon=":material/save:")
         return
     if _hash(encodable(st.session_state[TEXT])) != sha256:
-        st.info("Changed since it was saved. What follows is about the saved file.", icon=":material/edit:")
+        st.info(as_label(f"Not saved yet. What follows is about {name}.py as it was saved."), icon=":material/edit:")
     info = described(str(file.path), file.sha256)
     if info.problem:
-        at = f" (line {info.line})" if info.line else ""
-        st.error(as_label(f"It cannot be used{at}: {info.problem}", 1000), icon=":material/error:")
+        st.error(as_label(f"It cannot be used: {info.problem}", 1000), icon=":material/error:")
         if info.traceback:
             st.code(visible(info.traceback[:4000]), language=None)
+        elif info.line:
+            st.code(line_in_words(st.session_state[TEXT], info.line), language=None)
         return
     for warning in info.warnings:
         st.warning(as_label(warning, 500), icon=":material/warning:")
@@ -189,13 +191,23 @@ def _draw_found(files: list[RewardFile]) -> None:
     function = chosen.name if len([c for c in info.callables if c.convention]) > 1 else ""
     with st.container(horizontal=True):
         st.button(
-            "Check it", key="rewards.check_it", icon=":material/fact_check:", type="primary", on_click=state.set_in_url,
-            kwargs={state.VIEW: "check", state.FILE: file.name, state.REWARD: function or None},
+            "Check it", key="rewards.check_it", icon=":material/fact_check:", type="primary", on_click=check_now,
+            args=(file, function),
         )  # fmt: skip
         st.button(
             "Use in a new run", key="rewards.use", icon=":material/rocket_launch:", on_click=use_in_new_run,
             args=(file, function),
         )  # fmt: skip
+
+
+def line_in_words(text: str, line: int) -> str:
+    """The line that a message names, with the ones around it, all numbered."""
+    lines = text.splitlines()
+    first = max(1, line - 1)
+    return "\n".join(
+        f"{'→' if number == line else ' '} {number:>3}  {visible(shown[:200])}"
+        for number, shown in enumerate(lines[first - 1 : line + 1], start=first)
+    )
 
 
 @st.cache_data(max_entries=64, show_spinner="Looking at the file …")

@@ -6,19 +6,22 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Template:
     label: str
+    help: str
     text: str
 
 
 TEMPLATES: dict[str, Template] = {
     "single": Template(
-        "One at a time",
+        "One completion at a time",
+        "The simplest: a completion and its reference answer come in, a number goes out.",
         '''def reward(completion: str, answer: str) -> float | None:
     """1 where the completion is the right answer and nothing else, else 0."""
     return 1.0 if completion.strip().rstrip(".") == answer else 0.0
 ''',
     ),
     "trl": Template(
-        "A batch (TRL)",
+        "A batch, as in TRL",
+        "All completions of a step at once, and a list of numbers back. A reward written for TRL runs unchanged.",
         '''def reward(completions, answer, log_metric=None, **kwargs):
     """1 where the last word is the right answer, minus a little for every word beyond twenty."""
     values = []
@@ -33,7 +36,8 @@ TEMPLATES: dict[str, Template] = {
 ''',
     ),
     "verl": Template(
-        "verl",
+        "As in verl",
+        "compute_score of verl: one completion at a time; other numbers that it returns are recorded as metrics.",
         '''def compute_score(data_source, solution_str, ground_truth, extra_info=None):
     """1 where what follows the last #### is the right answer, else 0."""
     stated = solution_str.rpartition("####")[2].strip()

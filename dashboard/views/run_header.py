@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dashboard.live_run import Course
 from dashboard.text import as_html
+from dashboard.views.form_upload import FOLDER
 from dashboard.views.status_chip import chip_html
 from dashboard.wording import MISSING, ago, duration, number
 from engine.config import RunConfig
@@ -44,7 +45,7 @@ def progress_html(status: RunStatus) -> str:
 def config_line(config: RunConfig) -> str:
     """What is trained, on what, for what, how."""
     source = config.data.source
-    data = task_title(source, config.data.params) if is_task(source) else "/".join(Path(source).parts[-2:])
+    data = task_title(source, config.data.params) if is_task(source) else _short_path(source)
     rewards = ", ".join(f"{r.name} × {r.weight:g}" if r.weight else f"{r.name} (monitor)" for r in config.rewards)
     rollout, loss, optim = config.rollout, config.loss, config.optim
     parts = (
@@ -56,6 +57,12 @@ def config_line(config: RunConfig) -> str:
         f"β {loss.beta:g}",
     )
     return " · ".join(part.replace(" ", NBSP) if len(part) <= UNBROKEN else part for part in parts)
+
+
+def _short_path(source: str) -> str:
+    """A path by its folder and name; an upload, whose folder says nothing, by its name alone."""
+    parts = Path(source).parts
+    return "/".join(parts[-1:] if FOLDER in parts else parts[-2:])
 
 
 def phase_words(status: RunStatus) -> str:

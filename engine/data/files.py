@@ -241,7 +241,8 @@ def _checked_header(name: str, cells: list[str]) -> list[str]:
 
 def _by_name(header: list[str], cells: list[str]) -> Any:
     if len(cells) != len(header):
-        return Unusable(f"has {len(cells):,} cells, but the header has {len(header):,}.")
+        ending = "" if len(cells) == 1 else "s"
+        return Unusable(f"has {len(cells):,} cell{ending}, but the header has {len(header):,}.")
     return dict(zip(header, cells, strict=True))
 
 

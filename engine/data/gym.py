@@ -19,7 +19,7 @@ from engine.data.table import Faults, Place, Row, Table, fail
 from engine.seeds import derive_seed
 
 PACKAGE = "reasoning_gym"
-INSTALL = "pip install 'grpo-lab[gym]'"
+INSTALL = 'pip install --constraint constraints.txt --editable ".[gym]"'
 TIMEOUT_S = 120.0
 
 

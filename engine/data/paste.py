@@ -17,6 +17,7 @@ from engine.errors import DatasetError
 from engine.runs.durable import disk_errors, write_atomic
 
 NAME = "Pasted rows"
+PASTED = "pasted.jsonl"  # what they are called when they are kept
 HINT = 'Paste JSON lines such as {"question": "…", "answer": "…"}, CSV with column names, or question, tab, answer.'
 
 
@@ -47,19 +48,24 @@ def preview_pasted(text: str, limit: int = 3) -> FilePreview:
 
 
 def save_pasted(text: str, folder: Path) -> Path:
-    """Keep pasted rows as JSON lines under a name made from their content. Returns the path, for data.source.
+    """Keep pasted rows as JSON lines in a folder named by their content. Returns the path, for data.source.
 
     Raises DatasetError naming the first lines that cannot be used; LabError when it cannot be written.
     """
     table = pasted_table(text)
     table.faults.raise_any("Correct these lines, or remove them.")
     data = "".join(json.dumps(row.values, ensure_ascii=False) + "\n" for row in table.rows).encode()
-    path = folder / f"{hashlib.sha256(data).hexdigest()[:12]}-pasted.jsonl"
-    with disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    path = kept_path(folder, PASTED, data)
+    with disk_errors(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             write_atomic(path, data)
     return path
+
+
+def kept_path(folder: Path, name: str, data: bytes) -> Path:
+    """Where data that somebody gave is kept: under its own name, in a folder named by the content."""
+    return folder / hashlib.sha256(data).hexdigest()[:12] / name
 
 
 def _read(text: str) -> Read:

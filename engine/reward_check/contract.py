@@ -11,7 +11,7 @@ from engine.rewards.registry import function_of, needs_answer
 from engine.rewards.worker.client import describe_file
 from engine.rewards.worker.types import CallableInfo, FileInfo
 
-LONG = 10_000  # characters
+LONG, BRIEF = 10_000, 90  # characters: of an odd text, of a reason in a sentence
 
 
 def odd_texts(gold: str) -> list[tuple[str, str]]:
@@ -146,7 +146,7 @@ def odd(bench: Bench) -> Finding:
         return Finding(
             "odd", "Odd texts", "ok", f"It gives a value, or None, to each of {len(texts)} odd texts: {names}."
         )
-    words = "; ".join(f"{name}: it {_why(one.note)}" for name, one in found[:4])
+    words = "; ".join(f"{name}: it {_brief(_why(one.note))}" for name, one in found[:4])
     verb = "leaves its" if len(found) == 1 else "leave their"
     text = f"{len(found)} of {len(texts)} odd texts {verb} value missing. {words}."
     return Finding("odd", "Odd texts", "failed", text, tuple(one for _, one in found[:MAX_EVIDENCE]))
@@ -158,6 +158,11 @@ def _odd_failures(bench: Bench, texts: Sequence[tuple[str, str]]) -> Iterator[tu
         answers = bench.probe.ask(samples)
         if answers.failed[0]:
             yield name, evidence_of(samples, answers, [0])[0]
+
+
+def _brief(text: str) -> str:
+    """So that several fit into a sentence; the rows below it have all."""
+    return text if len(text) <= BRIEF else f"{text[: BRIEF - 1]}…"
 
 
 def _why(reason: str) -> str:

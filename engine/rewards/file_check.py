@@ -54,7 +54,7 @@ def _problem(field: str, params: PythonFileParams, columns: Collection[str] | No
             return Problem(field, f"{shown} {reason}.", "Correct the file, or choose another function of it.")
         missing = [name for name in worker.about.get("columns", ()) if columns is not None and name not in columns]
         if missing and columns is not None:
-            words = missing_words(str(worker.about.get("name", "")), missing, columns)
+            words = f"{worker.about.get('name') or 'it'} {missing_words(missing, columns)}"
             return Problem(field, f"{shown}: {words}.", HINT)
     return None
 

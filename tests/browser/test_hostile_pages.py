@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from playwright.sync_api import Page, expect
 from engine.runs.checkpoints import checkpoint_name
 from engine.runs.lineage import Origin, write_origin
 from engine.runs.notes import change_notes
+from engine.runs.paths import rewards_root
 from engine.runs.saved_filters import save_filter
 from engine.runs.search_query import SearchQuery
 from engine.runs.store import StoreWriter
@@ -34,6 +36,7 @@ NAME = "<img src=x onerror=window.owned=1> [a](javascript:1) $\\alpha$ **b** :re
 # Names in which each notation comes first, so that no cut hides it, and ends well within the shortest of the cuts.
 NAMES = (IMAGE, "[a](http://example.invalid)", "**b** :red[r] $\\alpha$", "<b>b</b><script>window.owned=1</script>")
 WILD = quote("<script>document.title='owned'</script>[x](http://example.invalid) $\\frac{1}{0}$")
+BROKEN, RAISING = "**b** :red[r] $\\alpha$", "[a](javascript:1)"  # reward files: one does not load, one fails at most
 LAST = f"groups?run=a&step={STEPS}&group=1"
 
 PAGES = (
@@ -51,6 +54,10 @@ PAGES = (
     f"compare?runs=a,b&view=answers&step={STEPS}",
     "new_run?clone=a", f"new_run?clone=a&set={WILD}", f"new_run?clone={WILD}", "new_run?fork=a&step=2",
     f"new_run?fork={WILD}&step=2",
+    "rewards", f"rewards?file={quote(NAME)}", f"rewards?file={quote(BROKEN)}", f"rewards?file={WILD}",
+    *(f"rewards?view=check&file={quote(name)}" for name in (NAME, RAISING)), f"rewards?view={WILD}&file={WILD}",
+    f"rewards?view=check&reward={WILD}", f"rewards?view=rescore&run={WILD}&file={WILD}",
+    f"rewards?view=rescore&run=a&file={quote(RAISING)}",
 )  # fmt: skip
 
 
@@ -98,7 +105,7 @@ def runs(dashboard: Dashboard, tmp_path: Path) -> None:
     for run_id in "ab":
         paths = write_fake_run(dashboard.runs, run_id, steps=STEPS - 1, hostile_text=True)
         raw = json.loads(paths.config.read_text())
-        data = {"source": str(data_file(tmp_path)), "prompt_column": IMAGE, "answer_column": NAMES[2]}
+        data = {"source": str(data_file(tmp_path)), "prompt_column": IMAGE, "answer_column": NAMES[2], "held_out": 4}
         raw = {**raw, "name": NAME[:80], "data": {**raw["data"], **data}}
         paths.config.write_text(json.dumps(raw))
         change_notes(paths, tags=[name[:30] for name in NAMES], note="\n".join(HOSTILE)[:10_000], pinned=True)
@@ -111,11 +118,25 @@ def runs(dashboard: Dashboard, tmp_path: Path) -> None:
     for name in NAMES:
         save_filter(dashboard.runs, name, SearchQuery("x"))
     recorded(dashboard.runs, tmp_path / NAME.replace("/", ""))
+    write_rewards(rewards_root(dashboard.runs))
+
+
+def write_rewards(folder: Path) -> None:
+    """Reward files whose names, docstrings, defaults and errors are hostile."""
+    folder.mkdir(parents=True)
+    text = repr("\n".join(HOSTILE))
+    head = f"def reward(completion, answer: {NAMES[0]!r} = {NAMES[3]!r}):\n    {text}\n"
+    (folder / f"{NAME}.py").write_text(f"import socket  # so that it is warned of\n{head}    return 1.0\n")
+    (folder / f"{BROKEN}.py").write_text(f"raise ValueError({text})\n")
+    some = f"    if len(completion) % 3:\n        raise ValueError({text} + completion)\n"
+    (folder / f"{RAISING}.py").write_text(f"{head}{some}    return float(len(completion))\n")
 
 
 def data_file(folder: Path) -> Path:
     path = folder / "<b>b[a](http:x).jsonl"
-    path.write_text(json.dumps({**dict.fromkeys(NAMES, HOSTILE[0]), NAME: LONG[:5000]}) + "\n")
+    usable = [text for text in HOSTILE if "\x00" not in text and "\ud800" not in text]  # the others are refused
+    rows = ({**dict.fromkeys(NAMES, text), NAME: LONG[:5000]} for text in usable)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
 
 
@@ -156,10 +177,26 @@ def test_nothing_runs_nothing_is_fetched_and_the_layout_holds(
     for address in PAGES:
         opened(watched.page, dashboard.url + address)
         wrong += watched.wrong(address)
-        for part in unfolded(watched.page):
+        for part in chain(asked(watched.page, address), unfolded(watched.page)):
             drawn(watched.page)
             wrong += watched.wrong(f"{address}, {part}")
     assert not wrong, "\n".join(wrong)
+
+
+def asked(page: Page, address: str) -> Iterator[str]:
+    """Press what has a child process call a reward: its check on the hostile rows of a run, and a re-score of one."""
+    if address.startswith("rewards?view=check&file"):
+        page.get_by_role("combobox", name="Data and prompts of").click()
+        page.get_by_role("option", name="a", exact=True).click()
+        page.get_by_role("button", name="Check", exact=True).click()
+        expect(page.get_by_text(re.compile(r"completions? in \d+ calls?"))).to_be_visible()
+    elif address.startswith("rewards?view=rescore&run=a"):
+        page.get_by_role("button", name="Re-score", exact=True).click()
+        expect(page.get_by_role("button", name="Re-score again")).to_be_visible()
+    else:
+        return
+    drawn(page)
+    yield "asked"
 
 
 def unfolded(page: Page) -> Iterator[str]:

@@ -56,12 +56,11 @@ def test_from_a_jsonl_file_and_an_idea_to_a_checked_launched_and_rescored_run(
     write(page, IDEA)
     expect(page.get_by_text("One completion at a time: ")).to_be_visible()
 
-    # Checked on those rows.
+    # Checked on those rows, at once.
     page.get_by_role("button", name="Check it").click()
-    page.get_by_role("button", name="Check", exact=True).click()
     verdict = page.get_by_test_id("stAlert").first
     expect(verdict).to_contain_text(re.compile("Sound:|Usable, with|hole"))
-    expect(page.get_by_text("Ways to earn it without solving the task")).to_be_visible()
+    expect(page.get_by_role("heading", name="Ways to earn it without solving the task")).to_be_visible()
 
     # Into the form, a look ahead, and started.
     page.get_by_role("button", name="Use in a new run").click()
@@ -86,7 +85,7 @@ def test_from_a_jsonl_file_and_an_idea_to_a_checked_launched_and_rescored_run(
     page.get_by_role("combobox", name="In place of").click()
     page.get_by_role("option", name="my_reward", exact=True).click()
     page.get_by_role("button", name="Re-score", exact=True).click()
-    expect(page.get_by_text(re.compile(r"completions get another total reward.* change the sign"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"completions get another total reward.* change their sign"))).to_be_visible()
     expect(page.get_by_role("table", name="Right and wrong, before and after")).to_be_visible()
     expect(page.get_by_role("table", name="Completions whose total falls most")).to_contain_text("0.250 → 0.000")
 

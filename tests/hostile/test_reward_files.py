@@ -184,7 +184,7 @@ HARMLESS = {
 BATCHES = {
     "loops": Bad(batch("while True: pass"), SLOW),
     "dies": Bad(batch("import os; os._exit(1)"), "ended its process with exit code 1"),
-    "too few": Bad(batch("return [1.0]"), "returned 1 values for 3 completions"),
+    "too few": Bad(batch("return [1.0]"), "returned 1 value for 3 completions"),
     "too many": Bad(batch("return [1.0] * 10**6"), "returned 1,000,000 values for 3 completions"),
     "a number": Bad(batch("return 1.0"), "returned 1.0, not a list with one value for each of 3 completions"),
     "nothing": Bad(batch("return"), "returned None, not a list"),

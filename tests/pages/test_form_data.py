@@ -66,6 +66,25 @@ def test_a_file_with_fewer_rows_than_are_held_out_keeps_a_fifth_of_them_aside(ro
     assert [toast.value for toast in page.toast] == ["8 examples held out: a fifth of the 40 rows, instead of 512."]
 
 
+def test_more_rows_than_before_bring_back_what_was_to_be_held_out(root: Path, tmp_path: Path) -> None:
+    page = opened(source=str(sums(tmp_path / "few.jsonl", 5)), params={})
+    assert data_of(page)["held_out"] == 1
+    for rows, held_out, asked in ((40, 8, 8), (600, 512, 512)):
+        path = sums(tmp_path / f"{rows}.jsonl", rows)
+        page = good(page.text_input(key=key(page, "data.source")).set_value(str(path)).run())
+        draft = form_of(page).draft
+        assert (draft["data"]["held_out"], draft["evaluation"]["num_prompts"]) == (held_out, asked)
+    page = opened(source=str(tmp_path / "40.jsonl"), params={}, held_out=1)  # as somebody wants it
+    assert data_of(page)["held_out"] == 1
+
+
+def test_a_file_with_wrong_rows_changes_nothing_about_what_is_held_out(root: Path, tmp_path: Path) -> None:
+    path = sums(tmp_path / "sums.jsonl", 3)
+    path.write_text(path.read_text() + "{no JSON\n")
+    page = opened(source=str(path), params={})
+    assert form_of(page).draft["data"]["held_out"] == 512 and not page.toast
+
+
 def form_of(page: AppTest) -> FormState:
     return page.session_state["new_run.form"]
 
@@ -135,10 +154,10 @@ def test_two_uploads_are_one_source_and_can_be_taken_off(root, tmp_path):
         uploader = page.file_uploader(key=key(page, "data.upload"))
         uploader.upload(f"{name}.jsonl", sums(tmp_path / f"{name}.jsonl", 8 if name == "a" else 9).read_bytes(), "")
         page = good(page.run())
-    assert [line.rpartition("-")[2] for line in data_of(page)["source"].splitlines()] == ["a.jsonl", "b.jsonl"]
+    assert [Path(line).name for line in data_of(page)["source"].splitlines()] == ["a.jsonl", "b.jsonl"]
     assert any(text.value.startswith("17 rows, 3 columns.") for text in page.text)
     page = good(page.button(key=key(page, "data.upload.0")).click().run())
-    assert data_of(page)["source"].endswith("-b.jsonl") and "\n" not in data_of(page)["source"]
+    assert data_of(page)["source"].endswith("/b.jsonl") and "\n" not in data_of(page)["source"]
 
 
 def test_pasted_rows_become_a_file_and_wrong_lines_are_named(root):
@@ -146,7 +165,7 @@ def test_pasted_rows_become_a_file_and_wrong_lines_are_named(root):
     page = good(page.text_area(key=key(page, "data.pasted")).set_value("1+1\t2\nno tab").run())
     assert data_of(page)["source"] == "" and any("line 2" in error.value for error in page.error)
     page = good(page.text_area(key=key(page, "data.pasted")).set_value("1+1\t2\n2+2\t4").run())
-    assert data_of(page)["source"].endswith("-pasted.jsonl") and len(page.error) <= 1  # the held-out rows are too many
+    assert data_of(page)["source"].endswith("/pasted.jsonl") and len(page.error) <= 1  # the held-out rows are too many
     assert "1+1 2 2+2 4" in html_text(page)
 
 
@@ -279,7 +298,7 @@ def test_the_pass_rates_of_the_last_pre_flight_are_one_click_away(root, tmp_path
     assert "(2 prompts)" in button.label
     page = good(button.click().run())
     kept = Path(data_of(page)["pass_rates"])
-    assert kept.parent == root / ".uploads" and json.loads(kept.read_text())["ids"]["0" * 16] == [1, 4]
+    assert kept.parent.parent == root / ".uploads" and json.loads(kept.read_text())["ids"]["0" * 16] == [1, 4]
     assert not any(button.key == key(page, "data.use_rates") for button in page.button)
     assert any("0 of 20 rows have a measured pass rate" in caption.value for caption in page.caption)
 

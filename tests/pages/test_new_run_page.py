@@ -12,6 +12,7 @@ from dashboard.text import as_html
 from dashboard.views import form_check, form_memory
 from dashboard.views.form_data import data_problems
 from dashboard.views.form_model_section import look_at_model
+from dashboard.views.form_start import PRESETS_IN_A_ROW
 from engine.check_client import Check, Preview
 from engine.config import RunConfig
 from engine.config_advice import advice
@@ -186,7 +187,7 @@ def test_a_file_in_the_data_folder_that_changed_after_the_check_is_named_and_che
 
 def test_before_a_check_there_is_nothing_to_show_and_a_warning_of_it_is_shown(engine):
     page = opened()
-    assert "Nothing checked yet." in notes(page)
+    assert "Not checked yet. Start run checks first." in notes(page)
     engine.check = Check(warnings=("1 answer is cut.",), train_size=9)
     page = click(page, "new_run.check")
     assert unescaped(page.warning) == ["1 answer is cut."]
@@ -279,6 +280,10 @@ def test_a_preset_fills_the_whole_form(engine):
     assert page.text_input(key=key(page, "rewards[1].weight")).value == "0"
 
 
+def test_the_cards_of_the_presets_fill_their_rows():
+    assert len(PRESETS) % PRESETS_IN_A_ROW == 0
+
+
 def test_the_sums_preset_makes_its_file(engine):
     page = click(opened(), "new_run.preset.smollm2-sums")
     source = Path(draft(page)["data"]["source"])
@@ -346,7 +351,7 @@ def test_an_upload_that_is_no_data_is_refused_until_the_next_one(engine, tmp_pat
     write_sums(tmp_path / "s.jsonl", n=20)
     page.file_uploader(key=key(page, "data.upload")).upload("s.jsonl", (tmp_path / "s.jsonl").read_bytes(), "")
     page = good(page.run())
-    assert draft(page)["data"]["source"].endswith("-s.jsonl")
+    assert draft(page)["data"]["source"].endswith("/s.jsonl")
     assert not any("a.csv" in error for error in unescaped(page.error))
 
 
@@ -627,7 +632,7 @@ def test_an_uploaded_data_file_becomes_a_path(engine, tmp_path):
     page.file_uploader(key=key(page, "data.upload")).upload("../My sums.jsonl", (tmp_path / "s.jsonl").read_bytes(), "")
     page = good(page.run())
     source = Path(draft(page)["data"]["source"])
-    assert source.parent == engine.root / ".uploads" and source.name.endswith("-My-sums.jsonl")
+    assert source.parent.parent == engine.root / ".uploads" and source.name == "My-sums.jsonl"
     assert "My-sums.jsonl" in notes(page)
 
 

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.views import rescore_view, reward_board, reward_editor
 from dashboard.views.form_state import FORM
 from dashboard.views.reward_templates import TEMPLATES
+from engine.analysis.rescored import Passes
 from engine.child_task import Progress
 from engine.errors import StoreError
 from engine.rescore_client import Rescored, RescoreRequest, list_rescored
@@ -140,7 +141,9 @@ def test_a_file_that_cannot_be_read_as_python_says_in_which_line(root: Path, kno
     saved(root)
     known["mine"] = FileInfo(problem="invalid syntax", line=2)
     app = page(file="mine")
-    assert "It cannot be used (line 2): invalid syntax" in plain(app)
+    assert "It cannot be used: invalid syntax" in plain(app)
+    (shown,) = (code.value for code in app.code)
+    assert shown.splitlines()[1] == "→   2      return float(completion == answer)"
     assert "rewards.use" not in {button.key for button in app.button}
 
 
@@ -198,9 +201,46 @@ def test_a_check_shows_its_verdict_and_what_was_tried(root: Path, checks: list[C
     (spec,) = json.loads(asked.config)["rewards"]
     assert (spec["name"], spec["function"]) == ("mine", "python_file") and spec["params"]["sha256"]
     assert "Sound: right answers earn its maximum" in plain(app)
+    assert first_way(app) == "rewards.use_checked"
     assert "Nothing at all" in html_text(app) and "<script>" not in raw_html(app)
     app = press(app, "rewards.use_checked")
     assert app.session_state[FORM].draft["rewards"][-1]["name"] == "mine"
+
+
+def first_way(app: AppTest) -> str | None:
+    """Which of the two ways on from a check is the one to take."""
+    ways = [button for button in app.button if button.key in ("rewards.use_checked", "rewards.edit")]
+    return next(button.key for button in ways if button.proto.type == "primary")
+
+
+@pytest.mark.usefixtures("known")
+def test_check_it_begins_the_check_and_a_reward_that_fails_it_goes_back_to_its_text(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved(root)
+    bad = Finding("returns", "Returns", "failed", "No completion has a value.")
+    asked: list[CheckRequest] = []
+
+    def start(request: CheckRequest, **_: Any) -> StubTask:
+        asked.append(request)
+        return StubTask(sound(findings=(bad,)))
+
+    monkeypatch.setattr(reward_board, "start_check", start)
+    app = press(page(file="mine"), "rewards.check_it")
+    assert "Not fit to train on yet: see Returns below." in plain(app)
+    app = app.run()
+    assert len(asked) == 1 and first_way(app) == "rewards.edit"
+    app = press(app, "rewards.edit")
+    assert app.text_area(key="rewards.text").value == MINE
+    press(app, "rewards.check_it")
+    assert len(asked) == 1  # nothing has changed: the answer is there
+
+
+@pytest.mark.usefixtures("known", "checks")
+def test_an_address_alone_begins_no_check(root: Path, checks: list[CheckRequest]) -> None:
+    saved(root)
+    page("check", file="mine")
+    assert checks == []
 
 
 @pytest.mark.usefixtures("known")
@@ -214,8 +254,8 @@ def test_a_check_at_work_shows_how_far_it_is_and_can_be_cancelled(root: Path, mo
 
     monkeypatch.setattr(reward_board, "start_check", start)
     app = press(page("check", file="mine"), "rewards.check")
-    app = press(app, "rewards.check")  # a second click makes no second one
-    assert len(tasks) == 1 and app.button(key="rewards.check").disabled
+    assert app.button(key="rewards.check").disabled
+    assert len(tasks) == 1 and "Tries step 7" in " ".join(one.proto.text for one in app.get("progress"))
     app = press(app, "rewards.cancel")
     assert tasks[0].cancelled and not app.button(key="rewards.check").disabled
 
@@ -302,6 +342,12 @@ def test_a_saved_file_takes_the_place_and_the_name_of_a_reward_of_the_run(
 
 
 @pytest.mark.usefixtures("known", "run")
+def test_a_saved_file_stands_in_for_the_reward_of_its_name_first(root: Path) -> None:
+    saved(root, name="digit_match")
+    assert page("rescore", run="run", file="digit_match").selectbox(key="rescore.run.place").value == 1
+
+
+@pytest.mark.usefixtures("known", "run")
 def test_a_reward_of_the_run_with_other_settings_stays_in_its_place(rescores: list[RescoreRequest]) -> None:
     app = page("rescore", run="run")
     assert app.selectbox(key="rescore.run.candidate").value == "own:exact_match"  # there is no saved file
@@ -334,6 +380,30 @@ def test_settings_that_cannot_be_are_refused_in_words(rescores: list[RescoreRequ
     setting(app, "tolerance").set_value(-1)
     app = app.run()
     assert not app.exception and "tolerance" in app.error[0].value and app.button(key="rescore.start").disabled
+
+
+@pytest.mark.usefixtures("known", "run")
+def test_where_nothing_changes_there_is_no_chart_and_no_run_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    rewards = tuple(replace(one, changed=0) for one in FOUND.rewards)
+    same = replace(FOUND, changed=0, flipped=0, rewards=rewards, passes=Passes(4, 0, 0, 4, 0))
+    rows = ({"name": "exact_match"}, {"name": "digit_match", "weight": 0.3})
+    found = rescored(summary=same, file="kept.parquet", rewards=rows)
+    monkeypatch.setattr(rescore_view, "start_rescore", lambda *_, **__: StubTask(found))
+    monkeypatch.setattr(rescore_view, "stored_rescore", lambda *_, **__: found)
+    app = press(page("rescore", run="run"), "rescore.start")
+    assert "Nothing changes" in plain(app) and "The rewards as they were." in plain(app)
+    assert "rescore.use" not in {button.key for button in app.button}
+
+
+@pytest.mark.usefixtures("known", "run")
+def test_a_pattern_is_asked_for_only_where_it_says_where_the_answer_is() -> None:
+    def fields(app: AppTest) -> list[str]:
+        return [box.key or "" for box in app.text_input if (box.key or "").endswith("answer_pattern")]
+
+    app = page("rescore", run="run")
+    assert fields(app) == []
+    (extract,) = (box for box in app.selectbox if (box.key or "").endswith("params.extract"))
+    assert fields(extract.set_value("regex").run())
 
 
 @pytest.mark.usefixtures("known", "run")

@@ -72,12 +72,16 @@ def _combined(numbers: list[int], rng: random.Random) -> tuple[str, Fraction | N
     return parts[0]
 
 
+def _span(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low} to {high}"
+
+
 COUNTDOWN = TaskInfo(
     name="countdown",
     label="Countdown",
     help="Reach a target with some numbers and + - * /. Many expressions are right, so a reward has to evaluate them.",
     params=CountdownParams,
     make=make,
-    title=lambda params: f"countdown, {params.min_numbers} to {params.max_numbers} numbers",
+    title=lambda params: f"countdown, {_span(params.min_numbers, params.max_numbers)} numbers",
     columns=("numbers", "target"),
 )

@@ -56,7 +56,7 @@ class Adapted:
         """`serial`: one completion after another also where the function is async."""
         columns = {name: column for name, column in call.items() if name not in PASSED}
         if absent := [name for name in self.info.columns if name not in columns]:
-            return Outcome(missing_words(self.info.name, absent, columns))
+            return Outcome(missing_words(absent, columns))
         if self.info.convention == "trl":
             return self._batch(call, columns, rows, emit)
         outcome, logged = Outcome(), Logged()

@@ -8,6 +8,7 @@ import os
 import re
 import stat
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from engine.errors import RewardError
@@ -93,17 +94,27 @@ def version_name(sha256: str) -> str:
 
 
 def list_reward_files(folder: Path) -> list[RewardFile]:
-    """The saved files, newest first; what cannot be read, or has a name that is no text, is left out."""
+    """The saved files, newest first; what cannot be read, or has a name that is no text, is left out.
+
+    Asked at every redraw of a page: a file is read again only when what the disk says of it has changed.
+    """
     found = []
     paths = sorted(folder.glob("*.py"))[:MAX_LISTED] if folder.is_dir() else []
     for path in paths:
         try:
             path.name.encode()
-            sha256 = hashlib.sha256(read_reward_file(path)).hexdigest()
-            found.append(RewardFile(path, path.stem, sha256, path.stat().st_mtime))
+            at = path.stat()
+            sha256 = _sha256(path, at.st_ino, at.st_mtime_ns, at.st_ctime_ns, at.st_size)
+            found.append(RewardFile(path, path.stem, sha256, at.st_mtime))
         except (RewardError, OSError, UnicodeEncodeError):
             continue
     return sorted(found, key=lambda file: (-file.changed_at, file.name))
+
+
+@lru_cache(maxsize=4 * MAX_LISTED)
+def _sha256(path: Path, inode: int, changed_ns: int, touched_ns: int, size_bytes: int) -> str:
+    """Of its content. Beside the time and the size, the inode: a file saved twice within one tick is another one."""
+    return hashlib.sha256(read_reward_file(path)).hexdigest()
 
 
 def _kind(mode: int) -> str:

@@ -94,6 +94,9 @@ def is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(type(function), _CALL, None))
 
 
+NO_FUNCTION = "Write one with a parameter called completion, or completions for a list of them."
+
+
 def choose(infos: list[CallableInfo], wanted: str, shown: str) -> str:
     """The callable that is meant. Raises Refused naming those there are when that is not clear."""
     names = ", ".join(info.name for info in infos) or "none"
@@ -107,7 +110,7 @@ def choose(infos: list[CallableInfo], wanted: str, shown: str) -> str:
         if len(some) == 1:
             return some[0].name
     if not usable:
-        reasons = " ".join(f"{info.name}: {info.why}" for info in infos[:3])
+        reasons = " ".join(f"{info.name}: {info.why}" for info in infos[:3]) or NO_FUNCTION
         raise Refused(f"{shown} has no function that can be a reward. {reasons}".rstrip())
     raise Refused(f"{shown} has several functions that can be the reward: {names}. Name one of them")
 

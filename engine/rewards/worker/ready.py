@@ -25,8 +25,8 @@ def check_ready(rewards: "Sequence[BoundReward]", columns: Collection[str], wait
             raise RewardError(f"Reward '{name}' {reason}.{shown}", hint="Correct the file and start again.")
         missing = [column for column in worker.about.get("columns", ()) if column not in columns]
         if missing:
-            function = str(worker.about.get("name", ""))
+            function = worker.about.get("name") or "it"
             raise RewardError(
-                f"Reward '{name}': {missing_words(function, missing, columns)}.",
+                f"Reward '{name}': {function} {missing_words(missing, columns)}.",
                 hint="Rename the parameter or the column, or give the parameter a default.",
             )

@@ -65,11 +65,11 @@ def recognise(signature: inspect.Signature, forced: Convention | None = None) ->
     return _single(parameters, takes_all, one)
 
 
-def missing_words(function: str, missing: Sequence[str], there: Collection[str]) -> str:
-    """What a function takes that the data does not have, for people, with the columns that there are."""
+def missing_words(missing: Sequence[str], there: Collection[str]) -> str:
+    """What a function takes that the data does not have, as the end of "it …", with the columns that there are."""
     have = ", ".join(sorted(there)[:30]) or "none"
     columns = f"the column {missing[0]!r}" if len(missing) == 1 else f"the columns {_quoted(missing)}"
-    return f"{function or 'it'} takes {columns}, which the data does not have; there are: {have}"
+    return f"takes {columns}, which the data does not have; there are: {have}"
 
 
 def _trl(parameters: Mapping[str, inspect.Parameter], takes_all: bool, why: str) -> Recognised:

@@ -31,7 +31,7 @@ def batch(results: Any, expected: int) -> tuple[list[Value], str | None]:
     if isinstance(results, str | bytes | Mapping) or not hasattr(results, "__len__"):
         return [], f"returned {_shown(results)}, not a list with one value for each of {expected} completions"
     if len(results) != expected:
-        return [], f"returned {len(results):,} values for {expected} completions"
+        return [], f"returned {len(results):,} value{'' if len(results) == 1 else 's'} for {expected} completions"
     return [number(result) for result in results], None
 
 

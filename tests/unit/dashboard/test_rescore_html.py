@@ -31,7 +31,7 @@ def text(html: str) -> str:
 def test_one_sentence_says_what_changes() -> None:
     assert sentence(FOUND) == (
         "3 of 8 completions get another total reward, 3 change their verdict (1 become right, 2 wrong), and 1 of 6 "
-        "advantages change the sign."
+        "advantages change their sign."
     )
     assert signal_words(FOUND) == "Groups with signal: 3 before, 2 after, of 4; 0 gain it and 1 lose it."
 
@@ -43,7 +43,7 @@ def test_nothing_changed_is_said() -> None:
 
 def test_values_that_are_missing_now_are_in_the_sentence() -> None:
     lost = replace(FOUND, rewards=(CHANGE, replace(CHANGE, name="broken", missing_before=1, missing_after=7)))
-    assert sentence(lost).endswith("change the sign. broken is missing for 7 of them.")
+    assert sentence(lost).endswith("change their sign. broken is missing for 7 of them.")
     as_before = replace(FOUND, rewards=(replace(CHANGE, missing_before=7, missing_after=7),))
     assert "missing" not in sentence(as_before)
 
@@ -87,7 +87,7 @@ def test_in_what_a_list_differs_from_the_runs() -> None:
         update={"rewards": (RewardSpec(name="exact_match"), RewardSpec(name="short", function="length_target"))}
     )
     listed = [spec.model_dump(mode="json") for spec in config.rewards]
-    assert list_change(listed, config) == "the rewards as they were"
+    assert list_change(listed, config) == "The rewards as they were"
     file = {**listed[0], "function": "python_file", "params": {"path": "/a/b/mine.py", "callable": "f"}}
     assert list_change([file, listed[1]], config) == "exact_match: exact_match → mine.py f"
     target = {**listed[1], "params": {"target": 7}}

@@ -165,7 +165,7 @@ def test_a_ragged_csv_row_is_told_with_both_counts(tmp_path: Path) -> None:
     assert values(table) == [{"q": "4", "a": "5"}]
     assert table.faults.lines() == [
         "d.csv, line 2: has 3 cells, but the header has 2.",
-        "d.csv, line 4: has 1 cells, but the header has 2.",
+        "d.csv, line 4: has 1 cell, but the header has 2.",
     ]
 
 

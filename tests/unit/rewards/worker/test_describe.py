@@ -84,4 +84,6 @@ def test_what_ends_the_child_is_a_problem_and_no_more(tmp_path: Path) -> None:
         "mine.py cannot be loaded: it ended its process with exit code 5."
     )
     assert describe_file(tmp_path / "none.py").problem.endswith("Choose a Python file of at most 1 MB.")
-    assert describe(tmp_path, "x = 1\n").problem == "mine.py has no function that can be a reward."
+    assert describe(tmp_path, "x = 1\n").problem.startswith(
+        "mine.py has no function that can be a reward. Write one with"
+    )

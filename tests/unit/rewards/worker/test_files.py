@@ -1,11 +1,13 @@
 """Reward files on disk: no content is lost, no name leaves the folder, and what is no file is refused."""
 
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
 from engine.errors import RewardError
+from engine.rewards.worker import files
 from engine.rewards.worker.files import list_reward_files, read_reward_file, save_reward_file
 
 
@@ -50,3 +52,24 @@ def test_reading_a_pipe_does_not_wait_for_a_writer(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.py")
     with pytest.raises(RewardError, match="is a pipe, not a file"):
         read_reward_file(tmp_path / "pipe.py")
+
+
+def test_a_list_that_is_asked_again_reads_what_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def noted(path: Path) -> bytes:
+        read.append(path.name)
+        return read_reward_file(path)
+
+    monkeypatch.setattr(files, "read_reward_file", noted)
+    for name in ("a", "b"):
+        save_reward_file(tmp_path, name, "x = 1\n")
+    read.clear()  # saving looks at what there was
+    before = {file.name: file.sha256 for file in list_reward_files(tmp_path)}
+    list_reward_files(tmp_path)
+    assert sorted(read) == ["a.py", "b.py"]
+    at = (tmp_path / "b.py").stat()
+    save_reward_file(tmp_path, "b", "x = 2\n")  # as long as it was
+    os.utime(tmp_path / "b.py", ns=(at.st_atime_ns, at.st_mtime_ns))  # and as old
+    after = {file.name: file.sha256 for file in list_reward_files(tmp_path)}
+    assert after["a"] == before["a"] and after["b"] == hashlib.sha256(b"x = 2\n").hexdigest()

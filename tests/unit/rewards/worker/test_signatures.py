@@ -93,5 +93,5 @@ def test_every_recognised_function_says_by_what() -> None:
 def test_a_missing_column_is_named_with_those_there_are() -> None:
     found = recognise(inspect.signature(lambda completions, level, topic, **_: 0))
     assert found.columns == ("level", "topic")
-    words = missing_words("reward", ["topic"], {"level", "answer"})
-    assert words == "reward takes the column 'topic', which the data does not have; there are: answer, level"
+    words = missing_words(["topic"], {"level", "answer"})
+    assert words == "takes the column 'topic', which the data does not have; there are: answer, level"
