@@ -29,9 +29,11 @@ COVERAGE = 0.95
 GROUP_SIZES = (4, 8, 16, 32)
 STEPS_AHEAD = 20  # for which the interval of the forecast is made
 # How far learning may have moved the log-odds of the best total against the worst after STEPS_AHEAD steps: anything
-# from 0 to this, and as much more as it takes until the mean is half way up. A model that has yet to learn the form of
-# an answer does that in a few steps; from there on the steps are smaller (the demo: 43 to 77 % right, 1.5).
+# from 0 to RISE, steadily (the demo: 43 to 77 % right, 1.5). A model that has yet to learn the form of an answer learns
+# that first and fast: by FORM_BY of these steps its mean may be half way up (SmolLM2 on sums: from hardly ever to every
+# other time in 8 steps, and that was not the fastest that can be).
 RISE = 2.5
+FORM_BY = 0.25
 MOMENTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of those steps, at which the share is taken; the first is the start
 DRAWS = 1000
 PRIOR = 0.5  # Jeffreys' prior of a share
@@ -42,6 +44,7 @@ SEEN = 0.75
 # What is thought of α before anything was sampled: from prompts that are all of one value (0.05) to prompts that are
 # alike (1000), each factor as likely as the next.
 ALPHAS = np.exp(np.linspace(math.log(0.05), math.log(1000.0), 50))
+RAREST = 1e-4  # a mean height below which nothing is learned in so few steps
 MAX_VALUES = 32  # of the total that are told apart; all rarer ones together never fill a group
 _ANGLES = np.linspace(0, math.pi / 2, 4001)
 
@@ -91,7 +94,7 @@ def pass_posterior(right: int, tried: int) -> Interval:
 
 def forecast_dead(
     totals: Sequence[Sequence[float]], *, prompts_per_step: int, group_sizes: Sequence[int] = GROUP_SIZES,
-    learning: bool = True, seed: int = 0,
+    learning: bool = True, ceiling: float = math.inf, seed: int = 0,
 ) -> Forecast | None:  # fmt: skip
     """The share of dead groups at the start of training, for each group size. None when nothing is scored.
 
@@ -99,16 +102,19 @@ def forecast_dead(
     it is. The interval is for the share seen in the first STEPS_AHEAD steps with `prompts_per_step` other prompts each:
     it holds what a few prompts leave open, the chance in those groups, and, with `learning`, a policy that gets better
     meanwhile. Learning moves each total's log-chance in proportion to that total, as a softmax policy that follows it
-    would. Beyond the sampled group size a forecast leans on the assumed shape of the spread.
+    would. Where all completions earned the same, a better total may yet come up, if that is below the `ceiling`, what
+    the best completion would earn. Beyond the sampled group size a forecast leans on the assumed shape of the spread.
     """
     seen = tally(totals)
     if not len(seen.counts):
         return None
     rng = np.random.default_rng(seed)
-    population = _drawn_population(seen, rng)
+    population = _drawn_population(seen, ceiling, rng)
     num_groups = STEPS_AHEAD * prompts_per_step
-    risen = rng.uniform(0.0, population.most_rise()) if learning else np.zeros(DRAWS)
-    courses = [population.after(moment * risen).dead_chances(group_sizes) for moment in MOMENTS]
+    learned = rng.uniform(0.0, 1.0, DRAWS) if learning else np.zeros(DRAWS)
+    form = population.to_half_way()
+    rises = [learned * (moment * RISE + min(1.0, moment / FORM_BY) * form) for moment in MOMENTS]
+    courses = [population.after(rise).dead_chances(group_sizes) for rise in rises]
     shares = {}
     for place, size in enumerate(group_sizes):
         share = np.mean([course[place] for course in courses], axis=0)
@@ -156,12 +162,11 @@ class _Population:
     heights: Floats
     fills: NDArray[np.bool_]
 
-    def most_rise(self) -> Floats:
-        """[D]: RISE, and what it takes until the mean height is even."""
-        chances = np.exp(self.log_chances)
-        mean = np.clip((self.weights * (chances @ self.heights)).sum(axis=1), 1e-6, 1 - 1e-6)
-        most: Floats = RISE + np.maximum(0.0, np.log((1 - mean) / mean))
-        return most
+    def to_half_way(self) -> Floats:
+        """[D]: by how much the log-odds of the mean height are below even; 0 where it is above."""
+        mean = (self.weights * (np.exp(self.log_chances) @ self.heights)).sum(axis=1).clip(RAREST, 1 - RAREST)
+        missing: Floats = np.maximum(0.0, np.log((1 - mean) / mean))
+        return missing
 
     def after(self, rise: Floats) -> "_Population":
         """Odds of the best value against the worst times e^rise [D], and of those between by their heights."""
@@ -174,7 +179,7 @@ class _Population:
         return [(self.weights * np.exp(size * logs).sum(axis=-1)).sum(axis=1) for size in group_sizes]
 
 
-def _drawn_population(seen: Tally, rng: np.random.Generator) -> _Population:
+def _drawn_population(seen: Tally, ceiling: float, rng: np.random.Generator) -> _Population:
     values, counts, fills = _padded(seen)
     prompts, num_values = counts.shape
     known = counts.sum(axis=0) + PRIOR / num_values
@@ -185,8 +190,9 @@ def _drawn_population(seen: Tally, rng: np.random.Generator) -> _Population:
     around = (alpha * mean)[:, None, :]
     chances = np.concatenate([_log_dirichlet(around + counts, rng), _log_dirichlet(around, rng)], axis=1)
     weights = rng.standard_gamma(np.append(np.full(prompts, SEEN), UNSEEN), (DRAWS, prompts + 1))
-    span = values[-1] - values[0]
-    heights = (values - values[0]) / span if len(seen.values) > 1 else np.zeros_like(values)
+    heights = (values - values[0]) / (values[-1] - values[0])
+    if len(seen.values) == 1 and values[0] >= ceiling - FLAT:  # the other one would be worse
+        heights = np.zeros_like(values)
     return _Population(chances, weights / weights.sum(axis=1, keepdims=True), heights, fills)
 
 

@@ -20,6 +20,7 @@ from engine.config import RunConfig
 from engine.data.example import Dataset, Example
 from engine.preflight.folder import pass_rates_path, result_path
 from engine.preflight.result import MAX_PROMPT, Costs, Phase, Preflight, PromptResult, RewardResult, write_result
+from engine.rewards.shaping import best_total
 from engine.runs.durable import write_atomic
 from engine.runs.paths import RunPaths
 from engine.runs.records import Event, StepRecord
@@ -197,7 +198,8 @@ def _result(
         costs=_costs(config, batches, meter, next(session.policy.model.parameters()).device.type),
         forecast=forecast_dead(
             totals, prompts_per_step=config.rollout.prompts_per_step,
-            group_sizes=sorted({4, 8, 16, 32, batch.group_size, 2 * batch.group_size}), seed=config.seed,
+            group_sizes=sorted({4, 8, 16, 32, batch.group_size, 2 * batch.group_size}),
+            ceiling=best_total(config.rewards), seed=config.seed,
         ),
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from engine.config_rewards import RewardSpec, is_trained
 from engine.rewards.protocol import StepScores
+from engine.rewards.registry import info_of
 from engine.rewards.score import Scores
 
 _TAKEN = "it counts only together with {}, which failed"
@@ -38,6 +39,16 @@ def shaped(scores: Scores, specs: Sequence[RewardSpec]) -> Scores:
         for row in range(len(given))
     ]
     return replace(scores, values=values, errors=errors, raw=raw, steps=steps)
+
+
+def best_total(specs: Sequence[RewardSpec]) -> float:
+    """What a completion would earn for which every reward gives its best, by the ranges that rewards declare."""
+    total = 0.0
+    for spec in filter(is_trained, specs):
+        info = info_of(spec)
+        ends = _limited(np.array((0.0, 1.0) if info is None else info.value_range), spec)
+        total += float((spec.weight * ends).max())
+    return total
 
 
 def told_failed(errors: Mapping[str, str]) -> frozenset[str]:

@@ -63,9 +63,15 @@ def test_without_two_scored_completions_of_a_prompt_there_is_no_forecast():
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_groups_that_were_all_dead_are_forecast_to_be_nearly_all_dead_but_not_for_sure(value):
-    found = forecast_dead([[value] * 8] * 16, prompts_per_step=16)
+    found = forecast_dead([[value] * 8] * 16, prompts_per_step=16, ceiling=1.0)
     assert found is not None and found.two_values and found.prompts == 16
     assert 0.9 < found.shares[8].value < 1 and found.shares[8].low < 0.95 and found.shares[8].high == 1.0
+
+
+def test_where_all_was_wrong_the_right_answer_may_yet_come_up_and_where_all_was_right_nothing_better():
+    wrong, right = (forecast_dead([[value] * 8] * 16, prompts_per_step=16, ceiling=1.0) for value in (0.0, 1.0))
+    assert wrong is not None and right is not None
+    assert wrong.shares[8].low < 0.5 and right.shares[8].low > 0.85
 
 
 def test_a_larger_group_is_never_forecast_to_be_dead_more_often():
@@ -91,7 +97,7 @@ def test_of_very_many_values_the_common_ones_are_told_apart():
 
 
 def test_a_best_value_that_no_prompt_gave_twice_may_fill_groups_later():
-    """1 in a quarter of completions; at odds e^3.4 against 0 it would be 6 of 7, and a group of 8 all 1 in 0.29."""
+    """1 in a quarter of completions; at odds e^3.4 against 0 it would be 6 of 7, and 0.29 of groups of 8 all 1."""
     totals = [[0.0, 0.0, 0.2, 1.0]] * 64
     still, learning = (forecast_dead(totals, prompts_per_step=16, learning=on) for on in (False, True))
     assert still is not None and learning is not None

@@ -3,10 +3,11 @@
 import math
 
 import numpy as np
+import pytest
 
 from engine.config import RewardSpec
 from engine.rewards.score import Scores
-from engine.rewards.shaping import shaped, told_failed
+from engine.rewards.shaping import best_total, shaped, told_failed
 
 NAN = math.nan
 
@@ -108,3 +109,14 @@ def test_a_gate_looks_at_what_the_other_gave_not_at_what_counts_of_it() -> None:
 def test_two_rewards_may_be_gates_of_each_other() -> None:
     rewards = [RewardSpec(name="exact", gate="short"), RewardSpec(name="short", gate="exact")]
     np.testing.assert_array_equal(shaped(scores((1.0, 1.0), (1.0, 0.5)), rewards).values, [[1.0, 1.0], [0.0, 0.5]])
+
+
+def test_the_best_total_is_that_of_the_declared_ranges_after_limits_and_weights() -> None:
+    """1 of exact_match, 2 · 0.5 of one that is limited to 0.5, 0 of a penalty, and nothing of a monitor without bounds."""
+    rewards = [
+        RewardSpec(name="exact_match"),
+        RewardSpec(name="digit_match", weight=2.0, clip_high=0.5),
+        RewardSpec(name="overlong_penalty"),
+        RewardSpec(name="reward_model", weight=0.0, params={"source": "x"}),
+    ]
+    assert best_total(rewards) == pytest.approx(1 + 2 * 0.5)
