@@ -44,7 +44,7 @@ def shaped(scores: Scores, specs: Sequence[RewardSpec]) -> Scores:
 def best_total(specs: Sequence[RewardSpec]) -> float:
     """What a completion would earn for which every reward gives its best, by the ranges that rewards declare."""
     total = 0.0
-    for spec in filter(is_trained, specs):
+    for spec in (spec for spec in specs if spec.weight):
         info = info_of(spec)
         ends = _limited(np.array((0.0, 1.0) if info is None else info.value_range), spec)
         total += float((spec.weight * ends).max())

@@ -112,7 +112,7 @@ def test_two_rewards_may_be_gates_of_each_other() -> None:
 
 
 def test_the_best_total_is_that_of_the_declared_ranges_after_limits_and_weights() -> None:
-    """1 of exact_match, 2 · 0.5 of one that is limited to 0.5, 0 of a penalty, and nothing of a monitor without bounds."""
+    """1 of exact_match, 2 · 0.5 of one that is limited to 0.5, 0 of a penalty, nothing of a monitor without bounds."""
     rewards = [
         RewardSpec(name="exact_match"),
         RewardSpec(name="digit_match", weight=2.0, clip_high=0.5),
