@@ -276,16 +276,17 @@ class RunReader(PromptQueries):
         db = sqlite3.connect(f"file:{quote(str(self.path))}?mode=ro{sealed}", uri=True, timeout=5)
         try:
             db.execute("PRAGMA query_only=ON")
-            version = db.execute("PRAGMA user_version").fetchone()[0]
+            version, tables = db.execute("PRAGMA user_version").fetchone()[0], 1
+            if version == 0:  # the engine may be just creating it, and be done by now
+                version, tables = _version_and_tables(db)
             if version == SCHEMA_VERSION:
                 self._refuse_traps(db)
                 return db
-            tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         except BaseException:
             db.close()
             raise
         db.close()
-        if version == 0 and tables == 0:  # the engine is just creating it
+        if version == 0 and tables == 0:
             return _empty_database()
         raise StoreError(
             f"{self.path}: schema version {version}, this program reads version {SCHEMA_VERSION}.",
@@ -383,6 +384,15 @@ def _restore_nonfinite(frame: pd.DataFrame) -> None:
         for name, value in marks.items():
             if name in METRIC_COLUMNS and name in frame:
                 frame.loc[position, name] = float(value)
+
+
+def _version_and_tables(db: sqlite3.Connection) -> tuple[int, int]:
+    """Both as of one moment: between two reads the engine may have created the tables."""
+    db.execute("BEGIN")
+    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    db.execute("ROLLBACK")
+    return version, tables
 
 
 def _empty_database() -> sqlite3.Connection:

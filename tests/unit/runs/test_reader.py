@@ -68,6 +68,33 @@ def test_a_database_that_is_just_being_created_reads_as_empty(tmp_path: Path) ->
     assert len(RunReader(tmp_path / "run.db").steps()) == 0
 
 
+def test_a_database_that_is_finished_while_it_is_opened_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine creates its tables right after the reader has asked for their version."""
+    path = tmp_path / "run.db"
+    path.touch()
+
+    class Watched(sqlite3.Connection):
+        def execute(self, sql: str, *values: Any) -> Any:  # type: ignore[override]
+            cursor = super().execute(sql, *values)
+            if sql == "PRAGMA user_version" and path.stat().st_size == 0:
+                answer = cursor.fetchall()
+                StoreWriter(path).close()
+                return super().execute(f"SELECT {answer[0][0]}")
+            return cursor
+
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        "engine.runs.reader.sqlite3.connect",
+        lambda *args, **more: (
+            connect(*args, **more, factory=Watched) if "mode=ro" in str(args[0]) else connect(*args, **more)
+        ),
+    )
+    assert RunReader(path).steps().empty
+    assert path.stat().st_size > 0
+
+
 def test_steps_after_a_step_are_the_newer_ones_only(store: StoreWriter, reader: RunReader) -> None:
     for number in range(1, 6):
         store.commit_step(step(number, metrics={"reward": number / 10}))
