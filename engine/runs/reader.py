@@ -355,15 +355,9 @@ def _bound(arguments: tuple[Any, ...]) -> Any:
 
 
 def _attempt(
-    attempt: int,
-    started_at: Any,
-    pid: int,
-    from_step: int,
-    ended_at: Any,
-    outcome: str | None,
-    message: Any,
+    attempt: int, started_at: Any, pid: int, from_step: int, ended_at: Any, outcome: str | None, message: Any,
     versions: str,
-) -> Attempt:
+) -> Attempt:  # fmt: skip
     """Raises ValueError or TypeError for what no engine wrote: SQLite keeps text in a column of numbers."""
     ended = None if ended_at is None else _moment(ended_at)
     words = None if message is None else string(message)
@@ -389,8 +383,9 @@ def _restore_nonfinite(frame: pd.DataFrame) -> None:
 def _version_and_tables(db: sqlite3.Connection) -> tuple[int, int]:
     """Both as of one moment: between two reads the engine may have created the tables."""
     db.execute("BEGIN")
-    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    version = db.execute("PRAGMA user_version").fetchone()[0]
+    tables, version = (
+        db.execute(sql).fetchone()[0] for sql in ("SELECT count(*) FROM sqlite_master", "PRAGMA user_version")
+    )
     db.execute("ROLLBACK")
     return version, tables
 

@@ -30,6 +30,7 @@ def parent(tmp_path_factory: pytest.TempPathFactory) -> RunPaths:
         patch.setattr("engine.train.session.load_policy", lambda *_, **__: toy_policy())
         paths = make_run(tmp_path_factory.mktemp("runs") / "parent", toy_config(**EVERY))
         assert run_engine(paths) == "finished"
+    RunReader(paths.db).steps()  # SQLite puts two files beside a database that is read for the first time
     return paths
 
 
