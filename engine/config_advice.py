@@ -12,11 +12,13 @@ from engine.config import RunConfig
 from engine.config_loss import CLIPPED, has_entropy_bonus, updates_per_batch, upper_epsilon
 from engine.config_rewards import is_trained
 from engine.config_scope import SCOPES
+from engine.data.tasks.registry import TASKS
 from engine.rewards.registry import function_of, info_of
 
 # A bonus of c is worth c × nats beside advantages of about 1. Skywork-OR1 works below 0.01.
 HUGE_ENTROPY_COEF = 0.1
 LENGTH_REWARDS = ("length_target",)
+OWN_REWARDS = {"python_file", "reward_model", "local_judge"}  # what they judge is the user's
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,18 @@ def _out_of_scope(config: RunConfig) -> Iterator[Advice]:
             value, info = setting(config, field), type(getattr(config, section)).model_fields[name]
             if value != info.default and section not in ("model", "data"):
                 yield Advice(field, f"{_shown(value)} has no effect without {scope.needs}.")
+
+
+def _task(config: RunConfig) -> Iterator[Advice]:
+    task = TASKS.get(config.data.source)
+    used = {function_of(spec) for spec in config.rewards if is_trained(spec)}
+    if task is None or task.reward is None or task.reward in used or used & OWN_REWARDS:
+        return
+    yield Advice(
+        "rewards",
+        f"none of them judges {task.label}, where an answer cannot be compared with one right answer. Add "
+        f"{task.reward}, or a function of your own.",
+    )
 
 
 def _clip(config: RunConfig) -> Iterator[Advice]:
@@ -228,7 +242,7 @@ def _patience(config: RunConfig) -> Iterator[Advice]:
 
 
 RULES: tuple[Callable[[RunConfig], Iterator[Advice]], ...] = (
-    _out_of_scope, _clip, _cispo, _level, _on_policy, _advantages, _kl, _reference, _entropy, _groups,
+    _out_of_scope, _task, _clip, _cispo, _level, _on_policy, _advantages, _kl, _reference, _entropy, _groups,
     _masked_lengths, _cut_distribution, _patience,
 )  # fmt: skip
 

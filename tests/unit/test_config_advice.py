@@ -9,7 +9,9 @@ from engine.config_advice import Advice, advice
 from engine.config_io import parse_config
 from engine.config_loss import LossConfig
 from engine.config_scope import SCOPES
+from engine.data.tasks.registry import TASKS
 from engine.presets import PRESETS
+from engine.rewards.registry import REWARDS
 
 TASK = {"name": "exact_match"}
 DIGITS = {"name": "digits_only"}
@@ -163,3 +165,17 @@ def test_every_scope_names_settings_that_exist_and_holds_or_not_under_the_defaul
     named = [field for scope in SCOPES for field in scope.fields]
     assert len(named) == len(set(named))
     assert {field for field in named if field.startswith("loss.")} <= flat
+
+
+def test_a_task_with_many_right_answers_needs_a_reward_that_judges_them() -> None:
+    countdown = {"data": {"source": "countdown", "prompt_template": "{prompt}"}}
+    (found,) = told(**countdown)
+    assert found.field == "rewards" and "Add expression_target, or a function of your own" in found.text
+    judged = {"name": "expression_target", "params": {"numbers_column": "numbers"}}
+    assert told(**countdown, rewards=[TASK, judged]) == []
+    assert told(**countdown, rewards=[{"name": "mine", "function": "python_file", "params": {"path": "a.py"}}]) == []
+    assert told(data={"source": "sorting", "prompt_template": "{prompt}"}) == []
+
+
+def test_every_task_names_a_reward_that_exists() -> None:
+    assert {task.reward for task in TASKS.values() if task.reward} <= set(REWARDS)

@@ -84,4 +84,5 @@ COUNTDOWN = TaskInfo(
     make=make,
     title=lambda params: f"countdown, {_span(params.min_numbers, params.max_numbers)} numbers",
     columns=("numbers", "target"),
+    reward="expression_target",
 )

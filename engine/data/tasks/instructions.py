@@ -128,4 +128,5 @@ INSTRUCTIONS = TaskInfo(
     make=make,
     title=lambda params: f"following {params.min_rules} to {params.max_rules} instructions",
     columns=("topic", "spec"),
+    reward="constraints",
 )

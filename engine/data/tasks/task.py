@@ -26,7 +26,8 @@ class TaskInfo:
     """A built-in task. `make(params, number)` gives the item of a random 63-bit number, always the same one.
 
     `title(params)` names it with its settings. One problem in `held_out_one_in` is never trained on. `keys(params)`
-    lists every key where there are few enough to list, else it is None.
+    lists every key where there are few enough to list, else it is None. `reward`: the one of the library that judges
+    answers which cannot be compared with a single right one.
     """
 
     name: str
@@ -38,6 +39,7 @@ class TaskInfo:
     columns: tuple[str, ...]
     held_out_one_in: int = 10
     keys: Callable[[Any], Iterable[str] | None] = lambda _params: None
+    reward: str | None = None
 
 
 def is_held_out(key: str, one_in: int) -> bool:
