@@ -18,6 +18,7 @@ from engine.analysis.evaluation import metric_course
 from engine.analysis.logged import LOGGED
 from engine.config_rewards import is_trained
 from engine.glossary import METRICS
+from engine.rewards.python_file import NAME as OWN_FILE
 from engine.rewards.registry import function_of
 
 DEFAULT_METRICS = ("reward", "eval/pass_at_1", "kl", "completions/mean_length")
@@ -45,7 +46,7 @@ def metric_choices(runs: Sequence[ComparedRun]) -> list[str]:
 
 def _logged_names(run: ComparedRun) -> list[str]:
     """A run's without a function of the user's own are not looked for: rewards of the library log nothing."""
-    if not any(function_of(spec) == "python_file" for spec in run.config.rewards):
+    if not any(function_of(spec) == OWN_FILE for spec in run.config.rewards):
         return []
     return [str(name) for name in run.columns.logged_means()]
 

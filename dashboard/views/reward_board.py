@@ -28,7 +28,8 @@ from engine.runs.process import started_in
 TASK: Final = "rewards.task"  # (key, task) of the check under way
 FOUND: Final = "rewards.found"  # (key, result) of the last one
 WHICH: Final = "rewards.which"  # place of the reward that is chosen
-NOW: Final = "rewards.check_now"  # the check is to begin as soon as the view is drawn
+NOW: Final = "rewards.check_now"  # the check is to begin as soon as the view is drawn: IF_NEW or AGAIN
+IF_NEW, AGAIN = "if it is not answered yet", "again"
 ASKED: Final = "rewards.which_asked"  # what the URL named when it was
 TICK_S: Final = 0.5
 NUM_RUNS: Final = 30  # whose data are offered
@@ -73,10 +74,9 @@ def check_view() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choice = _choose_reward(choices)
         asked = _choose_data(form, choice)
-        if st.session_state.pop(NOW, False) and st.session_state.get(FOUND, ("",))[0] != (asked and asked.key):
-            _start(asked)
+        _start_if_wanted(asked)
         st.button(
-            "Check", key="rewards.check", icon=":material/fact_check:", type="primary", on_click=_start, args=(asked,),
+            "Check", key="rewards.check", icon=":material/fact_check:", type="primary", on_click=_check_again,
             disabled=asked is None or TASK in st.session_state,
         )  # fmt: skip
     if TASK in st.session_state:
@@ -87,12 +87,20 @@ def check_view() -> None:
 
 def check_now(file: RewardFile, function: str) -> None:
     """A callback: go to the check of this file, and begin it."""
-    st.session_state[NOW] = True
+    st.session_state[NOW] = IF_NEW
     state.set_in_url(**{state.VIEW: "check", state.FILE: file.name, state.REWARD: function or None})
 
 
-def _start(asked: Asked | None) -> None:
-    if asked is not None and TASK not in st.session_state:  # not again: a second click, before the button is off
+def _check_again() -> None:
+    """A callback: it only says so, for what it would ask is as old as the page that was clicked."""
+    st.session_state[NOW] = AGAIN
+
+
+def _start_if_wanted(asked: Asked | None) -> None:
+    """Begin the check that was asked for, once there is something to check and no other check under way."""
+    if asked is None or TASK in st.session_state or not (wanted := st.session_state.pop(NOW, "")):
+        return
+    if wanted == AGAIN or st.session_state.get(FOUND, ("",))[0] != asked.key:
         st.session_state[TASK] = (asked.key, start_check(asked.request, cwd=asked.cwd))
 
 

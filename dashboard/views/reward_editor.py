@@ -179,7 +179,8 @@ def _draw_found(files: list[RewardFile]) -> None:
         if info.traceback:
             st.code(visible(info.traceback[:4000]), language=None)
         elif info.line:
-            st.code(line_in_words(st.session_state[TEXT], info.line), language=None)
+            saved = file.path.read_text(encoding="utf-8", errors="replace")
+            st.code(line_in_words(saved, info.line), language=None)
         return
     for warning in info.warnings:
         st.warning(as_label(warning, 500), icon=":material/warning:")
@@ -202,7 +203,7 @@ def _draw_found(files: list[RewardFile]) -> None:
 
 def line_in_words(text: str, line: int) -> str:
     """The line that a message names, with the ones around it, all numbered."""
-    lines = text.splitlines()
+    lines = text.split("\n")  # as Python counts them: splitlines knows more kinds of line breaks
     first = max(1, line - 1)
     return "\n".join(
         f"{'→' if number == line else ' '} {number:>3}  {visible(shown[:200])}"

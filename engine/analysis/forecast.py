@@ -141,7 +141,8 @@ def tally(totals: Sequence[Sequence[float]]) -> Tally:
     if not rows:
         return Tally(np.zeros(0), np.zeros((0, 0)))
     found = np.unique(np.concatenate(rows))
-    first = np.concatenate([[True], np.diff(found) > FLAT * np.maximum(1.0, np.abs(found[1:]))])
+    with np.errstate(over="ignore"):  # so far apart that a float cannot say how far
+        first = np.concatenate([[True], np.diff(found) > FLAT * np.maximum(1.0, np.abs(found[1:]))])
     places = np.cumsum(first) - 1
     counts = np.zeros((len(rows), int(places[-1]) + 1))
     for prompt, row in enumerate(rows):
@@ -190,10 +191,17 @@ def _drawn_population(seen: Tally, ceiling: float, rng: np.random.Generator) -> 
     around = (alpha * mean)[:, None, :]
     chances = np.concatenate([_log_dirichlet(around + counts, rng), _log_dirichlet(around, rng)], axis=1)
     weights = rng.standard_gamma(np.append(np.full(prompts, SEEN), UNSEEN), (DRAWS, prompts + 1))
-    heights = (values - values[0]) / (values[-1] - values[0])
-    if len(seen.values) == 1 and values[0] >= ceiling - FLAT:  # the other one would be worse
-        heights = np.zeros_like(values)
-    return _Population(chances, weights / weights.sum(axis=1, keepdims=True), heights, fills)
+    shares = weights / weights.sum(axis=1, keepdims=True)
+    return _Population(chances, shares, _heights(seen, values, ceiling), fills)
+
+
+def _heights(seen: Tally, values: Floats, ceiling: float) -> Floats:
+    """Each value between the worst, 0, and the best, 1."""
+    if len(seen.values) == 1:  # the other one would be worse, if nothing can be better
+        return np.array([0.0, 0.0 if seen.values[0] >= ceiling - FLAT else 1.0])
+    halves = values / 2  # the span of two large numbers may be too large for a float
+    found: Floats = (halves - halves[0]) / (halves[-1] - halves[0])
+    return found
 
 
 def _padded(seen: Tally) -> tuple[Floats, Floats, NDArray[np.bool_]]:

@@ -142,7 +142,10 @@ def _reason(output: bytes, returncode: int) -> str:
     lines = output.decode("utf-8", errors="replace").strip().splitlines()
     if returncode < 0:
         return f"the conversion was ended by signal {-returncode}, probably for lack of memory."
-    return (lines[-1][:300].rstrip(".") if lines else f"the conversion ended with status {returncode}") + "."
+    last = lines[-1][:300].rstrip(".") if lines else f"the conversion ended with status {returncode}"
+    # Whoever asks in vain says it in words of its own: Python, torch, numpy, or the loader of libraries.
+    short = re.search(r"cannot (map|allocate)|can't allocate|unable to allocate", last, re.IGNORECASE)
+    return f"it needs more memory than it may take: {last}." if short else f"{last}."
 
 
 def convert(path: Path, folder: Path) -> None:

@@ -76,7 +76,8 @@ def _markers(tokenizer: Any) -> dict[str, int]:
     return {
         added.content: token
         for token, added in tokenizer.added_tokens_decoder.items()
-        if added.special or token in special or added.content in template
+        # Line breaks are tokens of their own in some tokenizers, and in every template: they open no turn.
+        if added.special or token in special or (added.content.strip() and added.content in template)
     }
 
 

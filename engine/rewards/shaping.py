@@ -46,7 +46,8 @@ def best_total(specs: Sequence[RewardSpec]) -> float:
     total = 0.0
     for spec in (spec for spec in specs if spec.weight):
         info = info_of(spec)
-        ends = _limited(np.array((0.0, 1.0) if info is None else info.value_range), spec)
+        # What a function of the user's can give, nobody has declared.
+        ends = _limited(np.array((-np.inf, np.inf) if info is None or info.make is None else info.value_range), spec)
         total += float((spec.weight * ends).max())
     return total
 

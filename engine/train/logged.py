@@ -43,7 +43,7 @@ class LoggedNames:
         for name, reason in reasons.items():
             if name not in told and len(told) < MAX_METRICS:
                 told.add(name)
-                message = f"{reward} gave '{name}' to log_metric, and it is not stored: {reason}"
+                message = f"{reward} gave '{name}' to log_metric a value that is left out: {reason}"
                 events.append(Event("metric-refused", message[:MAX_SHOWN], "warning", step))
         return events
 

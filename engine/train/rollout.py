@@ -83,11 +83,19 @@ def joined(batches: Sequence[Batch]) -> Batch:
             [raw for score in scores for raw in score.raw],
             [failed for score in scores for failed in score.failed],
             [note for score in scores for note in score.notes],
-            {name: refused for score in scores for name, refused in score.refused.items()},
+            _refused(scores),
         ),
         [passed for batch in batches for passed in batch.passed],
         sum(batch.rollout_seconds for batch in batches),
     )
+
+
+def _refused(scores: Sequence[Scores]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for part in scores:
+        for reward, reasons in part.refused.items():
+            found.setdefault(reward, {}).update(reasons)
+    return found
 
 
 def _logged(scores: Sequence[Scores]) -> dict[str, dict[str, float]]:

@@ -14,6 +14,9 @@ from engine.data.template import check_template, fill_template
 from engine.errors import DatasetError
 from engine.seeds import derive_seed
 
+MAX_REMEMBERED = 100_000  # questions that filters have been asked about
+# Draws without a problem that is new, after which there are no more: a last one is missed once in e^10 times.
+LEAST_STALE, STALE = 1000, 10
 MAX_DRAWS = 10_000  # for one example; a task with so few problems that this is not enough has none of the kind
 
 
@@ -37,6 +40,7 @@ class TaskDataset:
         self._excluded: frozenset[str] = frozenset()
         self._filters: tuple[tuple[Keep, str], ...] = ()
         check_template(self._template, [*self._task.columns, "answer"])
+        self._kept: dict[str, bool] = {}  # question → whether the filters keep it
         self.held_out = tuple(map(self._example, self._held_out_items(held_out)))
 
     def train(self, position: int) -> Example:
@@ -51,7 +55,7 @@ class TaskDataset:
 
     def only(self, keep: Keep, why: str) -> "TaskDataset":
         found = copy.copy(self)
-        found._filters = (*self._filters, (keep, why))
+        found._filters, found._kept = (*self._filters, (keep, why)), {}
         found.held_out = tuple(map(found._example, found._held_out_items(len(self.held_out))))
         return found
 
@@ -64,11 +68,15 @@ class TaskDataset:
         """Distinct problems, drawn until there are enough."""
         self._check_count(count)
         items: dict[str, Item] = {}
+        newest = 0  # the position of the last one that had not been drawn before
         for position in range(MAX_DRAWS + 100 * count):
             item = self._draw(position, f"{self._task.name}-held-out", held_out=True)
-            items[item.key] = item
+            if item.key not in items:
+                items[item.key], newest = item, position
             if len(items) == count:
                 return list(items.values())
+            if position - newest > LEAST_STALE + STALE * len(items):
+                break
         raise self._too_few(count, len(items))
 
     def _check_count(self, count: int) -> None:
@@ -103,15 +111,22 @@ class TaskDataset:
         raise DatasetError(
             f"{self.name}: no problem is {'held out' if held_out else 'left for training'}.",
             hint=self._hint("Make the task larger: with so few problems, they cannot be split."),
-            field="data.params",
+            field="data.max_prompt_tokens" if self._filters else "data.params",
         )
 
     def _keeps(self, item: Item) -> bool:
-        return not self._filters or all(keep([self._example(item)])[0] for keep, _ in self._filters)
+        """Asked once for each problem, as far as they are remembered: a tokenizer takes its time."""
+        if not self._filters:
+            return True
+        if item.question not in self._kept:
+            if len(self._kept) >= MAX_REMEMBERED:
+                self._kept.clear()
+            self._kept[item.question] = all(keep([self._example(item)])[0] for keep, _ in self._filters)
+        return self._kept[item.question]
 
     def _hint(self, hint: str) -> str:
         reasons = ", ".join(why for _, why in self._filters)
-        return f"{hint} Problems are left out: {reasons}." if reasons else hint
+        return f"Leave out fewer. Problems are left out: {reasons}." if reasons else hint
 
     def _example(self, item: Item) -> Example:
         columns = {**item.columns, "answer": item.answer} if item.answer is not None else dict(item.columns)

@@ -46,7 +46,7 @@ def score_of(result: Any) -> tuple[Any, dict[str, float]]:
 
 
 class Logged:
-    """What one call gives to log_metric: means of the finite numbers by name, and why others are left out."""
+    """What one call gives to log_metric: means of the finite numbers by name, and why others were left out."""
 
     def __init__(self) -> None:
         self._values: dict[str, list[float]] = {}

@@ -74,6 +74,12 @@ def test_where_all_was_wrong_the_right_answer_may_yet_come_up_and_where_all_was_
     assert wrong.shares[8].low < 0.5 and right.shares[8].low > 0.85
 
 
+@pytest.mark.parametrize("totals", [[1e16] * 4, [1e308, -1e308] * 2, [1e308, 1e308, 0.0, 1e300]])
+def test_totals_as_large_as_floats_go_are_forecast_like_others(totals):
+    found = forecast_dead([totals] * 4, prompts_per_step=2)
+    assert found is not None and all(0 <= share.low <= share.high <= 1 for share in found.shares.values())
+
+
 def test_a_larger_group_is_never_forecast_to_be_dead_more_often():
     totals = np.random.default_rng(0).binomial(1, 0.3, (16, 8))
     found = forecast_dead(totals, prompts_per_step=16)

@@ -180,6 +180,16 @@ def test_a_good_header_with_nothing_behind_it_is_refused_by_the_child(gguf_file:
     assert cached(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    "said", ["libstdc++.so.6: cannot map zero-fill pages", "Cannot allocate memory", "Unable to allocate 3 GiB"]
+)
+def test_a_lack_of_memory_is_told_as_one_whoever_says_so(
+    gguf_file: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    use_child(monkeypatch, f"raise SystemExit({said!r})")
+    assert f"could not be converted: it needs more memory than it may take: {said}." in refusal(gguf_file)
+
+
 @pytest.mark.slow  # the real child imports transformers
 def test_a_conversion_that_needs_too_much_memory_is_refused(
     gguf_file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -28,6 +28,13 @@ def chatml(*, special: bool = True, template: str = TEMPLATE) -> Any:
     return found
 
 
+def test_a_line_break_that_is_a_token_of_its_own_is_no_marker() -> None:
+    tokenizer = chatml()
+    tokenizer.add_tokens([AddedToken("\n", special=False, normalized=False)])
+    ids = plain_ids(tokenizer, "one\ntwo")
+    assert tokenizer.decode(ids) == "one\ntwo" and tokenizer.convert_tokens_to_ids("\n") in ids
+
+
 @pytest.mark.parametrize("special", [True, False])
 def test_markers_in_a_text_reach_the_judge_as_letters(special: bool) -> None:
     tokenizer = chatml(special=special)

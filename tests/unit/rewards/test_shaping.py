@@ -120,3 +120,9 @@ def test_the_best_total_is_that_of_the_declared_ranges_after_limits_and_weights(
         RewardSpec(name="reward_model", weight=0.0, params={"source": "x"}),
     ]
     assert best_total(rewards) == pytest.approx(1 + 2 * 0.5)
+
+
+def test_what_a_function_of_the_users_can_give_is_bounded_by_its_limit_alone() -> None:
+    own = {"name": "mine", "function": "python_file", "params": {"path": "a.py"}}
+    assert best_total([RewardSpec(**own)]) == math.inf
+    assert best_total([RewardSpec(**own, clip_high=3.0)]) == 3.0

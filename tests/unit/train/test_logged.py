@@ -27,5 +27,5 @@ def test_a_refusal_is_said_once() -> None:
     names = LoggedNames()
     events = [event for step in (1, 2) for event in names.take(step, scores({}, {"a": "it was nan"}))[1]]
     assert [(event.kind, event.step, event.message) for event in events] == [
-        ("metric-refused", 1, "own gave 'a' to log_metric, and it is not stored: it was nan")
+        ("metric-refused", 1, "own gave 'a' to log_metric a value that is left out: it was nan")
     ]

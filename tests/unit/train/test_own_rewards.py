@@ -177,7 +177,7 @@ def test_what_a_reward_logs_is_stored_by_step_and_what_is_no_number_is_said_once
     reader = RunReader(paths.db)
     logged = logged_means(reader.steps()["rewards"].tolist())
     assert logged.to_dict("list") == {"step, <b>twice</b>": [0, 2, 4, 6, 8, 10]}
-    told = "own gave 'bad' to log_metric, and it is not stored: returned inf, not a finite number"
+    told = "own gave 'bad' to log_metric a value that is left out: returned inf, not a finite number"
     assert reader.messages("metric-refused") == [told]
 
 
