@@ -1,5 +1,6 @@
 """The page Rewards: writing a reward, checking one, and scoring stored completions again. No reward runs in these."""
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -205,6 +206,18 @@ def test_a_check_shows_its_verdict_and_what_was_tried(root: Path, checks: list[C
     assert "Nothing at all" in html_text(app) and "<script>" not in raw_html(app)
     app = press(app, "rewards.use_checked")
     assert app.session_state[FORM].draft["rewards"][-1]["name"] == "mine"
+
+
+@pytest.mark.usefixtures("known")
+def test_a_file_that_was_edited_elsewhere_is_checked_as_it_is_now(root: Path, checks: list[CheckRequest]) -> None:
+    path = saved(root)
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    app = page("check", file="mine")
+    path.write_text(MINE + "# better\n")
+    press(app, "rewards.check")
+    (asked,) = checks
+    (spec,) = json.loads(asked.config)["rewards"]
+    assert spec["params"]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest() != before
 
 
 def first_way(app: AppTest) -> str | None:
