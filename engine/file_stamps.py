@@ -15,7 +15,8 @@ from engine.config_data import DataConfig
 from engine.data.pass_rates import FILE as RATES_FILE
 from engine.data.sources import folder_files
 from engine.errors import LabError
-from engine.models.catalog import resolve_source
+from engine.models.catalog import EMBEDDED, SMOLLM2
+from engine.models.run_source import is_run_source, run_start
 
 MAX_FILES = 5_000  # of a source that are looked at
 
@@ -23,9 +24,11 @@ Stamps = dict[str, tuple[int, int]]  # path → size in bytes, time of change in
 
 
 def stamps_of(config: RunConfig, cwd: Path | None = None) -> Stamps:
-    """Of data, pass rates, model and judges. Relative paths of data begin at `cwd`, or where this process works."""
+    """Of data, pass rates, model and judges. Relative paths begin at `cwd`, or where this process works."""
     models = [config.model.source, *(source for spec in config.rewards if (source := spec.params.get("source")))]
-    return data_stamps(config.data, cwd) | _stamps(path for source in models for path in _model_files(str(source)))
+    here = cwd or Path.cwd()
+    found = _stamps(path for source in models for path in _model_files(str(source), here))
+    return data_stamps(config.data, cwd) | found
 
 
 def data_stamps(config: DataConfig, cwd: Path | None = None) -> Stamps:
@@ -69,10 +72,17 @@ def _rate_files(source: str | None, here: Path) -> Iterator[Path]:
         yield from (path, path / RATES_FILE, path / "run.db")
 
 
-def _model_files(source: str) -> list[Path]:
-    """A GGUF file, or the files of a folder or checkpoint; none of what is refused, or not on this machine."""
+def _model_files(source: str, here: Path) -> list[Path]:
+    """A GGUF file, or the files of a folder, or of a checkpoint and its base; none of what is not on this machine."""
+    if source in (EMBEDDED, SMOLLM2):  # parts of installed packages
+        return []
     with suppress(OSError, ValueError, RuntimeError, LabError):
-        path = resolve_source(source).path
-        if path is not None:
-            return sorted(islice(path.iterdir(), MAX_FILES)) if path.is_dir() else [path]
+        if is_run_source(source):
+            start = run_start(source)
+            return [*_files_of(start.checkpoint), *_model_files(start.base, here)]
+        return _files_of(here / Path(source).expanduser())
     return []
+
+
+def _files_of(path: Path) -> list[Path]:
+    return sorted(islice(path.iterdir(), MAX_FILES)) if path.is_dir() else [path]

@@ -20,7 +20,8 @@ class LoggedNames:
     def take(self, step: int, scores: Scores) -> tuple[dict[str, dict[str, float]], list[Event]]:
         """{reward: {name: mean over the step's completions}}, and an event for each name of which something is not.
 
-        A reward has MAX_METRICS names in a run: names that differ from step to step would be a curve each.
+        A reward has MAX_METRICS names, counted anew where a run is resumed: names that differ from step to step would
+        be a curve each.
         """
         kept: dict[str, dict[str, float]] = {}
         refused = {reward: dict(reasons) for reward, reasons in scores.refused.items()}

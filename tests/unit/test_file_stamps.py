@@ -57,6 +57,13 @@ def test_the_files_of_a_model_folder_count_as_policy_and_as_judge(tmp_path: Path
     assert changed(before, stamps_of(config)) == ["config.json"]
 
 
+def test_a_relative_model_begins_where_the_run_works(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    kept = write(tmp_path / "model" / "config.json", at=7)
+    assert stamps_of(with_model("model", as_judge=False), tmp_path)[str(kept)] == (2, 7)
+    assert stamps_of(with_model("embedded", as_judge=False), tmp_path) == {}
+
+
 def with_model(source: str, as_judge: bool) -> RunConfig:
     if not as_judge:
         return toy_config(model={"source": source})
