@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine.child_answer import ChildAnswer, ask_child
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -34,5 +35,13 @@ def test_a_child_that_takes_too_long_is_ended_with_all_it_started(  # type: igno
     program = "import os, time\nchild = os.fork()\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
     answer = asked(program, timeout_s=1.0)
     assert not answer.in_time and answer.output == ""
-    state = Path(f"/proc/{(tmp_path / 'pid').read_text()}/stat")
-    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+    stat = Path(f"/proc/{(tmp_path / 'pid').read_text()}/stat")
+    wait_until(lambda: is_gone(stat), "the end of the child's child")  # a killed process takes its moment to go
+
+
+def is_gone(stat: Path) -> bool:
+    """Whether a process has ended, waited for by its parent or not."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
