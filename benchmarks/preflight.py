@@ -9,9 +9,11 @@ of 8 forecast for this group size.
 """
 
 import os
+import statistics
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 from engine.analysis.forecast import STEPS_AHEAD, Forecast, Interval
@@ -40,6 +42,7 @@ def main(seeds: list[int]) -> int:
     print(f"{'task':<23}{'G':>3}{'seed':>5}  {'forecast':>8}  {'95 % interval':<15}{'observed':>9}  inside   from G 8")
     inside: list[bool] = []
     across: list[bool] = []
+    widths: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         for task in TASKS:
             for seed in seeds:
@@ -51,6 +54,7 @@ def main(seeds: list[int]) -> int:
                     seen = observed(config)
                     line, hit = told(found.shares[size], seen)
                     inside.append(hit)
+                    widths.append(found.shares[size].high - found.shares[size].low)
                     if size != GROUP_SIZES[0]:
                         other, hit = told(foreseen.shares[size], seen)
                         across.append(hit)
@@ -59,10 +63,13 @@ def main(seeds: list[int]) -> int:
         for seed in seeds if has_smollm2() else []:
             config = smollm2(Path(folder), seed)
             size = config.rollout.num_generations
-            line, hit = told(forecast(Path(folder), config).shares[size], observed(config))
+            share = forecast(Path(folder), config).shares[size]
+            line, hit = told(share, observed(config))
             inside.append(hit)
+            widths.append(share.high - share.low)
             print(f"{'SmolLM2 learns sums':<23}{size:>3}{seed:>5}  {line}", flush=True)
     print(f"inside: {sum(inside)} of {len(inside)}; from groups of another size: {sum(across)} of {len(across)}")
+    print(f"mean width of the intervals: {statistics.mean(widths):.1%}")
     return 0
 
 
@@ -110,10 +117,9 @@ def observed(config: RunConfig) -> float:
     from engine.train.step import train_step
 
     torch.set_num_threads(config.threads or 1)
-    session = build_session(config, progress=lambda _: None)
-    steps = range(1, STEPS_AHEAD + 1)
-    shares = [train_step(session, step, beat=lambda *_, **__: None).metrics["frac_reward_zero_std"] for step in steps]
-    return sum(shares) / len(shares)
+    with closing(build_session(config, progress=lambda _: None)) as session:
+        records = [train_step(session, step, beat=lambda *_, **__: None) for step in range(1, STEPS_AHEAD + 1)]
+    return statistics.mean(record.metrics["frac_reward_zero_std"] for record in records)
 
 
 def told(share: Interval, seen: float) -> tuple[str, bool]:

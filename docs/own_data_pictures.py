@@ -18,6 +18,7 @@ from engine.runs.paths import list_runs
 from engine.runs.reader import RunReader
 from engine.runs.status import run_status
 from tests.browser.conftest import ARGUMENTS, CHROMIUM, start_dashboard
+from tests.browser.places import nav
 from tests.waiting import wait_until
 
 HERE = Path(__file__).parent
@@ -42,10 +43,6 @@ def write_sums(path: Path) -> Path:
     return path
 
 
-def nav(page: Page, name: str) -> None:
-    page.get_by_test_id("stSidebar").get_by_role("link", name=name, exact=True).click()
-
-
 def write_and_check(page: Page, text: str) -> None:
     page.get_by_role("textbox", name="Python").fill(text)
     page.get_by_role("button", name="Save", exact=True).click()
@@ -67,7 +64,7 @@ def walk(page: Page, url: str, root: Path) -> None:
     page.locator("input[type=file]").first.set_input_files(write_sums(root / "sums.jsonl"))
     expect(page.get_by_text("400 rows, 2 columns")).to_be_visible()
     picture(page, "file", 1500)
-    nav(page, "Rewards")
+    nav(page, "Rewards").click()
     write_and_check(page, IDEA)
     picture(page, "write", 900)
     check(page)
@@ -112,7 +109,11 @@ def main(root: Path) -> int:
     finally:
         dashboard.kill()
     (paths,) = list_runs(root)
-    found = RunReader(paths.db).evaluations()
+    reader = RunReader(paths.db)
+    found, steps = reader.evaluations(), reader.steps(columns=("frac_reward_zero_std", "step_time"))
+    dead = steps["frac_reward_zero_std"]
+    print(f"{steps['step_time'].sum():.0f} s of steps; dead groups: {dead[:20].mean():.0%} of the first 20 steps,")
+    print(f"{dead[-10:].mean():.0%} of the last 10")
     print([f"{step}: {value:.1%}" for step, value in zip(found["step"], found["pass_at_1"], strict=True)])
     for file in (root / ".preflight").glob("*/preflight.json"):
         print(

@@ -29,6 +29,7 @@ from dashboard.views.rescore_html import (
     signal_words,
 )
 from dashboard.views.run_choice import LAST_RUN, NUM_OFFERED
+from dashboard.views.task_progress import task_progress
 from dashboard.wording import ago, plural
 from engine.child_task import ChildTask
 from engine.config import RewardSpec, RunConfig
@@ -137,14 +138,8 @@ def _progress() -> None:
     if task.finished:
         _finish(run_id, key, task)
     done, total = task.progress.done, task.progress.total
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        doing = f"{task.progress.doing}, {done:,} of {total:,} steps done" if total else "Starting a process"
-        st.progress(done / total if total else 0.0, text=as_label(doing, 100))
-        if st.button("Cancel", key="rescore.cancel", icon=":material/close:"):
-            with st.spinner("Ending …"):
-                task.cancel()
-            del st.session_state[TASK]
-            st.rerun(scope="app")
+    doing = f"{task.progress.doing}, {done:,} of {total:,} steps done" if total else "Starting a process"
+    task_progress(task, doing, TASK, "rescore.cancel")
 
 
 def _finish(run_id: str, key: str, task: ChildTask[Rescored]) -> None:

@@ -14,6 +14,7 @@ from dashboard.views.form_sections import data_summary
 from dashboard.views.form_state import FormState, form_state
 from dashboard.views.reward_board_html import board_html, evidence_html, finding_head, headline, holes_first
 from dashboard.views.reward_use import file_spec, use_in_new_run
+from dashboard.views.task_progress import task_progress
 from dashboard.wording import plural
 from engine.config import ModelConfig, RunConfig
 from engine.config_io import dump_config, parse_config
@@ -202,15 +203,8 @@ def _progress() -> None:
     key, task = st.session_state[TASK]
     if task.finished:
         _finish(key, task)
-    done, total = task.progress.done, task.progress.total
-    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        doing = f"Tries {task.progress.doing}" if task.progress.doing else "Starting a process"
-        st.progress(done / total if total else 0.0, text=as_label(doing, 100))
-        if st.button("Cancel", key="rewards.cancel", icon=":material/close:"):
-            with st.spinner("Ending …"):
-                task.cancel()
-            del st.session_state[TASK]
-            st.rerun(scope="app")
+    doing = f"Tries {task.progress.doing}" if task.progress.doing else "Starting a process"
+    task_progress(task, doing, TASK, "rewards.cancel")
 
 
 def _finish(key: str, task: ChildTask[RewardCheck]) -> None:

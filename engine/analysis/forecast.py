@@ -62,16 +62,9 @@ class Interval:
 
 @dataclass(frozen=True)
 class Forecast:
-    """The share of dead groups for each group size.
-
-    `two_values`: the total took at most two values. `num_groups`: the groups of the first STEPS_AHEAD steps, for which
-    the intervals hold. `prompts`: those it was made from, each with two scored completions or more.
-    """
+    """The share of dead groups for each group size."""
 
     shares: dict[int, Interval]
-    two_values: bool
-    num_groups: int
-    prompts: int
 
 
 def pass_posterior(right: int, tried: int) -> Interval:
@@ -122,7 +115,7 @@ def forecast_dead(
         low, high = np.quantile(come, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
         value = float(courses[0][place].mean())
         shares[size] = Interval(value, min(value, float(low)), max(value, float(high)))
-    return Forecast(shares, len(seen.values) <= 2, num_groups, len(seen.counts))
+    return Forecast(shares)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from engine.runs.paths import list_runs, read_config
 from engine.runs.reader import RunReader
 from tests.browser.conftest import TIMEOUT_MS, Dashboard
+from tests.browser.places import nav
 from tests.browser.test_first_light import expect_status, expect_step_beyond
 
 pytestmark = pytest.mark.slow
@@ -31,10 +32,6 @@ def sums(folder: Path) -> Path:
     return path
 
 
-def nav(page: Page, name: str) -> None:
-    page.get_by_test_id("stSidebar").get_by_role("link", name=name, exact=True).click()
-
-
 def write(page: Page, text: str) -> None:
     """Type the reward and save it under the name that is there."""
     page.get_by_role("textbox", name="Python").fill(text)
@@ -52,7 +49,7 @@ def test_from_a_jsonl_file_and_an_idea_to_a_checked_launched_and_rescored_run(
     expect(page.get_by_text("900 rows, 2 columns")).to_be_visible()
 
     # The idea, written down and saved: what was recognised in it is said.
-    nav(page, "Rewards")
+    nav(page, "Rewards").click()
     write(page, IDEA)
     expect(page.get_by_text("One completion at a time: ")).to_be_visible()
 
@@ -78,7 +75,7 @@ def test_from_a_jsonl_file_and_an_idea_to_a_checked_launched_and_rescored_run(
     expect_status(page, "stopped")
 
     # Another idea, on what the model has said already.
-    nav(page, "Rewards")
+    nav(page, "Rewards").click()
     write(page, STRICT)
     page.get_by_role("radio", name="Re-score").click()
     expect(page.get_by_text("the run stays as it is")).to_be_visible()  # the page is drawn to its end

@@ -15,6 +15,7 @@ from dashboard.text import visible
 from engine.runs.paths import RunPaths
 from engine.runs.reader import RunReader
 from tests.browser.conftest import TIMEOUT_MS, Dashboard
+from tests.browser.places import nav
 from tests.fakes import write_fake_run
 
 pytestmark = pytest.mark.slow
@@ -44,10 +45,6 @@ def at_the_run_page(page: Page, dashboard: Dashboard, query: str = "") -> Hands:
     page.goto(f"{dashboard.url}run?run=done{query}")
     expect(page.locator("button.lab-group").first).to_be_visible()
     return Hands(page)
-
-
-def nav(page: Page, name: str) -> Locator:
-    return page.get_by_test_id("stSidebar").get_by_role("link", name=name, exact=True)
 
 
 def view(page: Page, name: str) -> Locator:

@@ -21,7 +21,7 @@ def forecast(**shares: float) -> Forecast:
     """forecast(g4=0.5, g8=0.3): each with an interval of 5 points to either side."""
     found = {"g4": 0.1, "g8": 0.05, "g16": 0.02, "g32": 0.01, **shares}
     around = {name: Interval(share, max(0.0, share - 0.05), min(1.0, share + 0.05)) for name, share in found.items()}
-    return Forecast({int(name[1:]): interval for name, interval in around.items()}, True, 80, 4)
+    return Forecast({int(name[1:]): interval for name, interval in around.items()})
 
 
 def result(**changes: Any) -> Preflight:
